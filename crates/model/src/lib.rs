@@ -7,4 +7,4 @@ pub mod tenant;
 
 pub use schema::Table;
 pub use signal::Signal;
-pub use tenant::Tenant;
+pub use tenant::{Tenancy, Tenant};

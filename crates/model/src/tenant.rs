@@ -64,6 +64,35 @@ impl fmt::Display for Tenant {
     }
 }
 
+/// Whether requests must say whose they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tenancy {
+    /// Everything belongs to [`DEFAULT_TENANT`]; the tenant header is not looked at.
+    #[default]
+    Single,
+    /// Every request names its tenant in [`TENANT_HEADER`].
+    Multi,
+}
+
+/// Why a request has no tenant: 401 over HTTP, `UNAUTHENTICATED` over gRPC.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NoTenant {
+    #[error("no org id: multi-tenancy is on, so the request must name its tenant in X-Scope-OrgID")]
+    Missing,
+    #[error("X-Scope-OrgID: {0}")]
+    Invalid(#[from] InvalidTenant),
+}
+
+impl Tenancy {
+    /// The tenant of a request with this value of [`TENANT_HEADER`].
+    pub fn resolve(self, header: Option<&str>) -> Result<Tenant, NoTenant> {
+        match self {
+            Tenancy::Single => Ok(Tenant::default()),
+            Tenancy::Multi => Ok(Tenant::new(header.ok_or(NoTenant::Missing)?)?),
+        }
+    }
+}
+
 fn is_allowed(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!-_.*'()".contains(c)
 }
@@ -77,6 +106,14 @@ mod tests {
         for id in ["acme-books", "a", "A_1.b*'()!", &"x".repeat(MAX_LENGTH)] {
             assert_eq!(Tenant::new(id).map(|t| t.to_string()), Ok(id.to_string()));
         }
+    }
+
+    #[test]
+    fn tenancy_decides_whether_the_header_counts() {
+        assert_eq!(Tenancy::Single.resolve(Some("acme")), Ok(Tenant::default()));
+        assert_eq!(Tenancy::Multi.resolve(Some("acme")), Ok(Tenant::new("acme").unwrap()));
+        assert_eq!(Tenancy::Multi.resolve(None), Err(NoTenant::Missing));
+        assert_eq!(Tenancy::Multi.resolve(Some("a/b")), Err(NoTenant::Invalid(InvalidTenant::Character('/'))));
     }
 
     #[test]
