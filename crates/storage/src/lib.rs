@@ -1,1 +1,20 @@
+//! Where telemetry is kept: one engine for three signals.
+//!
+//! An append is durable *and* visible when it returns. It goes to the [`log`] (one fsync for many requests) and into the
+//! [`buffer`] (queryable at once); a flush writes the buffer to Parquet files and registers them in the catalog, in one
+//! transaction with the log position they cover; compaction and retention keep the files few and young. A [`Snapshot`] is a
+//! catalog version together with what is buffered beyond it, so that no row is seen twice or missed, and it cannot be had
+//! without a tenant.
+//!
+//! This crate knows no protocol and no query language.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod catalog;
+pub mod config;
+pub mod error;
+pub mod log;
+pub mod units;
+
+pub use config::StorageConfig;
+pub use error::{AppendError, Appended, StorageError};

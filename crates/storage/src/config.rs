@@ -1,0 +1,182 @@
+//! The `storage` section of the configuration.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::StorageError;
+use crate::units::{self, ByteSize};
+
+/// The `storage` section. Every field has a default: an empty section keeps everything under `./trefoil-data`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StorageConfig {
+    /// The local directory: the log, and (unless moved by the next two) the catalog and the files. One process at a time.
+    pub path: PathBuf,
+    /// The catalog's database: `sqlite:<file>` or `postgres://…`. Default: `sqlite:<path>/catalog.sqlite`.
+    pub catalog: Option<String>,
+    /// Where files go: a directory or an object store URL (`s3://bucket/prefix`, `gs://…`, `az://…`).
+    /// Default: `<path>/data`.
+    pub data: Option<String>,
+    /// Options of the object store, by the names of the `object_store` crate (`aws_endpoint`, `aws_region`,
+    /// `aws_access_key_id`, `allow_http`, …). Without them the usual environment variables (`AWS_…`) apply.
+    pub object_store: BTreeMap<String, String>,
+    /// What makes an append durable.
+    pub acknowledge: Acknowledge,
+    pub log: LogConfig,
+    pub buffer: BufferConfig,
+}
+
+/// What an append waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Acknowledge {
+    /// An fsync of the local log (one process that owns its disk).
+    #[default]
+    Log,
+    /// The catalog commit of the files that hold it (a cluster of processes without local state).
+    Commit,
+}
+
+/// The `storage.log` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// A segment is closed when it is this long; it is deleted when all it holds is in files.
+    pub segment_bytes: ByteSize,
+    /// At most this much is written before one fsync; more waits for the next.
+    pub max_batch_bytes: ByteSize,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { segment_bytes: ByteSize::mib(64), max_batch_bytes: ByteSize::mib(16) }
+    }
+}
+
+/// The `storage.buffer` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BufferConfig {
+    /// Rows are written to files when the buffer holds this many bytes (as Arrow columns in memory) …
+    pub flush_bytes: ByteSize,
+    /// … or when the oldest of them is this old.
+    #[serde(with = "units::duration")]
+    pub flush_interval: Duration,
+    /// With `acknowledge: commit`, senders wait at most this long for others to share their commit (at most 1s).
+    #[serde(with = "units::duration")]
+    pub commit_interval: Duration,
+    /// Appends are refused (retryably) while the buffer, with what is being written, holds more than this.
+    pub max_bytes: ByteSize,
+}
+
+impl Default for BufferConfig {
+    fn default() -> Self {
+        Self {
+            flush_bytes: ByteSize::mib(128),
+            flush_interval: Duration::from_secs(300),
+            commit_interval: Duration::from_millis(250),
+            max_bytes: ByteSize::mib(512),
+        }
+    }
+}
+
+impl Default for StorageConfig {
+    fn default() -> Self {
+        Self::in_directory("trefoil-data")
+    }
+}
+
+impl StorageConfig {
+    /// The defaults, with everything under `path`.
+    pub fn in_directory(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            catalog: None,
+            data: None,
+            object_store: BTreeMap::new(),
+            acknowledge: Acknowledge::default(),
+            log: LogConfig::default(),
+            buffer: BufferConfig::default(),
+        }
+    }
+
+    pub fn catalog_url(&self) -> String {
+        match &self.catalog {
+            Some(url) => url.clone(),
+            None => format!("sqlite:{}", self.path.join("catalog.sqlite").display()),
+        }
+    }
+
+    /// The directory or URL that file paths in the catalog are relative to.
+    pub fn data_url(&self) -> String {
+        match &self.data {
+            Some(url) => url.clone(),
+            None => self.path.join("data").display().to_string(),
+        }
+    }
+
+    pub fn log_directory(&self) -> PathBuf {
+        self.path.join("log")
+    }
+
+    /// Checks what the types cannot.
+    pub fn validate(&self) -> Result<(), StorageError> {
+        let wrong = |message: String| Err(StorageError::Configuration(message));
+        if self.path == Path::new("") {
+            return wrong("`path` is empty; give a directory".into());
+        }
+        if self.log.segment_bytes < ByteSize::kib(64) {
+            return wrong(format!("`log.segment_bytes` is {}; it must be at least 64KiB", self.log.segment_bytes));
+        }
+        if self.log.max_batch_bytes < ByteSize::kib(4) {
+            return wrong(format!("`log.max_batch_bytes` is {}; it must be at least 4KiB", self.log.max_batch_bytes));
+        }
+        let buffer = &self.buffer;
+        if buffer.flush_bytes.get() == 0 {
+            return wrong("`buffer.flush_bytes` is 0; give a size such as 128MiB".into());
+        }
+        if buffer.max_bytes.get() < buffer.flush_bytes.get().saturating_mul(2) {
+            return wrong(format!(
+                "`buffer.max_bytes` ({}) must be at least twice `buffer.flush_bytes` ({}), so that appends go on during a flush",
+                buffer.max_bytes, buffer.flush_bytes
+            ));
+        }
+        if buffer.flush_interval < Duration::from_secs(1) {
+            return wrong("`buffer.flush_interval` must be at least 1s".into());
+        }
+        if buffer.commit_interval > Duration::from_secs(1) {
+            return wrong("`buffer.commit_interval` must be at most 1s: senders wait for it".into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_section_is_complete() {
+        let config: StorageConfig = serde_json::from_str("{}").unwrap();
+        assert_eq!(config, StorageConfig::default());
+        config.validate().unwrap();
+        assert_eq!(config.catalog_url(), "sqlite:trefoil-data/catalog.sqlite");
+        assert_eq!(config.data_url(), "trefoil-data/data");
+    }
+
+    #[test]
+    fn unknown_options_are_errors() {
+        let error = serde_json::from_str::<StorageConfig>(r#"{"buffer":{"flush_byte":1}}"#).unwrap_err();
+        assert!(error.to_string().contains("flush_byte"), "{error}");
+    }
+
+    #[test]
+    fn a_buffer_that_cannot_flush_in_parallel_is_refused() {
+        let config: StorageConfig =
+            serde_json::from_str(r#"{"buffer":{"flush_bytes":"64MiB","max_bytes":"100MiB"}}"#).unwrap();
+        assert!(config.validate().unwrap_err().to_string().contains("twice"));
+    }
+}
