@@ -1,10 +1,23 @@
 //! What telemetry *is* in Trefoil: tenants, signals, attributes, the Arrow schemas of the tables, and the way between
 //! OTLP bytes and those schemas. Pure computation: no I/O, no clock, no globals.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod attributes;
+#[cfg(test)]
+mod conformance;
+pub mod decode;
+pub mod json;
+pub mod limits;
+pub mod promote;
 pub mod schema;
+pub mod series;
 pub mod signal;
 pub mod tenant;
+pub mod wire;
 
+pub use limits::Limits;
+pub use promote::Promoted;
 pub use schema::Table;
 pub use signal::Signal;
 pub use tenant::{Tenancy, Tenant};

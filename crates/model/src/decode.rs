@@ -1,0 +1,56 @@
+//! OTLP requests → columns: the one place where wire bytes become rows, without messages in between.
+//!
+//! A request is decoded as a whole or not at all when its framing is broken ([`DecodeError`]); single items that cannot be
+//! stored are left out, counted and explained ([`Report`]), as OTLP's partial success wants it.
+
+mod report;
+
+pub use report::{Place, Report};
+
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use thiserror::Error;
+
+use crate::promote::KeyCounts;
+use crate::series::SeriesIndex;
+use crate::wire::WireError;
+use crate::{Limits, Promoted, Table};
+
+/// What decoding depends on beside the bytes. Decoding the same bytes in the same context again (replay) gives the same rows.
+#[derive(Clone, Copy)]
+pub struct DecodeContext<'a> {
+    pub promoted: &'a Promoted,
+    pub limits: &'a Limits,
+    pub series: &'a SeriesIndex,
+    /// When the request came, in nanoseconds since the Unix epoch: the time of log records that bring none.
+    pub received: i64,
+}
+
+/// The rows of one request and what to tell its sender.
+#[derive(Debug, Default)]
+pub struct Decoded {
+    /// At most one batch a table; no empty ones. Each has the table's base columns, then those promoted columns that have a
+    /// value. Strings are Utf8, Utf8View or dictionaries of Utf8, as it suited.
+    pub batches: Vec<(Table, RecordBatch)>,
+    pub accepted: u64,
+    pub rejected: u64,
+    /// For OTLP's `partial_success.error_message`; also there with `rejected == 0`, as a warning.
+    pub reasons: Option<String>,
+    /// (series id, day) of the `series` rows in `batches`, to be remembered once they are safe.
+    pub new_series: Vec<(u64, i32)>,
+    /// Attributes outside promoted columns, for [`crate::promote::Learner`]; `None` for metrics.
+    pub key_counts: Option<KeyCounts>,
+    /// Strings whose invalid UTF-8 was replaced.
+    pub replaced_utf8: u64,
+}
+
+/// The whole request is refused; sending it again will not help.
+#[derive(Debug, Error)]
+pub enum DecodeError {
+    #[error(transparent)]
+    Malformed(#[from] WireError),
+    #[error("the request has {size} bytes, more than the limit of {limit}")]
+    TooLarge { size: usize, limit: usize },
+    #[error("cannot lay out the columns: {0}")]
+    Columns(#[from] ArrowError),
+}
