@@ -1,0 +1,75 @@
+//! Where a receiver or a connector sends to. What is behind it can be swapped while requests are under way: that is
+//! how a reload keeps listening sockets and connections.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use tokio_util::task::TaskTracker;
+use trefoil_model::Signal;
+
+use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
+
+/// The pipelines behind one receiver or connector. Cheap to clone; all clones lead to the same place.
+///
+/// Ask [`Downstream::takes`] for each request, not once at start: a reload can add and remove signals.
+#[derive(Clone, Default)]
+pub struct Downstream(Arc<ArcSwap<Generation>>);
+
+/// One state of what is behind a [`Downstream`], and the requests that are inside it.
+#[derive(Default)]
+pub(crate) struct Generation {
+    consumers: [Option<Arc<dyn Consumer>>; 3],
+    requests: TaskTracker,
+}
+
+impl Generation {
+    pub(crate) fn new(consumers: impl IntoIterator<Item = (Signal, Arc<dyn Consumer>)>) -> Self {
+        let mut generation = Self::default();
+        for (signal, consumer) in consumers {
+            generation.consumers[signal as usize] = Some(consumer);
+        }
+        generation
+    }
+
+    /// Returns when no request is inside; only useful after it was swapped out.
+    pub(crate) async fn drained(&self) {
+        self.requests.close();
+        self.requests.wait().await;
+    }
+}
+
+impl Downstream {
+    pub fn new(consumers: impl IntoIterator<Item = (Signal, Arc<dyn Consumer>)>) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(Generation::new(consumers))))
+    }
+
+    /// Whether a pipeline of the signal is there; OTLP's answer to a request of another signal is "not found".
+    pub fn takes(&self, signal: Signal) -> bool {
+        self.0.load().consumers[signal as usize].is_some()
+    }
+
+    /// Sends new requests to `next`; the old generation is given back for [`Generation::drained`].
+    pub(crate) fn swap(&self, next: Generation) -> Arc<Generation> {
+        self.0.swap(Arc::new(next))
+    }
+}
+
+#[async_trait]
+impl Consumer for Downstream {
+    async fn consume(&self, telemetry: Telemetry) -> Result<Accepted, Refused> {
+        let signal = telemetry.signal();
+        // A swap between loading and entering would let the drain miss this request, so look again after entering.
+        let (generation, _inside) = loop {
+            let generation = self.0.load_full();
+            let inside = generation.requests.token();
+            if Arc::ptr_eq(&generation, &self.0.load()) {
+                break (generation, inside);
+            }
+        };
+        match &generation.consumers[signal as usize] {
+            Some(consumer) => consumer.consume(telemetry).await,
+            None => Err(Refused::Invalid(format!("no pipeline takes {signal} from this receiver"))),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The configuration file: the Collector's schema, and Trefoil's own sections beside it.
+//!
+//! [`Document`] is the YAML with environment variables expanded, every value with its place. Components read their own
+//! [`Section`] of it by serde.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+mod de;
+pub mod duration;
+mod expand;
+mod node;
+mod problem;
+mod secret;
+mod section;
+
+pub use node::{Entry, Node, Segment, Value};
+pub use problem::{ConfigError, Location, Problem, Problems, nearest};
+pub use secret::Secret;
+pub use section::{Section, mentioned};
+
+/// The largest configuration file that is read.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+
+/// A configuration file, read and expanded, its parts not yet checked.
+#[derive(Debug, Clone)]
+pub struct Document {
+    root: Node,
+    warnings: Vec<Problem>,
+}
+
+impl Document {
+    /// Reads a file; variables come from the process's environment.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let unreadable = |reason: String| Problem {
+            at: Location { file: name.as_str().into(), line: 1, column: 1 },
+            path: String::new(),
+            message: format!("the file cannot be read: {reason}"),
+        };
+        let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+        if size > MAX_FILE_BYTES {
+            return Err(unreadable(format!("{size} bytes are more than the limit of {MAX_FILE_BYTES}")).into());
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+        Self::parse(&name, &text, &|variable| std::env::var(variable).ok())
+    }
+
+    /// Reads `text`; `name` stands for the file in messages.
+    pub fn parse(name: &str, text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let file: Arc<str> = name.into();
+        let mut root = node::parse(&file, text)?;
+        let mut problems = Problems::default();
+        let warnings = expand::expand(&mut root, environment, &mut problems);
+        if !root.is_null() && !matches!(root.value, Value::Mapping(_)) {
+            let message = format!("a configuration is a mapping of sections, found {}", root.describe());
+            problems.push(Problem { at: root.at.clone(), path: String::new(), message });
+        }
+        problems.or(Self { root, warnings })
+    }
+
+    pub fn root(&self) -> &Node {
+        &self.root
+    }
+
+    /// What is odd but no error, found while reading.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// Reads a section of Trefoil's own (`storage`); `None` if the file does not have it.
+    pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ConfigError> {
+        let Some(node) = self.root.get(name) else { return Ok(None) };
+        Section::new(node, &[Segment::Key(name.to_owned())]).parse().map(Some)
+    }
+
+    /// A problem of a section that the types could not see, located in the file: `("storage.retention", "…")`.
+    pub fn problem(&self, path: &str, message: impl std::fmt::Display) -> Problem {
+        Section::new(&self.root, &[]).problem(path, message)
+    }
+}
