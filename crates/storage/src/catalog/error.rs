@@ -4,13 +4,19 @@ use thiserror::Error;
 
 #[derive(Debug, Error)]
 pub enum CatalogError {
-    #[error("the catalog URL {url:?} is not usable: {reason}; expected sqlite:<path> or postgres://<user>@<host>/<database>")]
+    #[error(
+        "the catalog URL {url:?} is not usable: {reason}; expected sqlite:<path> or postgres://<user>@<host>/<database>"
+    )]
     Url { url: String, reason: String },
 
-    #[error("cannot reach the catalog database {database}: {source}; check that it runs and that the URL, user and password are right")]
+    #[error(
+        "cannot reach the catalog database {database}: {source}; check that it runs and that the URL, user and password are right"
+    )]
     Unreachable { database: String, source: sqlx::Error },
 
-    #[error("the catalog {database} has DuckLake version {found}, this program knows {known}; use a Trefoil release that knows it")]
+    #[error(
+        "the catalog {database} has DuckLake version {found}, this program knows {known}; use a Trefoil release that knows it"
+    )]
     Version { database: String, found: String, known: &'static str },
 
     #[error(
@@ -30,10 +36,14 @@ pub enum CatalogError {
     #[error("the catalog {database} holds {found}, which Trefoil does not read: {advice}")]
     Foreign { database: String, found: String, advice: &'static str },
 
-    #[error("file {file} of the change is not live any more (another process compacted or expired it); plan the change anew")]
+    #[error(
+        "file {file} of the change is not live any more (another process compacted or expired it); plan the change anew"
+    )]
     Conflict { file: i64 },
 
-    #[error("writer {writer:?} is at log position {recorded} already, the change says {proposed}; two processes use the same writer name")]
+    #[error(
+        "writer {writer:?} is at log position {recorded} already, the change says {proposed}; two processes use the same writer name"
+    )]
     LogPosition { writer: String, recorded: u64, proposed: u64 },
 
     #[error("column {column:?} of table {table} exists as {existing}, it cannot become {proposed}")]

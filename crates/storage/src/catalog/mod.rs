@@ -3,20 +3,305 @@
 //!
 //! Every change is one transaction and one snapshot id. Files are never changed in place; a removed file stays readable
 //! for snapshots that still list it until [`Catalog::expire_snapshots`] gives its path up.
+//!
+//! Application state (log positions, later dashboards, alerts, leases) lives in tables named `trefoil_…` of the same
+//! database, so that it can change in one transaction with the files and needs no second system to back up.
 
 mod change;
 mod columns;
+mod commit;
+mod database;
 mod error;
+mod expire;
+mod layout;
+mod load;
+mod migrations;
 mod snapshot;
+mod stats;
 
 pub use change::{Change, ColumnStats, FileId, NewFile};
 pub use columns::{Column, TableColumns};
 pub use error::CatalogError;
 pub use snapshot::{Bounds, CatalogSnapshot, DataFile, pruning_columns};
 
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use arrow::datatypes::Field;
+use chrono::{DateTime, Utc};
+use tokio::sync::Mutex;
 use trefoil_model::Table;
+use uuid::Uuid;
+
+use commit::Failure;
+use database::{Arg, Database, Session};
+
+/// Attempts at one transaction while the database is busy or away.
+const MAX_ATTEMPTS: u32 = 8;
+/// No attempt begins later than this after the first.
+const MAX_RETRY_TIME: Duration = Duration::from_secs(20);
 
 /// The directory of a table's files, relative to the data path, with a trailing slash: `main/spans/`.
 pub fn table_directory(table: Table) -> String {
     format!("main/{}/", table.name())
+}
+
+/// A handle to the catalog; clones share it.
+#[derive(Clone)]
+pub struct Catalog {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Database,
+    current: ArcSwap<CatalogSnapshot>,
+    /// Commits of this process stand in line here rather than in the database.
+    commits: Mutex<()>,
+    refreshes: Mutex<()>,
+}
+
+impl Catalog {
+    /// Opens the catalog at `url` (`sqlite:<path>`, made if it is missing, or `postgres://…`) for files under
+    /// `data_path` (a directory or an object store URL), making the tables if there are none.
+    pub async fn open(url: &str, data_path: &str) -> Result<Catalog, CatalogError> {
+        let database = Database::open(url).await?;
+        migrations::run(&database).await?;
+        let mut data_path = data_path.to_string();
+        if !data_path.ends_with('/') {
+            data_path.push('/');
+        }
+        retry(&database, async |_| prepare(&database, &data_path).await).await?;
+        let current = retry(&database, async |_| {
+            let mut session = database.read().await?;
+            load::full(&database, &mut session).await
+        })
+        .await?;
+        let current = ArcSwap::from_pointee(current);
+        let inner = Inner { database, current, commits: Mutex::new(()), refreshes: Mutex::new(()) };
+        Ok(Catalog { inner: Arc::new(inner) })
+    }
+
+    /// Does all of `change` or nothing; returns the id of the snapshot in which it is done (the present one if there was
+    /// nothing to do). Waits for other writers and tries again, within bounds, while the database is busy or away. An
+    /// error of the database at the very end may leave it open whether the commit happened only when no attempt to find
+    /// out succeeded ([`CatalogError::is_transient`]); committing the same `log_position` again is then safe.
+    pub async fn commit(&self, change: Change) -> Result<i64, CatalogError> {
+        let database = &self.inner.database;
+        let known = self.inner.current.load_full();
+        let _turn = self.inner.commits.lock().await;
+        if change.is_empty() {
+            return Ok(known.id());
+        }
+        commit::validate(&change, |table| self.inner.current.load().columns(table).clone())?;
+        let table_ids = Table::ALL.map(|table| known.columns(table).table_id());
+        let token = Uuid::now_v7().to_string();
+        let id = retry(database, async |attempt| {
+            let mut session = database.write().await?;
+            // The connection may have been lost after the commit arrived.
+            if attempt > 1
+                && let Some(id) = commit::find(&mut session, &token).await?
+            {
+                return Ok(id);
+            }
+            let id = commit::apply(&mut session, &change, &table_ids, &token).await?;
+            session.commit().await?;
+            Ok(id)
+        })
+        .await?;
+        if let Err(error) = self.refresh().await {
+            tracing::warn!(%error, snapshot = id, "the catalog was committed to but could not be read back; reads will try again");
+        }
+        Ok(id)
+    }
+
+    /// The newest snapshot: one tiny query when nothing happened since the last, else a read of what changed.
+    pub async fn snapshot(&self) -> Result<Arc<CatalogSnapshot>, CatalogError> {
+        let current = self.inner.current.load_full();
+        let database = &self.inner.database;
+        let head = retry(database, async |_| Ok(newest(database).await?)).await?;
+        if head == current.id() {
+            return Ok(current);
+        }
+        self.refresh().await
+    }
+
+    /// The newest snapshot this process has seen, without asking the database. It includes every commit made through this
+    /// handle (unless reading it back failed); those of other processes may be missing.
+    pub fn cached(&self) -> Arc<CatalogSnapshot> {
+        self.inner.current.load_full()
+    }
+
+    async fn refresh(&self) -> Result<Arc<CatalogSnapshot>, CatalogError> {
+        let _turn = self.inner.refreshes.lock().await;
+        let known = self.inner.current.load_full();
+        let database = &self.inner.database;
+        let next = retry(database, async |_| {
+            let mut session = database.read().await?;
+            match load::next(database, &mut session, &known).await? {
+                Some(next) => Ok(next),
+                None => load::full(database, &mut session).await,
+            }
+        })
+        .await?;
+        let next = Arc::new(next);
+        self.inner.current.store(next.clone());
+        Ok(next)
+    }
+
+    /// Makes sure that the columns exist and returns a snapshot that has them, with their ids. Call it before writing the
+    /// first file that holds them: the ids are the file's Parquet field ids.
+    pub async fn add_columns(&self, columns: Vec<(Table, Field)>) -> Result<Arc<CatalogSnapshot>, CatalogError> {
+        let known = self.inner.current.load_full();
+        let present = |(table, field): &(Table, Field)| {
+            known.columns(*table).get(field.name()).is_some_and(|column| {
+                layout::ducklake_type(&column.data_type) == layout::ducklake_type(field.data_type())
+            })
+        };
+        if columns.iter().all(present) {
+            return Ok(known);
+        }
+        self.commit(Change { add_columns: columns, ..Change::default() }).await?;
+        self.snapshot().await
+    }
+
+    /// The position that `writer` committed last, from the database.
+    pub async fn log_position(&self, writer: &str) -> Result<Option<u64>, CatalogError> {
+        Ok(self.snapshot().await?.log_position(writer))
+    }
+
+    /// Forgets snapshots that had been superseded before `older_than` (nobody who began to read after it needs them) and
+    /// returns the paths, relative to the data path, of files that no remaining snapshot lists: at most 10,000 a call.
+    /// Delete those objects, then say so with [`Catalog::confirm_deleted`]; until then every call returns them again, so
+    /// that a crash in between leaves no garbage.
+    pub async fn expire_snapshots(&self, older_than: DateTime<Utc>) -> Result<Vec<String>, CatalogError> {
+        let _turn = self.inner.commits.lock().await;
+        let database = &self.inner.database;
+        let table_ids = self.table_ids();
+        retry(database, async |_| {
+            let mut session = database.write().await?;
+            expire::expire(&mut session, &table_ids, older_than).await?;
+            let paths = expire::scheduled(&mut session).await?;
+            session.commit().await?;
+            Ok(paths)
+        })
+        .await
+    }
+
+    /// The objects at these paths (from [`Catalog::expire_snapshots`]) are gone.
+    pub async fn confirm_deleted(&self, paths: &[String]) -> Result<(), CatalogError> {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let _turn = self.inner.commits.lock().await;
+        let database = &self.inner.database;
+        retry(database, async |_| {
+            let mut session = database.write().await?;
+            expire::forget(&mut session, paths).await?;
+            Ok(session.commit().await?)
+        })
+        .await
+    }
+
+    /// The paths, relative to the data path, of all files that a snapshot lists or that wait for their deletion. Any other
+    /// object under the tables' directories is either about to be committed or an orphan: its age tells.
+    pub async fn referenced_paths(&self) -> Result<HashSet<String>, CatalogError> {
+        let database = &self.inner.database;
+        let table_ids = self.table_ids();
+        retry(database, async |_| {
+            let mut session = database.read().await?;
+            Ok(expire::referenced(&mut session, &table_ids).await?)
+        })
+        .await
+    }
+
+    /// Closes the connections; SQLite's write-ahead log goes back into its file.
+    pub async fn close(&self) {
+        self.inner.database.close().await;
+    }
+
+    fn table_ids(&self) -> [i64; 5] {
+        let known = self.inner.current.load();
+        Table::ALL.map(|table| known.columns(table).table_id())
+    }
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalog").field("database", &self.inner.database.name).finish_non_exhaustive()
+    }
+}
+
+/// Runs one transaction until it succeeds, is refused, or the database stays busy or away for too long. `transaction`
+/// gets the number of the attempt, from 1.
+async fn retry<T>(
+    database: &Database,
+    mut transaction: impl AsyncFnMut(u32) -> Result<T, Failure>,
+) -> Result<T, CatalogError> {
+    let begin = Instant::now();
+    for attempt in 1.. {
+        let error = match transaction(attempt).await {
+            Ok(value) => return Ok(value),
+            Err(Failure::Refused(error)) => return Err(error),
+            Err(Failure::Database(error)) => error,
+        };
+        if !database::is_transient(&error) || attempt >= MAX_ATTEMPTS || begin.elapsed() >= MAX_RETRY_TIME {
+            return Err(match database.error(error) {
+                CatalogError::Busy { database, source, .. } => {
+                    CatalogError::Busy { database, attempts: attempt, source }
+                }
+                other => other,
+            });
+        }
+        tracing::debug!(%error, attempt, "the catalog is busy or away, trying again");
+        // 10, 20, 40, … ms, up to twice that: writers that met once should not meet again.
+        let pause = 10u64 << attempt.min(7);
+        let jitter = u64::from(Uuid::new_v4().as_bytes()[0]) * pause / 256;
+        tokio::time::sleep(Duration::from_millis(pause / 2 + jitter)).await;
+    }
+    unreachable!("the loop above ends by itself")
+}
+
+async fn newest(database: &Database) -> Result<i64, sqlx::Error> {
+    let sql = "SELECT max(snapshot_id) FROM ducklake_snapshot";
+    let newest: Option<i64> = match &database.pool {
+        database::Pool::Sqlite(pool) => sqlx::query_scalar(sql).fetch_one(pool).await?,
+        database::Pool::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await?,
+    };
+    newest.ok_or(sqlx::Error::RowNotFound)
+}
+
+/// Makes the lake if the database has none, else checks that it is one this program may use.
+async fn prepare(database: &Database, data_path: &str) -> Result<(), Failure> {
+    let mut session = database.write().await?;
+    if !exists(&mut session).await? {
+        layout::create(&mut session, data_path).await?;
+        return Ok(session.commit().await?);
+    }
+    let sql = "SELECT value FROM ducklake_metadata WHERE key = $1 AND scope IS NULL";
+    let mut setting = async |key: &str| -> Result<String, sqlx::Error> {
+        Ok(session.row(sql, &[Arg::Text(key)]).await?.map(|row| row.get(0)).transpose()?.unwrap_or_default())
+    };
+    let found = setting("version").await?;
+    let refuse = |error: CatalogError| Err(Failure::Refused(error));
+    let name = || database.name.clone();
+    if found != layout::DUCKLAKE_VERSION {
+        return refuse(CatalogError::Version { database: name(), found, known: layout::DUCKLAKE_VERSION });
+    }
+    let recorded = setting("data_path").await?;
+    if recorded.trim_end_matches('/') != data_path.trim_end_matches('/') {
+        return refuse(CatalogError::DataPath { database: name(), recorded, configured: data_path.to_string() });
+    }
+    Ok(())
+}
+
+async fn exists(session: &mut Session) -> Result<bool, sqlx::Error> {
+    let sql = if session.is_postgres() {
+        "SELECT to_regclass('ducklake_metadata')::text"
+    } else {
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'ducklake_metadata'"
+    };
+    let name = session.row(sql, &[]).await?.map(|row| row.get::<Option<String>>(0)).transpose()?;
+    Ok(name.flatten().is_some())
 }

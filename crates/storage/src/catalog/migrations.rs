@@ -1,0 +1,35 @@
+//! Trefoil's own tables, beside DuckLake's in the same database and in its transactions. Their names begin with
+//! `trefoil_`; the SQL is the part that SQLite and PostgreSQL have in common.
+
+use std::borrow::Cow;
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+
+use super::database::{Database, Pool};
+use super::error::CatalogError;
+
+/// Never edit one that was released; add the next.
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "log position", include_str!("migrations/0001_log_position.sql"))];
+
+/// Brings the tables up to this program's version; an error if they are of a later one.
+pub(super) async fn run(database: &Database) -> Result<(), CatalogError> {
+    let migrations = MIGRATIONS.iter().map(|&(version, description, sql)| {
+        Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    migrator.dangerous_set_table_name("trefoil_migrations");
+    let outcome = match &database.pool {
+        Pool::Sqlite(pool) => migrator.run(pool).await,
+        Pool::Postgres(pool) => migrator.run(pool).await,
+    };
+    outcome.map_err(|error| match error {
+        MigrateError::VersionMissing(found) | MigrateError::VersionTooNew(found, _) => CatalogError::NewerApplication {
+            database: database.name.clone(),
+            found,
+            known: MIGRATIONS.iter().map(|(version, _, _)| *version).max().unwrap_or(0),
+        },
+        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => database.error(source),
+        other => database.error(sqlx::Error::Migrate(Box::new(other))),
+    })
+}
