@@ -1,0 +1,81 @@
+//! One connection to an OTLP receiver, with one request under way at a time, as SDK exporters have.
+
+mod grpc;
+mod http;
+
+use std::time::Duration;
+
+use ::http::{HeaderName, HeaderValue};
+use bytes::Bytes;
+
+use crate::Signal;
+use grpc::GrpcConnection;
+use http::HttpConnection;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Protocol {
+    Http,
+    Grpc,
+}
+
+/// Where to send and how.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// `http://host:port`; the path of the signal is added.
+    pub endpoint: String,
+    pub protocol: Protocol,
+    /// Sent with every request (a tenant, for example).
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// How long one request may take.
+    pub timeout: Duration,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Durable, as the server says; `rejected` items were not kept.
+    Accepted { rejected: u64, message: String },
+    /// The server took nothing and asks to come again.
+    Retry { after: Option<Duration>, reason: String },
+    /// The server will never take this request.
+    Refused(String),
+    /// The connection broke or timed out: the request may have been taken or not.
+    Unknown(String),
+}
+
+pub enum Connection {
+    Http(HttpConnection),
+    Grpc(Box<GrpcConnection>),
+}
+
+impl Connection {
+    /// Nothing is connected yet: that happens with the first request, and again after a failure.
+    pub fn new(target: &Target, signal: Signal) -> anyhow::Result<Connection> {
+        Ok(match target.protocol {
+            Protocol::Http => Connection::Http(HttpConnection::new(target, signal)?),
+            Protocol::Grpc => Connection::Grpc(Box::new(GrpcConnection::new(target, signal)?)),
+        })
+    }
+
+    /// Sends one encoded `Export…ServiceRequest`.
+    pub async fn send(&mut self, body: Bytes) -> Outcome {
+        match self {
+            Connection::Http(connection) => connection.send(body).await,
+            Connection::Grpc(connection) => connection.send(body).await,
+        }
+    }
+}
+
+/// Reads `Export…ServiceResponse`, which is the same on the wire for every signal.
+fn read_response(body: &[u8]) -> Outcome {
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+    use prost::Message;
+
+    match ExportTraceServiceResponse::decode(body) {
+        Err(error) => Outcome::Refused(format!("the answer is not an OTLP response: {error}")),
+        Ok(response) => {
+            let partial = response.partial_success.unwrap_or_default();
+            Outcome::Accepted { rejected: partial.rejected_spans.max(0) as u64, message: partial.error_message }
+        }
+    }
+}
