@@ -13,6 +13,7 @@
 pub mod catalog;
 pub mod config;
 pub mod error;
+pub mod files;
 pub mod log;
 pub mod units;
 

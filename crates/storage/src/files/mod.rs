@@ -1,0 +1,24 @@
+//! Parquet files: how rows of the buffer become files, and where files lie.
+//!
+//! A file holds rows of one tenant, one table and (but for stragglers) one UTC day, in [`Table::sort_order`] within each
+//! row group. It is complete and durable before anybody names it, and never changes afterwards.
+//!
+//! [`Table::sort_order`]: trefoil_model::Table::sort_order
+
+mod error;
+mod gather;
+mod output;
+mod properties;
+mod sort;
+mod stats;
+mod store;
+mod write;
+
+pub use error::FilesError;
+pub use store::{FileStore, StoredObject};
+pub use write::write;
+
+pub(crate) use output::Output;
+pub(crate) use properties::writer_properties;
+pub(crate) use stats::new_file;
+pub(crate) use store::{created_at, location, new_path};

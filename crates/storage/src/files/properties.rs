@@ -1,0 +1,123 @@
+//! How columns are encoded. The choices were measured: docs/decisions/0004-sort-order.md.
+
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
+use parquet::schema::types::ColumnPath;
+use trefoil_model::Table;
+
+use crate::catalog::pruning_columns;
+
+/// Rows of one row group at most. A flush rarely has more; it is also what compaction fills up to.
+pub(crate) const fn row_group_rows(table: Table) -> usize {
+    match table {
+        Table::Spans | Table::Logs => 1 << 19,
+        Table::Samples => 1 << 21,
+        Table::Series | Table::Exemplars => 1 << 18,
+    }
+}
+
+/// Rows of one page: what a read of a single trace or series has to decode of each column.
+const fn page_rows(table: Table) -> usize {
+    match table {
+        Table::Spans | Table::Logs | Table::Series | Table::Exemplars => 8 << 10,
+        Table::Samples => 16 << 10,
+    }
+}
+
+const ZSTD_LEVEL: i32 = 1;
+const TRACE_ID_FALSE_POSITIVES: f64 = 0.01;
+const PAGE_BYTES: usize = 1 << 20;
+
+/// Properties for a file with these columns.
+pub(crate) fn writer_properties(table: Table, schema: &Schema) -> WriterProperties {
+    let level = ZstdLevel::try_new(ZSTD_LEVEL).unwrap_or_default();
+    let mut builder = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_created_by(concat!("trefoil ", env!("CARGO_PKG_VERSION")).to_string())
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(row_group_rows(table)))
+        .set_data_page_row_count_limit(page_rows(table))
+        .set_data_page_size_limit(PAGE_BYTES)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_statistics_truncate_length(Some(64))
+        .set_column_index_truncate_length(Some(32));
+    for field in schema.fields() {
+        builder = column(builder, table, field, &mut vec![field.name().clone()], true);
+    }
+    builder.build()
+}
+
+fn column(
+    builder: WriterPropertiesBuilder,
+    table: Table,
+    field: &Field,
+    path: &mut Vec<String>,
+    is_top: bool,
+) -> WriterPropertiesBuilder {
+    match field.data_type() {
+        DataType::List(element) => {
+            path.extend(["list".to_string(), element.name().clone()]);
+            let builder = column(builder, table, element, path, false);
+            path.truncate(path.len() - 2);
+            builder
+        }
+        DataType::Struct(members) => members.iter().fold(builder, |builder, member| {
+            path.push(member.name().clone());
+            let builder = column(builder, table, member, path, false);
+            path.pop();
+            builder
+        }),
+        _ => leaf(builder, table, field, ColumnPath::new(path.clone()), is_top),
+    }
+}
+
+fn leaf(
+    builder: WriterPropertiesBuilder,
+    table: Table,
+    field: &Field,
+    path: ColumnPath,
+    is_top: bool,
+) -> WriterPropertiesBuilder {
+    let name = field.name().as_str();
+    let mut builder = match field.data_type() {
+        // Hardly a value comes twice, or the sort order puts the repetitions side by side, where zstd finds them.
+        DataType::FixedSizeBinary(_) => builder.set_column_dictionary_enabled(path.clone(), false),
+        DataType::Utf8View | DataType::Utf8 if is_unique_text(name) => {
+            builder.set_column_dictionary_enabled(path.clone(), false)
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) if name != "start_time_unix_nano" || table == Table::Spans => {
+            builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED)
+        }
+        DataType::Int64 if matches!(name, "duration_nano" | "value_int") => builder
+            .set_column_dictionary_enabled(path.clone(), false)
+            .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED),
+        // A dictionary first, and this when it grows too large.
+        DataType::Int64 | DataType::UInt64 | DataType::Timestamp(..) => {
+            builder.set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED)
+        }
+        DataType::Float64 => builder.set_column_encoding(path.clone(), Encoding::BYTE_STREAM_SPLIT),
+        _ => builder,
+    };
+    if is_top && pruning_columns(table).contains(&name) {
+        builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::Page);
+    }
+    if is_unique_text(name) {
+        builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
+    }
+    if is_top && name == "trace_id" && matches!(table, Table::Spans | Table::Logs) {
+        // Allocated for one id a row, then folded to the number of distinct ones.
+        builder = builder
+            .set_column_bloom_filter_enabled(path.clone(), true)
+            .set_column_bloom_filter_fpp(path.clone(), TRACE_ID_FALSE_POSITIVES)
+            .set_column_bloom_filter_max_ndv(path, row_group_rows(table) as u64);
+    }
+    builder
+}
+
+/// Texts that differ from row to row: a dictionary of them costs time and saves nothing, bounds of them say nothing.
+fn is_unique_text(name: &str) -> bool {
+    matches!(name, "body" | "span_attributes" | "log_attributes" | "filtered_attributes")
+}

@@ -1,0 +1,134 @@
+//! The order of rows in a file: keys of fixed width, three machine words a row, compared as integers.
+
+use std::iter::repeat_n;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Date32Type, Int64Type, TimeUnit, TimestampNanosecondType, UInt64Type};
+use trefoil_model::Table;
+
+use super::gather::{Gather, Row, Unified};
+
+/// A trace id takes two words, everything else one; every table's order fits.
+const WORDS: usize = 3;
+const SIGN: u64 = 1 << 63;
+
+/// `rows` in the table's order. Columns that do not fit the key (none does today) would be left out of the order.
+pub(super) fn sorted(table: Table, unified: &Unified, mut rows: Vec<Row>) -> Vec<Row> {
+    let words = key_words(table, unified);
+    if words.is_empty() {
+        return rows;
+    }
+    let offsets: Vec<usize> = unified
+        .rows
+        .iter()
+        .scan(0, |next, rows| {
+            let offset = *next;
+            *next += rows;
+            Some(offset)
+        })
+        .collect();
+    let key = |&(batch, row): &Row| {
+        let position = offsets[batch as usize] + row as usize;
+        let mut key = [0; WORDS];
+        for (word, column) in key.iter_mut().zip(&words) {
+            *word = column[position];
+        }
+        key
+    };
+    let mut keyed: Vec<([u64; WORDS], Row)> = rows.iter().map(|row| (key(row), *row)).collect();
+    keyed.sort_unstable();
+    rows.clear();
+    rows.extend(keyed.into_iter().map(|(_, row)| row));
+    rows
+}
+
+/// One vector a key word, each over the rows of all batches in order. NULL sorts with the smallest value.
+fn key_words(table: Table, unified: &Unified) -> Vec<Vec<u64>> {
+    let total = unified.rows.iter().sum();
+    let mut words: Vec<Vec<u64>> = Vec::with_capacity(WORDS);
+    for name in table.sort_order() {
+        let Some(column) = unified.column(name) else { continue };
+        let mut next = match column {
+            Gather::Dictionary { .. } => vec![dictionary_words(column, &unified.rows, total)],
+            Gather::Arrays(arrays) => array_words(arrays, total),
+        };
+        words.append(&mut next);
+    }
+    words.truncate(WORDS);
+    words
+}
+
+fn dictionary_words(column: &Gather, rows: &[usize], total: usize) -> Vec<u64> {
+    let Gather::Dictionary { values, batches } = column else { return vec![0; total] };
+    let mut order: Vec<u32> = (0..values.len() as u32).collect();
+    order.sort_unstable_by_key(|&key| values.value(key as usize));
+    let mut rank = vec![0; order.len()];
+    for (position, &key) in order.iter().enumerate() {
+        rank[key as usize] = position as u64 + 1;
+    }
+    let mut words = Vec::with_capacity(total);
+    for ((keys, map), &rows) in batches.iter().zip(rows) {
+        match keys {
+            None => words.extend(repeat_n(0, rows)),
+            Some(keys) => words.extend(keys.iter().map(|key| key.map_or(0, |key| rank[map[key as usize] as usize]))),
+        }
+    }
+    words
+}
+
+fn array_words(arrays: &[ArrayRef], total: usize) -> Vec<Vec<u64>> {
+    let Some(first) = arrays.first() else { return Vec::new() };
+    match first.data_type() {
+        DataType::FixedSizeBinary(16) => {
+            let (mut high, mut low) = (Vec::with_capacity(total), Vec::with_capacity(total));
+            for value in arrays.iter().flat_map(|array| array.as_fixed_size_binary().iter()) {
+                let bytes = value.and_then(|value| <[u8; 16]>::try_from(value).ok()).unwrap_or_default();
+                let id = u128::from_be_bytes(bytes);
+                high.push((id >> 64) as u64);
+                low.push(id as u64);
+            }
+            vec![high, low]
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => vec![collect(arrays, total, |array| {
+            Box::new(array.as_primitive::<TimestampNanosecondType>().iter().map(signed))
+        })],
+        DataType::Int64 => {
+            vec![collect(arrays, total, |array| Box::new(array.as_primitive::<Int64Type>().iter().map(signed)))]
+        }
+        DataType::Date32 => vec![collect(arrays, total, |array| {
+            Box::new(array.as_primitive::<Date32Type>().iter().map(|day| signed(day.map(i64::from))))
+        })],
+        DataType::UInt64 => vec![collect(arrays, total, |array| {
+            Box::new(array.as_primitive::<UInt64Type>().iter().map(Option::unwrap_or_default))
+        })],
+        DataType::Utf8View => vec![text_words(arrays, total)],
+        _ => Vec::new(),
+    }
+}
+
+fn collect<'a>(
+    arrays: &'a [ArrayRef],
+    total: usize,
+    words: impl Fn(&'a ArrayRef) -> Box<dyn Iterator<Item = u64> + 'a>,
+) -> Vec<u64> {
+    let mut all = Vec::with_capacity(total);
+    all.extend(arrays.iter().flat_map(words));
+    all
+}
+
+fn signed(value: Option<i64>) -> u64 {
+    value.map_or(0, |value| value as u64 ^ SIGN)
+}
+
+/// Ranks among all values, as for a dictionary.
+fn text_words(arrays: &[ArrayRef], total: usize) -> Vec<u64> {
+    let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let encoded: Result<Vec<ArrayRef>, _> = arrays.iter().map(|array| cast(array, &dictionary)).collect();
+    let rows: Vec<usize> = arrays.iter().map(|array| array.len()).collect();
+    let columns: Vec<Option<&ArrayRef>> = encoded.iter().flatten().map(Some).collect();
+    match Gather::dictionary(&columns) {
+        Ok(column) if columns.len() == rows.len() => dictionary_words(&column, &rows, total),
+        _ => vec![0; total],
+    }
+}

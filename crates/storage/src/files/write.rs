@@ -1,0 +1,140 @@
+//! From batches to files: split by day, sort, encode row group by row group, make durable.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::errors::ParquetError;
+use trefoil_model::{Table, Tenant};
+
+use super::gather::{Row, Unified};
+use super::output::Output;
+use super::properties::writer_properties;
+use super::sort::sorted;
+use super::stats::new_file;
+use super::store::new_path;
+use super::{FileStore, FilesError};
+use crate::catalog::{NewFile, TableColumns};
+
+/// Rows gathered and handed to the encoder at once.
+const CHUNK_ROWS: usize = 8 << 10;
+/// Days that get a file of their own in one call. Rows of further days (clocks gone mad) share one more file, so that
+/// what a client sends cannot make files without bound.
+const DAYS: usize = 8;
+const DAY_NANOS: i64 = 86_400_000_000_000;
+
+/// Writes `batches` (rows of one tenant and table, in any order, with any promoted columns) to one file a UTC day, each
+/// complete and durable on return. Nothing is in the catalog yet: give the result to `Catalog::commit`; what is never
+/// committed is collected as an orphan.
+///
+/// `columns` must know every column of the batches ([`FilesError::UnknownColumn`]): its ids go into the files. Add new
+/// promoted columns to the catalog, in a change of their own, before writing.
+///
+/// Takes about 1.5 µs a span on one core; memory beyond the batches: about 50 bytes a row, and one row group encoded.
+pub async fn write(
+    store: &FileStore,
+    columns: &Arc<TableColumns>,
+    table: Table,
+    tenant: &Tenant,
+    batches: Vec<RecordBatch>,
+) -> Result<Vec<NewFile>, FilesError> {
+    let (store, columns, tenant) = (store.clone(), Arc::clone(columns), tenant.clone());
+    tokio::task::spawn_blocking(move || write_blocking(&store, &columns, table, &tenant, &batches)).await?
+}
+
+fn write_blocking(
+    store: &FileStore,
+    columns: &TableColumns,
+    table: Table,
+    tenant: &Tenant,
+    batches: &[RecordBatch],
+) -> Result<Vec<NewFile>, FilesError> {
+    let unified = Unified::new(table, columns, batches)?;
+    let mut files = Vec::new();
+    for (day, rows) in by_day(table, batches) {
+        let path = new_path(table, tenant, day);
+        let rows = sorted(table, &unified, rows);
+        let mut writer = FileWriter::create(store, table, path, unified.schema.clone())?;
+        for chunk in rows.chunks(CHUNK_ROWS) {
+            let batch = unified.gather(chunk).map_err(|error| write_error(&writer.path, error.into()))?;
+            writer.write(&batch)?;
+        }
+        files.push(writer.finish(tenant)?);
+    }
+    Ok(files)
+}
+
+/// All rows, by the UTC day (days since the epoch) of their time.
+fn by_day(table: Table, batches: &[RecordBatch]) -> BTreeMap<i32, Vec<Row>> {
+    let mut days: BTreeMap<i32, Vec<Row>> = BTreeMap::new();
+    for (position, batch) in batches.iter().enumerate() {
+        let times = batch
+            .column_by_name(table.time_column())
+            .and_then(|array| array.as_primitive_opt::<TimestampNanosecondType>());
+        for row in 0..batch.num_rows() {
+            let time = times.filter(|times| times.is_valid(row)).map_or(0, |times| times.value(row));
+            // Within i32: an i64 of nanoseconds has about 106,752 days either way.
+            let day = time.div_euclid(DAY_NANOS) as i32;
+            days.entry(day).or_default().push((position as u32, row as u32));
+        }
+    }
+    let mut by_size: Vec<(usize, i32)> = days.iter().map(|(day, rows)| (rows.len(), *day)).collect();
+    by_size.sort_unstable_by(|a, b| b.cmp(a));
+    if by_size.len() > DAYS {
+        let rest: Vec<Row> = by_size.drain(DAYS..).filter_map(|(_, day)| days.remove(&day)).flatten().collect();
+        // Under the day of its first row; its time bounds in the catalog say the truth.
+        let day = rest.first().map_or(0, |_| by_size.last().map_or(0, |(_, day)| *day));
+        days.entry(day).or_default().extend(rest);
+    }
+    days
+}
+
+/// A Parquet file being written on a blocking thread.
+pub(crate) struct FileWriter {
+    table: Table,
+    path: String,
+    schema: SchemaRef,
+    writer: ArrowWriter<Output>,
+}
+
+impl FileWriter {
+    /// `schema` has the field ids.
+    pub(crate) fn create(store: &FileStore, table: Table, path: String, schema: SchemaRef) -> Result<Self, FilesError> {
+        let output = Output::create(store, &path)?;
+        let options =
+            ArrowWriterOptions::new().with_properties(writer_properties(table, &schema)).with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(output, schema.clone(), options)
+            .map_err(|error| write_error(&path, error))?;
+        Ok(Self { table, path, schema, writer })
+    }
+
+    /// Appends rows, which must come in the table's order.
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), FilesError> {
+        self.writer.write(batch).map_err(|error| write_error(&self.path, error))
+    }
+
+    /// Completes the file and makes it durable.
+    pub(crate) fn finish(mut self, tenant: &Tenant) -> Result<NewFile, FilesError> {
+        let footer = self.writer.finish().map_err(|error| write_error(&self.path, error))?;
+        let size_bytes = self.writer.bytes_written() as u64;
+        let output = self.writer.inner_mut();
+        output.finish().map_err(|source| FilesError::Write { path: self.path.clone(), source })?;
+        let footer_size = output.footer_size();
+        Ok(new_file(self.table, tenant, self.path, size_bytes, footer_size, &self.schema, &footer))
+    }
+}
+
+/// The disk's or the object store's own words, where it was they that failed.
+pub(crate) fn write_error(path: &str, error: ParquetError) -> FilesError {
+    let path = path.to_string();
+    match error {
+        ParquetError::External(source) => match source.downcast::<std::io::Error>() {
+            Ok(source) => FilesError::Write { path, source: *source },
+            Err(other) => FilesError::Encode { path, reason: other.to_string() },
+        },
+        other => FilesError::Encode { path, reason: other.to_string() },
+    }
+}
