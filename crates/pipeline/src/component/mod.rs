@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use thiserror::Error;
-use trefoil_model::Signal;
+use trefoil_model::{Signal, Tenancy};
 
 use crate::config::{ConfigError, Section};
 use crate::store::Store;
@@ -45,6 +45,8 @@ pub struct Context {
     pub id: ComponentId,
     /// The store behind the `trefoil` exporter.
     pub store: Arc<dyn Store>,
+    /// Whether requests must say whose they are; receivers ask it.
+    pub tenancy: Tenancy,
     /// Where components may keep state (on-disk queues), below a directory of their own.
     pub data_dir: PathBuf,
     /// Whether the whole pipeline is up, for health checks.
@@ -117,45 +119,30 @@ pub trait ExtensionConfig: Send + Sync {
     fn build(&self, context: Context) -> Result<Arc<dyn Extension>, ComponentError>;
 }
 
-/// Reads and checks a component's own part of the file: no I/O on the network, no state.
-pub type Parse<T> = fn(&Section<'_>) -> Result<T, ConfigError>;
+/// Reads and checks a component's own part of the file: no network, no state.
+pub type Parse<C> = fn(&Section<'_>) -> Result<Box<C>, ConfigError>;
 
-/// A kind of receiver (`otlp`).
-#[derive(Clone, Copy)]
-pub struct ReceiverFactory {
+/// A kind of component: the name in the configuration, what it takes, and how its configuration is read.
+pub struct Factory<C: ?Sized, S: 'static = Signal> {
+    /// `otlp`, as in `receivers: {otlp/2: …}`.
     pub kind: &'static str,
-    pub signals: &'static [Signal],
-    pub parse: Parse<Box<dyn ReceiverConfig>>,
+    /// The signals it can stand in a pipeline of.
+    pub signals: &'static [S],
+    pub parse: Parse<C>,
 }
 
-/// A kind of processor (`batch`).
-#[derive(Clone, Copy)]
-pub struct ProcessorFactory {
-    pub kind: &'static str,
-    pub signals: &'static [Signal],
-    pub parse: Parse<Box<dyn ProcessorConfig>>,
+impl<C: ?Sized, S> Clone for Factory<C, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
-/// A kind of exporter (`debug`).
-#[derive(Clone, Copy)]
-pub struct ExporterFactory {
-    pub kind: &'static str,
-    pub signals: &'static [Signal],
-    pub parse: Parse<Box<dyn ExporterConfig>>,
-}
+impl<C: ?Sized, S> Copy for Factory<C, S> {}
 
-/// A kind of connector (`forward`).
-#[derive(Clone, Copy)]
-pub struct ConnectorFactory {
-    pub kind: &'static str,
-    /// Which signal it takes and which it gives, all pairs.
-    pub signals: &'static [(Signal, Signal)],
-    pub parse: Parse<Box<dyn ConnectorConfig>>,
-}
-
-/// A kind of extension (`health_check`).
-#[derive(Clone, Copy)]
-pub struct ExtensionFactory {
-    pub kind: &'static str,
-    pub parse: Parse<Box<dyn ExtensionConfig>>,
-}
+pub type ReceiverFactory = Factory<dyn ReceiverConfig>;
+pub type ProcessorFactory = Factory<dyn ProcessorConfig>;
+pub type ExporterFactory = Factory<dyn ExporterConfig>;
+/// Its signals are pairs of what it takes and what it gives.
+pub type ConnectorFactory = Factory<dyn ConnectorConfig, (Signal, Signal)>;
+/// It has no signals.
+pub type ExtensionFactory = Factory<dyn ExtensionConfig>;

@@ -8,18 +8,30 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use crate::component::Registry;
+
+mod class;
+mod configuration;
+mod connections;
 mod de;
 pub mod duration;
 mod expand;
+mod known;
 mod node;
 mod problem;
 mod secret;
 mod section;
+mod service;
 
+pub use configuration::{COLLECTOR_SECTIONS, Configuration, Configured, Pipeline, PipelineId};
 pub use node::{Entry, Node, Segment, Value};
 pub use problem::{ConfigError, Location, Problem, Problems, nearest};
 pub use secret::Secret;
 pub use section::{Section, mentioned};
+pub use service::{LogEncoding, LogLevel, Telemetry};
+
+/// What runs when no file is given.
+pub const DEFAULT: &str = include_str!("default.yaml");
 
 /// The largest configuration file that is read.
 const MAX_FILE_BYTES: u64 = 16 << 20;
@@ -31,7 +43,18 @@ pub struct Document {
     warnings: Vec<Problem>,
 }
 
+/// Reads and checks the Collector's part of `document` and starts nothing; `own` names the sections that are not the
+/// Collector's, which the caller checks with [`Document::section`].
+pub fn check(document: &Document, registry: &Registry, own: &[&str]) -> Result<Configuration, ConfigError> {
+    Configuration::parse(document, registry, own)
+}
+
 impl Document {
+    /// The built-in configuration ([`DEFAULT`]).
+    pub fn built_in() -> Result<Self, ConfigError> {
+        Self::parse("built-in defaults", DEFAULT, &|_| None)
+    }
+
     /// Reads a file; variables come from the process's environment.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
