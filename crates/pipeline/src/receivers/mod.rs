@@ -1,6 +1,8 @@
-//! Receivers: what brings telemetry in.
+//! Where telemetry comes in.
 
 use crate::component::ReceiverFactory;
 
+pub mod otlp;
+
 /// Every kind of receiver.
-pub const FACTORIES: &[ReceiverFactory] = &[];
+pub const FACTORIES: &[ReceiverFactory] = &[otlp::FACTORY];

@@ -1,0 +1,390 @@
+//! The sending queue: takes requests off their senders' hands and sends them with a number of workers.
+//!
+//! As in the Collector, a request is acknowledged when it is *queued*. What that is worth depends on where the queue
+//! is: in memory (the default) a crash loses what is queued; with `storage` it lies fsynced on disk before it is
+//! acknowledged and is sent after a restart; with `wait_for_result` it is acknowledged when the other side has it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde::Deserialize;
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::disk::Disk;
+use super::parcel::{Parcel, Sender};
+use super::retry::{RetryConfig, send_with_retry};
+use crate::telemetry::{Accepted, Refused};
+
+mod disk;
+
+/// What a sender is told to wait when the queue is full.
+const FULL_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The Collector's `sending_queue`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueueConfig {
+    pub enabled: bool,
+    /// Requests sent at once.
+    pub num_consumers: usize,
+    /// How much the queue holds, in units of `sizer`, requests being sent included.
+    pub queue_size: u64,
+    pub sizer: Sizer,
+    /// A full queue holds its senders instead of refusing them.
+    pub block_on_overflow: bool,
+    /// Acknowledge when the request is delivered, not when it is queued.
+    pub wait_for_result: bool,
+    /// `file_storage`: keep the queue on disk, in Trefoil's data directory.
+    pub storage: Option<String>,
+}
+
+impl Default for QueueConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            num_consumers: 10,
+            queue_size: 1000,
+            sizer: Sizer::Requests,
+            block_on_overflow: false,
+            wait_for_result: false,
+            storage: None,
+        }
+    }
+}
+
+impl QueueConfig {
+    /// The option that is wrong, if any, and why.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        if !self.enabled {
+            return Ok(());
+        }
+        if !(1..=1000).contains(&self.num_consumers) {
+            return Err(("num_consumers", "must lie between 1 and 1000".to_string()));
+        }
+        if self.queue_size == 0 {
+            return Err(("queue_size", "must be positive".to_string()));
+        }
+        match &self.storage {
+            Some(id) if id.split('/').next() != Some("file_storage") => Err((
+                "storage",
+                format!("unknown storage {id:?}; use file_storage, which keeps the queue in Trefoil's data directory"),
+            )),
+            Some(_) if self.wait_for_result => {
+                Err(("wait_for_result", "has no use together with storage, which already survives a crash".to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a queue counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sizer {
+    Requests,
+    Items,
+    Bytes,
+}
+
+impl Sizer {
+    fn size(self, items: u64, bytes: u64) -> u64 {
+        match self {
+            Sizer::Requests => 1,
+            Sizer::Items => items,
+            Sizer::Bytes => bytes,
+        }
+    }
+}
+
+/// A running queue. Cheap to clone.
+#[derive(Clone)]
+pub struct Queue(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    config: QueueConfig,
+    retry: RetryConfig,
+    sender: Arc<dyn Sender>,
+    disk: Option<Arc<Disk>>,
+    state: Mutex<State>,
+    /// Woken when an entry is added or the queue closes.
+    filled: Notify,
+    /// Woken when room is given back.
+    freed: Notify,
+    /// Workers take nothing more.
+    closed: CancellationToken,
+    /// Workers stop waiting for a retry.
+    stop: CancellationToken,
+    workers: TaskTracker,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Entry>,
+    /// Of everything waiting or being sent, in units of the sizer.
+    size: u64,
+}
+
+struct Entry {
+    content: Content,
+    size: u64,
+    /// Who waits for the result.
+    reply: Option<oneshot::Sender<Result<Accepted, Refused>>>,
+}
+
+enum Content {
+    Memory(Parcel),
+    Disk(u64),
+}
+
+impl Queue {
+    /// Starts the workers; `directory` is where a queue with `storage` lies. What an earlier process left there is sent
+    /// first. `name` tells the queue in logs. Blocks on the disk.
+    pub fn start(
+        name: String,
+        config: QueueConfig,
+        retry: RetryConfig,
+        sender: Arc<dyn Sender>,
+        directory: PathBuf,
+    ) -> io::Result<Queue> {
+        let mut state = State::default();
+        let mut disk = None;
+        if config.storage.is_some() {
+            let (opened, left) = Disk::open(directory)?;
+            if !left.is_empty() {
+                tracing::info!(exporter = name, requests = left.len(), "sending what an earlier run left in the queue");
+            }
+            for waiting in left {
+                let size = config.sizer.size(waiting.items, waiting.bytes);
+                state.size += size;
+                state.waiting.push_back(Entry { content: Content::Disk(waiting.sequence), size, reply: None });
+            }
+            disk = Some(Arc::new(opened));
+        }
+        let inner = Arc::new(Inner {
+            name,
+            config,
+            retry,
+            sender,
+            disk,
+            state: Mutex::new(state),
+            filled: Notify::new(),
+            freed: Notify::new(),
+            closed: CancellationToken::new(),
+            stop: CancellationToken::new(),
+            workers: TaskTracker::new(),
+        });
+        for _ in 0..inner.config.num_consumers {
+            inner.workers.spawn(work(inner.clone()));
+        }
+        Ok(Queue(inner))
+    }
+
+    /// Queues a request, on disk if there is one. Refused when the queue is full, unless it blocks.
+    pub async fn put(&self, parcel: Parcel) -> Result<Accepted, Refused> {
+        let inner = &self.0;
+        let size = inner.config.sizer.size(parcel.items, parcel.body.len() as u64);
+        let room = Room::reserve(inner.clone(), size).await?;
+        let (reply, result) = oneshot::channel();
+        let reply = inner.config.wait_for_result.then_some(reply);
+        let content = match &inner.disk {
+            None => Content::Memory(parcel),
+            Some(disk) => {
+                let disk = disk.clone();
+                // On its own task, so that a sender that leaves does not leave a file behind that nobody knows of.
+                let stored = tokio::task::spawn_blocking(move || {
+                    let sequence = disk.put(&parcel)?;
+                    room.fill(Entry { content: Content::Disk(sequence), size, reply });
+                    Ok::<(), io::Error>(())
+                });
+                let stored = stored.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+                let refused = |e| Refused::overloaded(format!("cannot queue on disk: {e}"), FULL_RETRY_AFTER);
+                return stored.map(|()| Accepted::all()).map_err(refused);
+            }
+        };
+        room.fill(Entry { content, size, reply });
+        if !inner.config.wait_for_result {
+            return Ok(Accepted::all());
+        }
+        result.await.unwrap_or_else(|_| Err(Refused::unavailable("the exporter is shutting down")))
+    }
+
+    /// Sends what is queued within `grace`; what is left stays on disk or, in memory, is dropped aloud.
+    pub async fn shutdown(&self, grace: Duration) {
+        let inner = &self.0;
+        inner.workers.close();
+        inner.closed.cancel();
+        if tokio::time::timeout(grace, inner.workers.wait()).await.is_err() {
+            inner.stop.cancel();
+            // A send under way ends by its own timeout; waiting for it beyond the grace time is not ours to decide.
+            let _ = tokio::time::timeout(Duration::from_millis(100), inner.workers.wait()).await;
+        }
+        let left = std::mem::take(&mut inner.state.lock().waiting);
+        if left.is_empty() {
+            return;
+        }
+        match &inner.disk {
+            Some(_) => tracing::info!(exporter = inner.name, requests = left.len(), "the queue waits on disk"),
+            None => tracing::error!(
+                exporter = inner.name,
+                requests = left.len(),
+                "queued requests are dropped at shutdown; `sending_queue.storage` would keep them"
+            ),
+        }
+    }
+}
+
+/// Room in the queue that is taken but not filled yet; given back when dropped.
+struct Room {
+    inner: Arc<Inner>,
+    size: u64,
+}
+
+impl Room {
+    async fn reserve(inner: Arc<Inner>, size: u64) -> Result<Room, Refused> {
+        let capacity = inner.config.queue_size;
+        if size > capacity {
+            let reason = format!("the request alone ({size}) is larger than the sending queue ({capacity})");
+            return Err(Refused::Invalid(reason));
+        }
+        loop {
+            let mut freed = std::pin::pin!(inner.freed.notified());
+            // Registered before looking, so that room freed in between is not missed.
+            freed.as_mut().enable();
+            if inner.closed.is_cancelled() {
+                return Err(Refused::unavailable("the exporter is shutting down"));
+            }
+            {
+                let mut state = inner.state.lock();
+                if state.size + size <= capacity {
+                    state.size += size;
+                    break;
+                }
+            }
+            if !inner.config.block_on_overflow {
+                return Err(Refused::overloaded("the sending queue is full", FULL_RETRY_AFTER));
+            }
+            tokio::select! {
+                () = freed => {}
+                () = inner.closed.cancelled() => {}
+            }
+        }
+        Ok(Room { inner, size })
+    }
+
+    fn fill(mut self, entry: Entry) {
+        self.inner.state.lock().waiting.push_back(entry);
+        self.inner.filled.notify_one();
+        // The entry holds the room from now on.
+        self.size = 0;
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.inner.free(self.size);
+    }
+}
+
+impl Inner {
+    fn free(&self, size: u64) {
+        if size == 0 {
+            return;
+        }
+        self.state.lock().size -= size;
+        self.freed.notify_waiters();
+    }
+
+    async fn next(&self) -> Option<Entry> {
+        loop {
+            let mut filled = std::pin::pin!(self.filled.notified());
+            filled.as_mut().enable();
+            // What is on disk keeps; what is in memory is sent before the end.
+            let leave = self.stop.is_cancelled() || (self.closed.is_cancelled() && self.disk.is_some());
+            if leave {
+                return None;
+            }
+            if let Some(entry) = self.state.lock().waiting.pop_front() {
+                return Some(entry);
+            }
+            if self.closed.is_cancelled() {
+                return None;
+            }
+            tokio::select! {
+                () = filled => {}
+                () = self.closed.cancelled() => {}
+            }
+        }
+    }
+
+    async fn load(&self, content: Content) -> io::Result<(Parcel, Option<u64>)> {
+        match (content, &self.disk) {
+            (Content::Memory(parcel), _) => Ok((parcel, None)),
+            (Content::Disk(sequence), Some(disk)) => {
+                let disk = disk.clone();
+                let parcel =
+                    tokio::task::spawn_blocking(move || disk.get(sequence)).await.map_err(io::Error::other)??;
+                Ok((parcel, Some(sequence)))
+            }
+            (Content::Disk(_), None) => Err(io::Error::other("no queue on disk")),
+        }
+    }
+
+    async fn forget(&self, sequence: u64) {
+        let Some(disk) = self.disk.clone() else { return };
+        let removed = tokio::task::spawn_blocking(move || disk.remove(sequence)).await;
+        if let Err(error) = removed.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            tracing::error!(exporter = self.name, %error, "a sent request stays in the queue and will be sent again");
+        }
+    }
+
+    async fn handle(&self, entry: Entry) {
+        let (parcel, sequence) = match self.load(entry.content).await {
+            Ok(loaded) => loaded,
+            // Already set aside and logged.
+            Err(_) => return self.free(entry.size),
+        };
+        let result = send_with_retry(&*self.sender, &parcel, &self.retry, &self.stop).await;
+        let interrupted = self.stop.is_cancelled() && matches!(&result, Err(refused) if refused.is_retryable());
+        if let Some(sequence) = sequence
+            && !interrupted
+        {
+            self.forget(sequence).await;
+        }
+        self.free(entry.size);
+        match entry.reply {
+            Some(reply) => {
+                let _ = reply.send(result);
+            }
+            None => self.report(&parcel, result, interrupted && sequence.is_some()),
+        }
+    }
+
+    /// Says what became of a request whose sender is gone.
+    fn report(&self, parcel: &Parcel, result: Result<Accepted, Refused>, kept: bool) {
+        let (exporter, signal, items) = (self.name.as_str(), parcel.signal, parcel.items);
+        match result {
+            // Partial success is said by the sender, which sees it in either case.
+            Ok(_) => {}
+            Err(_) if kept => {}
+            Err(refused) => {
+                tracing::error!(exporter, %signal, items, %refused, "a queued request could not be delivered; dropped");
+            }
+        }
+    }
+}
+
+async fn work(inner: Arc<Inner>) {
+    while let Some(entry) = inner.next().await {
+        inner.handle(entry).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

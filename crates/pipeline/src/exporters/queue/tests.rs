@@ -1,0 +1,173 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use trefoil_model::{Signal, Tenant};
+
+use super::*;
+
+/// Delivers only while it has permits, or fails while `down`.
+struct Gate {
+    permits: Semaphore,
+    down: AtomicBool,
+    delivered: Mutex<Vec<Bytes>>,
+    changed: Notify,
+}
+
+impl Gate {
+    fn new(permits: usize) -> Arc<Gate> {
+        Arc::new(Gate {
+            permits: Semaphore::new(permits),
+            down: AtomicBool::new(false),
+            delivered: Mutex::default(),
+            changed: Notify::new(),
+        })
+    }
+
+    async fn delivered(&self, count: usize) -> Vec<Bytes> {
+        let wait = async {
+            loop {
+                let mut changed = std::pin::pin!(self.changed.notified());
+                changed.as_mut().enable();
+                let delivered = self.delivered.lock().clone();
+                if delivered.len() >= count {
+                    return delivered;
+                }
+                changed.await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap()
+    }
+}
+
+#[async_trait]
+impl Sender for Gate {
+    async fn send(&self, parcel: &Parcel) -> Result<Accepted, Refused> {
+        if self.down.load(Ordering::Acquire) {
+            return Err(Refused::unavailable("down"));
+        }
+        self.permits.acquire().await.unwrap().forget();
+        self.delivered.lock().push(parcel.body.clone());
+        self.changed.notify_waiters();
+        Ok(Accepted { rejected: 1, message: None })
+    }
+}
+
+fn parcel(body: &'static str) -> Parcel {
+    Parcel { tenant: Tenant::default(), signal: Signal::Logs, items: 2, body: Bytes::from_static(body.as_bytes()) }
+}
+
+fn start(gate: &Arc<Gate>, config: QueueConfig, directory: &std::path::Path) -> Queue {
+    let retry = RetryConfig { initial_interval: Duration::from_millis(5), ..RetryConfig::default() };
+    Queue::start("test".into(), config, retry, gate.clone(), directory.to_path_buf()).unwrap()
+}
+
+fn small(queue_size: u64, sizer: Sizer) -> QueueConfig {
+    QueueConfig { num_consumers: 1, queue_size, sizer, ..QueueConfig::default() }
+}
+
+fn on_disk() -> QueueConfig {
+    QueueConfig { storage: Some("file_storage".into()), ..small(1000, Sizer::Requests) }
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_until_something_is_sent() {
+    for (sizer, limit) in [(Sizer::Requests, 2), (Sizer::Items, 4), (Sizer::Bytes, 6)] {
+        let gate = Gate::new(0);
+        let queue = start(&gate, small(limit, sizer), "unused".as_ref());
+        assert_eq!(queue.put(parcel("one")).await, Ok(Accepted::all()));
+        assert_eq!(queue.put(parcel("two")).await, Ok(Accepted::all()));
+        let refused = queue.put(parcel("wow")).await.unwrap_err();
+        assert_eq!(refused, Refused::overloaded("the sending queue is full", FULL_RETRY_AFTER), "{sizer:?}");
+
+        gate.permits.add_permits(2);
+        assert_eq!(gate.delivered(2).await, ["one", "two"]);
+        gate.permits.add_permits(1);
+        while queue.put(parcel("3rd")).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(gate.delivered(3).await.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_request_larger_than_the_queue_is_refused_for_good() {
+    let queue = start(&Gate::new(0), small(2, Sizer::Bytes), "unused".as_ref());
+    assert!(matches!(queue.put(parcel("one")).await, Err(Refused::Invalid(_))));
+}
+
+#[tokio::test]
+async fn blocking_waits_for_room() {
+    let gate = Gate::new(0);
+    let config = QueueConfig { block_on_overflow: true, ..small(1, Sizer::Requests) };
+    let queue = start(&gate, config, "unused".as_ref());
+    queue.put(parcel("one")).await.unwrap();
+    let mut second = Box::pin(queue.put(parcel("two")));
+    assert!(futures::poll!(&mut second).is_pending());
+    gate.permits.add_permits(1);
+    tokio::time::timeout(Duration::from_secs(20), second).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn waiting_for_the_result_brings_it_back() {
+    let config = QueueConfig { wait_for_result: true, ..small(10, Sizer::Requests) };
+    let queue = start(&Gate::new(1), config, "unused".as_ref());
+    assert_eq!(queue.put(parcel("one")).await, Ok(Accepted { rejected: 1, message: None }));
+}
+
+#[tokio::test]
+async fn shutdown_sends_what_is_in_memory() {
+    let gate = Gate::new(0);
+    let queue = start(&gate, small(10, Sizer::Requests), "unused".as_ref());
+    for body in ["one", "two", "three"] {
+        queue.put(parcel(body)).await.unwrap();
+    }
+    gate.permits.add_permits(3);
+    queue.shutdown(Duration::from_secs(20)).await;
+    assert_eq!(*gate.delivered.lock(), ["one", "two", "three"]);
+    assert!(matches!(queue.put(parcel("late")).await, Err(Refused::Unavailable { .. })));
+}
+
+#[tokio::test]
+async fn what_is_on_disk_is_sent_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = Gate::new(0);
+    gate.down.store(true, Ordering::Release);
+    let queue = start(&gate, on_disk(), directory.path());
+    for body in ["one", "two", "three"] {
+        queue.put(parcel(body)).await.unwrap();
+    }
+    queue.shutdown(Duration::from_millis(20)).await;
+    assert!(gate.delivered.lock().is_empty());
+
+    let gate = Gate::new(10);
+    let queue = start(&gate, on_disk(), directory.path());
+    assert_eq!(gate.delivered(3).await, ["one", "two", "three"]);
+    queue.shutdown(Duration::from_secs(20)).await;
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_queue_that_was_dropped_without_shutdown_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let stuck = Gate::new(0);
+    let crashed = start(&stuck, on_disk(), directory.path());
+    crashed.put(parcel("one")).await.unwrap();
+    // As after a kill: the first queue never finishes and never cleans up.
+    let gate = Gate::new(1);
+    let _queue = start(&gate, on_disk(), directory.path());
+    assert_eq!(gate.delivered(1).await, ["one"]);
+}
+
+#[test]
+fn options_that_make_no_sense_are_named() {
+    let check = |config: QueueConfig| config.check().map_err(|(option, _)| option);
+    assert_eq!(check(QueueConfig::default()), Ok(()));
+    assert_eq!(check(on_disk()), Ok(()));
+    assert_eq!(check(QueueConfig { num_consumers: 0, ..QueueConfig::default() }), Err("num_consumers"));
+    assert_eq!(check(QueueConfig { queue_size: 0, ..QueueConfig::default() }), Err("queue_size"));
+    assert_eq!(check(QueueConfig { storage: Some("redis".into()), ..QueueConfig::default() }), Err("storage"));
+    assert_eq!(check(QueueConfig { wait_for_result: true, ..on_disk() }), Err("wait_for_result"));
+    assert_eq!(check(QueueConfig { enabled: false, num_consumers: 0, ..QueueConfig::default() }), Ok(()));
+}

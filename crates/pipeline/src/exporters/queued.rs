@@ -1,0 +1,80 @@
+//! What every exporter to another system is: a sender, tried again, behind a queue.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::RwLock;
+use tokio_util::sync::CancellationToken;
+
+use super::parcel::Sender;
+use super::queue::{Queue, QueueConfig};
+use super::retry::{RetryConfig, send_with_retry};
+use crate::component::{Component, ComponentError, Context, Exporter};
+use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
+
+pub struct QueuedExporter {
+    name: String,
+    directory: PathBuf,
+    sender: Arc<dyn Sender>,
+    retry: RetryConfig,
+    config: QueueConfig,
+    queue: RwLock<Option<Queue>>,
+    stop: CancellationToken,
+}
+
+impl QueuedExporter {
+    pub fn new(context: &Context, sender: Arc<dyn Sender>, retry: RetryConfig, config: QueueConfig) -> Self {
+        Self {
+            name: context.id.to_string(),
+            directory: context.state_dir("exporters").join("queue"),
+            sender,
+            retry,
+            config,
+            queue: RwLock::default(),
+            stop: CancellationToken::new(),
+        }
+    }
+}
+
+impl Exporter for QueuedExporter {}
+
+#[async_trait]
+impl Component for QueuedExporter {
+    async fn start(&self) -> Result<(), ComponentError> {
+        if !self.config.enabled {
+            return Ok(());
+        }
+        let (name, config, retry) = (self.name.clone(), self.config.clone(), self.retry.clone());
+        let queue =
+            Queue::start(name, config, retry, self.sender.clone(), self.directory.clone()).map_err(|error| {
+                ComponentError::new(format!("sending_queue: cannot use {}: {error}", self.directory.display()))
+            })?;
+        *self.queue.write() = Some(queue);
+        Ok(())
+    }
+
+    async fn shutdown(&self, grace: Duration) {
+        let queue = self.queue.read().clone();
+        if let Some(queue) = queue {
+            queue.shutdown(grace).await;
+        }
+        self.stop.cancel();
+    }
+}
+
+#[async_trait]
+impl Consumer for QueuedExporter {
+    async fn consume(&self, telemetry: Telemetry) -> Result<Accepted, Refused> {
+        let parcel = telemetry.into();
+        if !self.config.enabled {
+            return send_with_retry(&*self.sender, &parcel, &self.retry, &self.stop).await;
+        }
+        let queue = self.queue.read().clone();
+        match queue {
+            Some(queue) => queue.put(parcel).await,
+            None => Err(Refused::unavailable("the exporter is not started")),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The `trefoil` exporter: into Trefoil's own store. It answers when the data is durable and queries see it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use trefoil_model::Signal;
+
+use crate::component::{Component, ComponentError, Context, Exporter, ExporterConfig, ExporterFactory};
+use crate::config::{ConfigError, Section};
+use crate::store::Store;
+use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
+
+pub const FACTORY: ExporterFactory = ExporterFactory { kind: "trefoil", signals: &Signal::ALL, parse };
+
+/// It has no options: how the store works is said in the section `storage`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Config {}
+
+fn parse(section: &Section<'_>) -> Result<Box<dyn ExporterConfig>, ConfigError> {
+    Ok(Box::new(section.parse::<Config>()?))
+}
+
+impl ExporterConfig for Config {
+    fn build(&self, context: Context) -> Result<Arc<dyn Exporter>, ComponentError> {
+        Ok(Arc::new(StoreExporter(context.store)))
+    }
+}
+
+struct StoreExporter(Arc<dyn Store>);
+
+impl Exporter for StoreExporter {}
+
+impl Component for StoreExporter {}
+
+#[async_trait]
+impl Consumer for StoreExporter {
+    async fn consume(&self, telemetry: Telemetry) -> Result<Accepted, Refused> {
+        let signal = telemetry.signal();
+        self.0.append(&telemetry.tenant, signal, telemetry.payload.into_bytes()).await
+    }
+}

@@ -1,0 +1,162 @@
+//! OTLP over gRPC: the unary `Export` of the three services. Messages are never decoded here: the bytes as received
+//! go on.
+
+use std::future::ready;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use http_body_util::{BodyExt, Full};
+use tonic::Status;
+use trefoil_model::Signal;
+
+use super::http::export_response;
+use super::intake::{Intake, origin};
+use super::status::Answer;
+use crate::net::body::{self, BodyError};
+use crate::net::grpc::{self, PREFIX};
+
+/// The Collector's (and gRPC's) default for `max_recv_msg_size_mib`.
+pub const DEFAULT_MAX_MESSAGE: usize = 4 << 20;
+
+#[derive(Debug, Clone)]
+pub struct GrpcLimits {
+    /// The size of a message in bytes, as sent and decompressed.
+    pub max_message_size: usize,
+    /// Keep the call's metadata with the telemetry.
+    pub include_metadata: bool,
+}
+
+impl Default for GrpcLimits {
+    fn default() -> Self {
+        Self { max_message_size: DEFAULT_MAX_MESSAGE, include_metadata: false }
+    }
+}
+
+/// The three services. A signal without a consumer answers `UNIMPLEMENTED`, as do unknown methods.
+pub fn routes(intake: Intake, limits: GrpcLimits) -> Router {
+    let limits = Arc::new(limits);
+    let methods = [
+        (Signal::Traces, grpc::TRACES_EXPORT),
+        (Signal::Metrics, grpc::METRICS_EXPORT),
+        (Signal::Logs, grpc::LOGS_EXPORT),
+    ];
+    let mut router = Router::new().fallback(unknown_method);
+    for (signal, path) in methods {
+        let endpoint = Endpoint { signal, intake: intake.clone(), limits: limits.clone() };
+        router = router.route(path, post(export).with_state(endpoint));
+    }
+    router
+}
+
+#[derive(Clone)]
+struct Endpoint {
+    signal: Signal,
+    intake: Intake,
+    limits: Arc<GrpcLimits>,
+}
+
+async fn unknown_method(request: Request) -> Response {
+    Status::unimplemented(format!("unknown method {}", request.uri().path())).into_http()
+}
+
+async fn export(State(endpoint): State<Endpoint>, request: Request) -> Response {
+    let is_grpc = |value: &HeaderValue| value.as_bytes().starts_with(b"application/grpc");
+    if !request.headers().get(CONTENT_TYPE).is_some_and(is_grpc) {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
+    let mut response = match endpoint.take(request).await {
+        Ok(message) => reply(&message),
+        Err(status) => status.into_http(),
+    };
+    response.headers_mut().insert("grpc-accept-encoding", HeaderValue::from_static(grpc::ACCEPTED_ENCODINGS));
+    response
+}
+
+impl Endpoint {
+    async fn take(&self, request: Request) -> Result<Bytes, Status> {
+        let (parts, body) = request.into_parts();
+        let Some(timeout) = timeout(&parts.headers)? else { return self.unary(parts, body).await };
+        let expired = || Status::deadline_exceeded("the call took longer than its grpc-timeout");
+        tokio::time::timeout(timeout, self.unary(parts, body)).await.map_err(|_| expired())?
+    }
+
+    async fn unary(&self, parts: http::request::Parts, body: Body) -> Result<Bytes, Status> {
+        let tenant = self.intake.tenant(&parts.headers).map_err(|e| Answer::from(e).to_grpc())?;
+        if !self.intake.takes(self.signal) {
+            return Err(Status::unimplemented(format!("no pipeline takes {} from this receiver", self.signal)));
+        }
+        let encoding = grpc::encoding(parts.headers.get("grpc-encoding").and_then(|name| name.to_str().ok()))?;
+        let limit = self.limits.max_message_size;
+
+        let mut reservation = self.intake.admission.start();
+        let received = body::read(body, limit + PREFIX, &mut reservation).await.map_err(|error| match error {
+            BodyError::TooLarge { .. } => grpc::too_large(limit),
+            BodyError::Broken(_) => Status::cancelled(error.to_string()),
+            BodyError::Busy { .. } => Answer::from(error).to_grpc(),
+        })?;
+        let message = grpc::unframe(received, encoding, limit)?;
+        reservation.resize(message.len()).map_err(|e| Answer::from(e).to_grpc())?;
+        let origin = origin(&parts, self.limits.include_metadata);
+        let accepted = self.intake.deliver(tenant, self.signal, message, origin).await;
+        let accepted = accepted.map_err(|refused| Answer::from(refused).to_grpc())?;
+        Ok(export_response(self.signal, accepted))
+    }
+}
+
+fn reply(message: &[u8]) -> Response {
+    let mut trailers = HeaderMap::with_capacity(1);
+    trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
+    let body = Full::new(grpc::frame(message, false)).with_trailers(ready(Some(Ok(trailers))));
+    let mut response = Response::new(Body::new(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
+}
+
+/// The deadline of a call: up to eight digits and a unit.
+fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
+    let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
+    let malformed = || Status::invalid_argument(format!("malformed grpc-timeout {value:?}"));
+    let text = value.to_str().map_err(|_| malformed())?;
+    let (digits, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(malformed)?;
+    if digits.len() > 8 {
+        return Err(malformed());
+    }
+    let amount: u64 = digits.parse().map_err(|_| malformed())?;
+    let timeout = match unit {
+        "H" => Duration::from_secs(amount * 3600),
+        "M" => Duration::from_secs(amount * 60),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => return Err(malformed()),
+    };
+    Ok(Some(timeout))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_have_units() {
+        let parse = |value: &'static str| {
+            let headers = HeaderMap::from_iter([("grpc-timeout".parse().unwrap(), HeaderValue::from_static(value))]);
+            timeout(&headers).map_err(|status| status.code())
+        };
+        assert_eq!(parse("10S"), Ok(Some(Duration::from_secs(10))));
+        assert_eq!(parse("99999999H"), Ok(Some(Duration::from_secs(99_999_999 * 3600))));
+        assert_eq!(parse("5u"), Ok(Some(Duration::from_micros(5))));
+        for malformed in ["", "S", "10", "10s", "123456789S", "-1S"] {
+            assert_eq!(parse(malformed), Err(tonic::Code::InvalidArgument), "{malformed:?}");
+        }
+    }
+}

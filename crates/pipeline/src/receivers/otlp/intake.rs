@@ -1,0 +1,80 @@
+//! What OTLP over gRPC and over HTTP have in common: whose a request is, where it came from, and where it goes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::ConnectInfo;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::request::Parts;
+use tokio_util::sync::CancellationToken;
+use trefoil_model::tenant::{NoTenant, TENANT_HEADER, Tenancy};
+use trefoil_model::{Signal, Tenant};
+
+use crate::component::Downstream;
+use crate::net::body::Admission;
+use crate::telemetry::{Accepted, Consumer, Origin, Payload, Refused, Telemetry};
+
+/// All bodies under way together may hold this many bytes, unless the caller says otherwise.
+pub const DEFAULT_IN_FLIGHT_BYTES: usize = 256 << 20;
+
+/// The door of one receiver; its protocols share it.
+#[derive(Clone)]
+pub struct Intake {
+    downstream: Downstream,
+    tenancy: Tenancy,
+    pub(super) admission: Admission,
+    refusing: CancellationToken,
+}
+
+impl Intake {
+    /// `in_flight_bytes` bounds the bodies of all requests under way together.
+    pub fn new(downstream: Downstream, tenancy: Tenancy, in_flight_bytes: usize) -> Self {
+        Self { downstream, tenancy, admission: Admission::new(in_flight_bytes), refusing: CancellationToken::new() }
+    }
+
+    /// Whether a pipeline of the signal uses this receiver; a reload can change it.
+    pub fn takes(&self, signal: Signal) -> bool {
+        self.downstream.takes(signal)
+    }
+
+    /// The tenant that the headers name.
+    pub fn tenant(&self, headers: &HeaderMap) -> Result<Tenant, NoTenant> {
+        self.tenancy.resolve(headers.get(TENANT_HEADER).and_then(|value| value.to_str().ok()))
+    }
+
+    /// Hands the protobuf body of one request to the pipelines.
+    pub async fn deliver(
+        &self,
+        tenant: Tenant,
+        signal: Signal,
+        body: Bytes,
+        origin: Origin,
+    ) -> Result<Accepted, Refused> {
+        let mut telemetry = Telemetry::new(tenant, Payload::from_bytes(signal, body));
+        telemetry.origin = origin;
+        tokio::select! {
+            result = self.downstream.consume(telemetry) => result,
+            () = self.refusing.cancelled() => Err(Refused::unavailable("the receiver is shutting down")),
+        }
+    }
+
+    /// Answers every request under way, and all that follow, with a retryable error.
+    pub fn refuse_all(&self) {
+        self.refusing.cancel();
+    }
+}
+
+/// What is known of a request beside its body; the headers only with `include_metadata`.
+pub fn origin(parts: &Parts, include_metadata: bool) -> Origin {
+    let address: Option<SocketAddr> = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0);
+    let metadata = if include_metadata { metadata(&parts.headers) } else { Arc::default() };
+    Origin { metadata, address }
+}
+
+fn metadata(headers: &HeaderMap) -> Arc<Vec<(String, String)>> {
+    let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        Some((name.as_str().to_string(), value.to_str().ok()?.to_string()))
+    };
+    Arc::new(headers.iter().filter_map(text).collect())
+}

@@ -1,0 +1,183 @@
+//! The `otlp` receiver: OTLP over gRPC and over HTTP.
+//!
+//! Bodies are decompressed but not decoded: the pipelines get the protobuf bytes that the client sent (JSON is turned
+//! into them), and a client is answered when the pipelines are done with its request.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::response::Response;
+use futures::future::join_all;
+use parking_lot::Mutex;
+use trefoil_model::Signal;
+use trefoil_model::tenant::Tenancy;
+
+use self::config::{Config, Grpc, Http};
+use self::grpc::GrpcLimits;
+use self::http::Paths;
+use self::intake::{DEFAULT_IN_FLIGHT_BYTES, Intake};
+use crate::component::{Component, ComponentError, Context, Downstream, Receiver, ReceiverConfig, ReceiverFactory};
+use crate::config::{ConfigError, Section};
+use crate::net::server::{self, Server, ServerSettings};
+use crate::net::tls::{ServerTls, ServerTlsSource};
+
+pub mod config;
+pub mod cors;
+pub mod grpc;
+pub mod http;
+pub mod intake;
+pub mod status;
+
+pub use self::http::HttpLimits;
+
+pub const FACTORY: ReceiverFactory = ReceiverFactory { kind: "otlp", signals: &Signal::ALL, parse };
+
+fn parse(section: &Section<'_>) -> Result<Box<dyn ReceiverConfig>, ConfigError> {
+    Ok(Box::new(Config::parse(section)?))
+}
+
+/// OTLP/HTTP at `/v1/{traces,metrics,logs}` as routes for another listener, which nests them where it likes.
+/// `in_flight_bytes` bounds the bodies of all requests under way together; `None` is 256 MiB.
+pub fn http_router(
+    downstream: Downstream,
+    tenancy: Tenancy,
+    limits: HttpLimits,
+    in_flight_bytes: Option<usize>,
+) -> Router {
+    let intake = Intake::new(downstream, tenancy, in_flight_bytes.unwrap_or(DEFAULT_IN_FLIGHT_BYTES));
+    http::routes(intake, limits, &Paths::default())
+}
+
+impl ReceiverConfig for Config {
+    fn build(&self, context: Context, downstream: Downstream) -> Result<Arc<dyn Receiver>, ComponentError> {
+        let intake = Intake::new(downstream, context.tenancy, DEFAULT_IN_FLIGHT_BYTES);
+        let grpc = self.protocols.grpc.as_ref().map(|grpc| grpc_listener(grpc, intake.clone())).transpose()?;
+        let http = self.protocols.http.as_ref().map(|http| http_listener(http, intake.clone())).transpose()?;
+        let listeners = grpc.into_iter().chain(http).collect();
+        Ok(Arc::new(OtlpReceiver { intake, listeners, servers: Mutex::default() }))
+    }
+}
+
+fn grpc_listener(config: &Grpc, intake: Intake) -> Result<Listener, ComponentError> {
+    let limits = GrpcLimits {
+        max_message_size: config.max_recv_msg_size_mib as usize * (1 << 20),
+        include_metadata: config.include_metadata,
+    };
+    Ok(Listener {
+        protocol: "grpc",
+        endpoint: config.endpoint.clone(),
+        transport: config.transport.clone(),
+        router: grpc::routes(intake, limits),
+        settings: config.server_settings(),
+        tls: load_tls(config.tls.as_ref(), &["h2"])?,
+    })
+}
+
+fn http_listener(config: &Http, intake: Intake) -> Result<Listener, ComponentError> {
+    let limits = config.limits().map_err(ComponentError::new)?;
+    let mut router = http::routes(intake, limits, &config.paths());
+    if let Some(cors) = &config.cors
+        && let Some(layer) = cors.layer().map_err(ComponentError::new)?
+    {
+        router = router.layer(layer);
+    }
+    let headers = config.response_headers().map_err(ComponentError::new)?;
+    if !headers.is_empty() {
+        router = router.layer(axum::middleware::map_response(move |mut response: Response| {
+            response.headers_mut().extend(headers.clone());
+            std::future::ready(response)
+        }));
+    }
+    Ok(Listener {
+        protocol: "http",
+        endpoint: config.endpoint.clone(),
+        transport: config.transport.clone(),
+        router,
+        settings: config.server_settings(),
+        tls: load_tls(config.tls.as_ref(), &["h2", "http/1.1"])?,
+    })
+}
+
+fn load_tls(settings: Option<&ServerTls>, alpn: &[&str]) -> Result<Option<Arc<ServerTlsSource>>, ComponentError> {
+    let load = |settings| ServerTlsSource::load(settings, alpn).map(Arc::new).map_err(ComponentError::new);
+    settings.map(load).transpose()
+}
+
+/// What one protocol needs to listen.
+struct Listener {
+    protocol: &'static str,
+    endpoint: String,
+    transport: String,
+    router: Router,
+    settings: ServerSettings,
+    tls: Option<Arc<ServerTlsSource>>,
+}
+
+impl Listener {
+    async fn start(&self) -> Result<Server, ComponentError> {
+        let failed = |error| {
+            ComponentError::new(format!("protocols.{}: cannot listen on {}: {error}", self.protocol, self.endpoint))
+        };
+        let listener = server::bind(&self.transport, &self.endpoint).await.map_err(failed)?;
+        let server = Server::start(listener, self.router.clone(), self.settings.clone(), self.tls.clone());
+        let server = server.map_err(failed)?;
+        tracing::info!(protocol = self.protocol, address = %server.address(), "receiving OTLP");
+        Ok(server)
+    }
+}
+
+/// The running receiver.
+pub struct OtlpReceiver {
+    intake: Intake,
+    listeners: Vec<Listener>,
+    servers: Mutex<Vec<Arc<Server>>>,
+}
+
+/// How long the answers to requests that were cut short may take to leave.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+impl OtlpReceiver {
+    /// Where it listens, gRPC before HTTP; empty before start and after shutdown.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.servers.lock().iter().map(|server| server.address()).collect()
+    }
+}
+
+impl Receiver for OtlpReceiver {}
+
+#[async_trait]
+impl Component for OtlpReceiver {
+    async fn start(&self) -> Result<(), ComponentError> {
+        let mut started = Vec::new();
+        for listener in &self.listeners {
+            match listener.start().await {
+                Ok(server) => started.push(Arc::new(server)),
+                Err(error) => {
+                    // Both or none: a half-started receiver would hold its port against the next attempt.
+                    join_all(started.iter().map(|server| server.shutdown(Duration::ZERO))).await;
+                    return Err(error);
+                }
+            }
+        }
+        *self.servers.lock() = started;
+        Ok(())
+    }
+
+    async fn shutdown(&self, grace: Duration) {
+        let servers = std::mem::take(&mut *self.servers.lock());
+        let drained = join_all(servers.iter().map(|server| server.shutdown(grace + LAST_WORDS)));
+        let cut_short = async {
+            tokio::time::sleep(grace).await;
+            tracing::warn!(?grace, "requests are still under way at the end of the grace time; they are refused");
+            self.intake.refuse_all();
+            std::future::pending().await
+        };
+        tokio::select! {
+            _ = drained => {}
+            () = cut_short => {}
+        }
+    }
+}
