@@ -3,7 +3,15 @@
 //! A request is decoded as a whole or not at all when its framing is broken ([`DecodeError`]); single items that cannot be
 //! stored are left out, counted and explained ([`Report`]), as OTLP's partial success wants it.
 
+mod attributes;
+mod batch;
+mod columns;
+mod logs;
+mod metrics;
+mod nested;
+mod origin;
 mod report;
+mod traces;
 
 pub use report::{Place, Report};
 
@@ -14,7 +22,7 @@ use thiserror::Error;
 use crate::promote::KeyCounts;
 use crate::series::SeriesIndex;
 use crate::wire::WireError;
-use crate::{Limits, Promoted, Table};
+use crate::{Limits, Promoted, Signal, Table, Tenant};
 
 /// What decoding depends on beside the bytes. Decoding the same bytes in the same context again (replay) gives the same rows.
 #[derive(Clone, Copy)]
@@ -53,4 +61,23 @@ pub enum DecodeError {
     TooLarge { size: usize, limit: usize },
     #[error("cannot lay out the columns: {0}")]
     Columns(#[from] ArrowError),
+}
+
+/// Decodes one OTLP export request: the protobuf bytes of `ExportTraceServiceRequest`, `ExportMetricsServiceRequest` or
+/// `ExportLogsServiceRequest` (or, being the same on the wire, `TracesData`, `MetricsData`, `LogsData`).
+pub fn decode(
+    signal: Signal,
+    tenant: &Tenant,
+    body: &[u8],
+    context: &DecodeContext<'_>,
+) -> Result<Decoded, DecodeError> {
+    let limit = context.limits.max_request_bytes.min(Limits::REQUEST_CEILING);
+    if body.len() > limit {
+        return Err(DecodeError::TooLarge { size: body.len(), limit });
+    }
+    match signal {
+        Signal::Traces => traces::decode(tenant, body, context),
+        Signal::Metrics => metrics::decode(tenant, body, context),
+        Signal::Logs => logs::decode(tenant, body, context),
+    }
 }

@@ -151,11 +151,13 @@ pub(super) struct Attributes {
 
 impl Attributes {
     pub fn get(&self, row: usize) -> Result<Vec<KeyValue>, EncodeError> {
-        let mut attributes = json_attributes(self.rest.get(row))?;
-        attributes.extend(self.promoted.iter().filter_map(|(key, values)| {
+        // The first of several attributes of one key is the promoted one; the sort keeps their order.
+        let promoted = self.promoted.iter().filter_map(|(key, values)| {
             let value = Some(AnyValue { value: Some(values.get(row)?) });
             Some(KeyValue { key: key.clone(), value, ..KeyValue::default() })
-        }));
+        });
+        let mut attributes: Vec<KeyValue> = promoted.collect();
+        attributes.extend(json_attributes(self.rest.get(row))?);
         attributes.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(attributes)
     }
