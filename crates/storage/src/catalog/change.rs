@@ -20,6 +20,8 @@ pub struct Change {
     /// writers may ask for the same one; another type is a [`CatalogError::ColumnType`](super::CatalogError::ColumnType).
     pub add_columns: Vec<(Table, Field)>,
     /// `(writer, position)`: everything of that writer's log below `position` is in files now. It never moves backwards.
+    /// A change with the very position that is recorded has been committed before (the answer got lost): it is not done
+    /// again, whatever else is in it.
     pub log_position: Option<(String, u64)>,
 }
 

@@ -111,16 +111,19 @@ pub(super) async fn apply(
     token: &str,
 ) -> Result<i64, Failure> {
     let head = head(session).await?;
+    if is_done(session, change).await? {
+        return Ok(head.id);
+    }
     let id = head.id + 1;
     let mut changes = Changes::new(table_ids);
     let altered = add_columns(session, change, table_ids, id, head.schema_version + 1).await?;
     changes.altered = altered;
     remove_files(session, change, id, &mut changes).await?;
     add_files(session, change, id, head.next_file_id, &mut changes).await?;
-    let moved = set_log_position(session, change).await?;
-    if changes.is_empty() && !moved {
+    if changes.is_empty() && change.log_position.is_none() {
         return Ok(head.id);
     }
+    set_log_position(session, change).await?;
     let snapshot = NewSnapshot {
         id,
         schema_version: head.schema_version + i64::from(!changes.altered.is_empty()),
@@ -346,25 +349,25 @@ fn stats_rows(file: &NewFile, file_id: i64, table_id: i64) -> impl Iterator<Item
     })
 }
 
-/// Whether the position moved.
-async fn set_log_position(session: &mut Session, change: &Change) -> Result<bool, Failure> {
-    let Some((writer, position)) = &change.log_position else { return Ok(false) };
-    let proposed = i64::try_from(*position)
-        .map_err(|_| Failure::Refused(CatalogError::InvalidChange(format!("log position {position} is too large"))))?;
+/// Whether the change's log position is the recorded one; an error if it is an earlier one.
+async fn is_done(session: &mut Session, change: &Change) -> Result<bool, Failure> {
+    let Some((writer, proposed)) = &change.log_position else { return Ok(false) };
     let sql = "SELECT position FROM trefoil_log_position WHERE writer = $1";
     let recorded: Option<i64> = session.row(sql, &[Arg::Text(writer)]).await?.map(|row| row.get(0)).transpose()?;
-    if let Some(recorded) = recorded.filter(|recorded| *recorded >= proposed) {
-        if recorded == proposed {
-            return Ok(false);
-        }
-        return Err(Failure::Refused(CatalogError::LogPosition {
-            writer: writer.clone(),
-            recorded: recorded as u64,
-            proposed: *position,
-        }));
+    let Some(recorded) = recorded.map(|recorded| recorded.max(0) as u64) else { return Ok(false) };
+    if recorded > *proposed {
+        let (writer, proposed) = (writer.clone(), *proposed);
+        return Err(Failure::Refused(CatalogError::LogPosition { writer, recorded, proposed }));
     }
+    Ok(recorded == *proposed)
+}
+
+async fn set_log_position(session: &mut Session, change: &Change) -> Result<(), Failure> {
+    let Some((writer, position)) = &change.log_position else { return Ok(()) };
+    let position = i64::try_from(*position)
+        .map_err(|_| Failure::Refused(CatalogError::InvalidChange(format!("log position {position} is too large"))))?;
     let sql = "INSERT INTO trefoil_log_position(writer, position) VALUES ($1, $2) \
                ON CONFLICT (writer) DO UPDATE SET position = excluded.position";
-    session.execute(sql, &[Arg::Text(writer), Arg::Int(proposed)]).await?;
-    Ok(true)
+    session.execute(sql, &[Arg::Text(writer), Arg::Int(position)]).await?;
+    Ok(())
 }

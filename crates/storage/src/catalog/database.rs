@@ -135,7 +135,7 @@ impl Database {
     }
 
     /// The error as callers see it, once nobody tries again.
-    pub(super) fn error(&self, source: sqlx::Error) -> CatalogError {
+    pub(super) fn error(&self, source: sqlx::Error, attempts: u32) -> CatalogError {
         let database = self.name.clone();
         if let Some(reason) = damage(&source) {
             return CatalogError::Corrupt { database, reason };
@@ -144,7 +144,7 @@ impl Database {
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut => {
                 CatalogError::Unreachable { database, source }
             }
-            source if is_transient(&source) => CatalogError::Busy { database, attempts: 1, source },
+            source if is_transient(&source) => CatalogError::Busy { database, attempts, source },
             source => CatalogError::Database { database, source },
         }
     }

@@ -29,7 +29,7 @@ pub(super) async fn run(database: &Database) -> Result<(), CatalogError> {
             found,
             known: MIGRATIONS.iter().map(|(version, _, _)| *version).max().unwrap_or(0),
         },
-        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => database.error(source),
-        other => database.error(sqlx::Error::Migrate(Box::new(other))),
+        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => database.error(source, 1),
+        other => database.error(sqlx::Error::Migrate(Box::new(other)), 1),
     })
 }

@@ -16,6 +16,7 @@ mod expire;
 mod layout;
 mod load;
 mod migrations;
+mod retry;
 mod snapshot;
 mod stats;
 
@@ -26,22 +27,18 @@ pub use snapshot::{Bounds, CatalogSnapshot, DataFile, pruning_columns};
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use arrow::datatypes::Field;
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use tokio::sync::Mutex;
 use trefoil_model::Table;
 use uuid::Uuid;
 
 use commit::Failure;
 use database::{Arg, Database, Session};
-
-/// Attempts at one transaction while the database is busy or away.
-const MAX_ATTEMPTS: u32 = 8;
-/// No attempt begins later than this after the first.
-const MAX_RETRY_TIME: Duration = Duration::from_secs(20);
+use retry::retry;
 
 /// The directory of a table's files, relative to the data path, with a trailing slash: `main/spans/`.
 pub fn table_directory(table: Table) -> String {
@@ -72,21 +69,17 @@ impl Catalog {
         if !data_path.ends_with('/') {
             data_path.push('/');
         }
-        retry(&database, async |_| prepare(&database, &data_path).await).await?;
-        let current = retry(&database, async |_| {
-            let mut session = database.read().await?;
-            load::full(&database, &mut session).await
-        })
-        .await?;
+        retry(&database, |_| prepare(&database, &data_path).boxed()).await?;
+        let current = retry(&database, |_| read_all(&database).boxed()).await?;
         let current = ArcSwap::from_pointee(current);
         let inner = Inner { database, current, commits: Mutex::new(()), refreshes: Mutex::new(()) };
         Ok(Catalog { inner: Arc::new(inner) })
     }
 
     /// Does all of `change` or nothing; returns the id of the snapshot in which it is done (the present one if there was
-    /// nothing to do). Waits for other writers and tries again, within bounds, while the database is busy or away. An
-    /// error of the database at the very end may leave it open whether the commit happened only when no attempt to find
-    /// out succeeded ([`CatalogError::is_transient`]); committing the same `log_position` again is then safe.
+    /// nothing to do). Waits for other writers and tries again, within bounds, while the database is busy or away. After
+    /// an error that [`is transient`](CatalogError::is_transient) it may have happened all the same (the answer got
+    /// lost): commit the same change again, with its `log_position`, or its `remove`, it is not done twice.
     pub async fn commit(&self, change: Change) -> Result<i64, CatalogError> {
         let database = &self.inner.database;
         let known = self.inner.current.load_full();
@@ -97,17 +90,21 @@ impl Catalog {
         commit::validate(&change, |table| self.inner.current.load().columns(table).clone())?;
         let table_ids = Table::ALL.map(|table| known.columns(table).table_id());
         let token = Uuid::now_v7().to_string();
-        let id = retry(database, async |attempt| {
-            let mut session = database.write().await?;
-            // The connection may have been lost after the commit arrived.
-            if attempt > 1
-                && let Some(id) = commit::find(&mut session, &token).await?
-            {
-                return Ok(id);
+        let id = retry(database, |attempt| {
+            let (change, table_ids, token) = (&change, &table_ids, &token);
+            async move {
+                let mut session = database.write().await?;
+                // The connection may have been lost after the commit arrived.
+                if attempt > 1
+                    && let Some(id) = commit::find(&mut session, token).await?
+                {
+                    return Ok(id);
+                }
+                let id = commit::apply(&mut session, change, table_ids, token).await?;
+                session.commit().await?;
+                Ok(id)
             }
-            let id = commit::apply(&mut session, &change, &table_ids, &token).await?;
-            session.commit().await?;
-            Ok(id)
+            .boxed()
         })
         .await?;
         if let Err(error) = self.refresh().await {
@@ -120,7 +117,7 @@ impl Catalog {
     pub async fn snapshot(&self) -> Result<Arc<CatalogSnapshot>, CatalogError> {
         let current = self.inner.current.load_full();
         let database = &self.inner.database;
-        let head = retry(database, async |_| Ok(newest(database).await?)).await?;
+        let head = retry(database, |_| newest(database).boxed()).await?;
         if head == current.id() {
             return Ok(current);
         }
@@ -137,14 +134,7 @@ impl Catalog {
         let _turn = self.inner.refreshes.lock().await;
         let known = self.inner.current.load_full();
         let database = &self.inner.database;
-        let next = retry(database, async |_| {
-            let mut session = database.read().await?;
-            match load::next(database, &mut session, &known).await? {
-                Some(next) => Ok(next),
-                None => load::full(database, &mut session).await,
-            }
-        })
-        .await?;
+        let next = retry(database, |_| read_on(database, &known).boxed()).await?;
         let next = Arc::new(next);
         self.inner.current.store(next.clone());
         Ok(next)
@@ -179,14 +169,14 @@ impl Catalog {
         let _turn = self.inner.commits.lock().await;
         let database = &self.inner.database;
         let table_ids = self.table_ids();
-        retry(database, async |_| {
+        let expire = async || {
             let mut session = database.write().await?;
             expire::expire(&mut session, &table_ids, older_than).await?;
             let paths = expire::scheduled(&mut session).await?;
             session.commit().await?;
             Ok(paths)
-        })
-        .await
+        };
+        retry(database, |_| expire().boxed()).await
     }
 
     /// The objects at these paths (from [`Catalog::expire_snapshots`]) are gone.
@@ -196,12 +186,12 @@ impl Catalog {
         }
         let _turn = self.inner.commits.lock().await;
         let database = &self.inner.database;
-        retry(database, async |_| {
+        let forget = async || {
             let mut session = database.write().await?;
             expire::forget(&mut session, paths).await?;
             Ok(session.commit().await?)
-        })
-        .await
+        };
+        retry(database, |_| forget().boxed()).await
     }
 
     /// The paths, relative to the data path, of all files that a snapshot lists or that wait for their deletion. Any other
@@ -209,11 +199,11 @@ impl Catalog {
     pub async fn referenced_paths(&self) -> Result<HashSet<String>, CatalogError> {
         let database = &self.inner.database;
         let table_ids = self.table_ids();
-        retry(database, async |_| {
+        let referenced = async || {
             let mut session = database.read().await?;
             Ok(expire::referenced(&mut session, &table_ids).await?)
-        })
-        .await
+        };
+        retry(database, |_| referenced().boxed()).await
     }
 
     /// Closes the connections; SQLite's write-ahead log goes back into its file.
@@ -233,43 +223,26 @@ impl std::fmt::Debug for Catalog {
     }
 }
 
-/// Runs one transaction until it succeeds, is refused, or the database stays busy or away for too long. `transaction`
-/// gets the number of the attempt, from 1.
-async fn retry<T>(
-    database: &Database,
-    mut transaction: impl AsyncFnMut(u32) -> Result<T, Failure>,
-) -> Result<T, CatalogError> {
-    let begin = Instant::now();
-    for attempt in 1.. {
-        let error = match transaction(attempt).await {
-            Ok(value) => return Ok(value),
-            Err(Failure::Refused(error)) => return Err(error),
-            Err(Failure::Database(error)) => error,
-        };
-        if !database::is_transient(&error) || attempt >= MAX_ATTEMPTS || begin.elapsed() >= MAX_RETRY_TIME {
-            return Err(match database.error(error) {
-                CatalogError::Busy { database, source, .. } => {
-                    CatalogError::Busy { database, attempts: attempt, source }
-                }
-                other => other,
-            });
-        }
-        tracing::debug!(%error, attempt, "the catalog is busy or away, trying again");
-        // 10, 20, 40, … ms, up to twice that: writers that met once should not meet again.
-        let pause = 10u64 << attempt.min(7);
-        let jitter = u64::from(Uuid::new_v4().as_bytes()[0]) * pause / 256;
-        tokio::time::sleep(Duration::from_millis(pause / 2 + jitter)).await;
-    }
-    unreachable!("the loop above ends by itself")
+async fn read_all(database: &Database) -> Result<CatalogSnapshot, Failure> {
+    let mut session = database.read().await?;
+    load::full(database, &mut session).await
 }
 
-async fn newest(database: &Database) -> Result<i64, sqlx::Error> {
+async fn read_on(database: &Database, known: &CatalogSnapshot) -> Result<CatalogSnapshot, Failure> {
+    let mut session = database.read().await?;
+    match load::next(database, &mut session, known).await? {
+        Some(next) => Ok(next),
+        None => load::full(database, &mut session).await,
+    }
+}
+
+async fn newest(database: &Database) -> Result<i64, Failure> {
     let sql = "SELECT max(snapshot_id) FROM ducklake_snapshot";
     let newest: Option<i64> = match &database.pool {
         database::Pool::Sqlite(pool) => sqlx::query_scalar(sql).fetch_one(pool).await?,
         database::Pool::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await?,
     };
-    newest.ok_or(sqlx::Error::RowNotFound)
+    Ok(newest.ok_or(sqlx::Error::RowNotFound)?)
 }
 
 /// Makes the lake if the database has none, else checks that it is one this program may use.
@@ -279,21 +252,22 @@ async fn prepare(database: &Database, data_path: &str) -> Result<(), Failure> {
         layout::create(&mut session, data_path).await?;
         return Ok(session.commit().await?);
     }
-    let sql = "SELECT value FROM ducklake_metadata WHERE key = $1 AND scope IS NULL";
-    let mut setting = async |key: &str| -> Result<String, sqlx::Error> {
-        Ok(session.row(sql, &[Arg::Text(key)]).await?.map(|row| row.get(0)).transpose()?.unwrap_or_default())
-    };
-    let found = setting("version").await?;
+    let found = setting(&mut session, "version").await?;
     let refuse = |error: CatalogError| Err(Failure::Refused(error));
     let name = || database.name.clone();
     if found != layout::DUCKLAKE_VERSION {
         return refuse(CatalogError::Version { database: name(), found, known: layout::DUCKLAKE_VERSION });
     }
-    let recorded = setting("data_path").await?;
+    let recorded = setting(&mut session, "data_path").await?;
     if recorded.trim_end_matches('/') != data_path.trim_end_matches('/') {
         return refuse(CatalogError::DataPath { database: name(), recorded, configured: data_path.to_string() });
     }
     Ok(())
+}
+
+async fn setting(session: &mut Session, key: &str) -> Result<String, sqlx::Error> {
+    let sql = "SELECT value FROM ducklake_metadata WHERE key = $1 AND scope IS NULL";
+    Ok(session.row(sql, &[Arg::Text(key)]).await?.map(|row| row.get(0)).transpose()?.unwrap_or_default())
 }
 
 async fn exists(session: &mut Session) -> Result<bool, sqlx::Error> {
