@@ -20,7 +20,7 @@ const WINDOW_ROWS: u64 = 50_000;
 /// One row in so many must have a key for it to become a column (5%).
 const ROWS_PER_PROMOTION: u64 = 20;
 
-/// When the learner is full, keys in fewer than one row in so many make room.
+/// When a learner is full, keys in fewer than one row in so many make room.
 const ROWS_PER_SURVIVAL: u64 = 200;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -50,13 +50,53 @@ impl From<&KeyRef<'_>> for Key {
     }
 }
 
-type Counts = HashMap<Key, u64, RandomState>;
+/// Counts rows per key for a bounded number of keys; rare ones make room for others.
+#[derive(Debug)]
+struct Counts {
+    rows: HashMap<Key, u64, RandomState>,
+    capacity: usize,
+    /// Making room does not help: no further key is followed.
+    saturated: bool,
+}
+
+impl Counts {
+    fn new(capacity: usize) -> Self {
+        Self { rows: HashMap::default(), capacity, saturated: false }
+    }
+
+    /// When there is no room, keys of at most `rare` rows go.
+    #[inline]
+    fn add(&mut self, key: &KeyRef<'_>, rows: u64, rare: u64) {
+        if let Some(count) = self.rows.get_mut(key) {
+            *count += rows;
+        } else if self.rows.len() < self.capacity || self.make_room(rare) {
+            self.rows.insert(Key::from(key), rows);
+        }
+    }
+
+    #[cold]
+    fn make_room(&mut self, rare: u64) -> bool {
+        if self.saturated {
+            return false;
+        }
+        self.rows.retain(|_, rows| *rows > rare);
+        // Else it would have to be made again and again.
+        self.saturated = self.rows.len() > self.capacity / 2;
+        self.rows.len() < self.capacity
+    }
+}
 
 /// How many rows of one request, of one table, had which attributes outside promoted columns.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct KeyCounts {
     rows: u64,
     counts: Counts,
+}
+
+impl Default for KeyCounts {
+    fn default() -> Self {
+        Self { rows: 0, counts: Counts::new(MAX_KEYS_PER_REQUEST) }
+    }
 }
 
 impl KeyCounts {
@@ -69,12 +109,7 @@ impl KeyCounts {
     /// Takes note of an attribute that so many rows carry.
     #[inline]
     pub fn add(&mut self, scope: Scope, key: &[u8], kind: Kind, rows: u64) {
-        let key = KeyRef { scope, kind, key };
-        if let Some(count) = self.counts.get_mut(&key) {
-            *count += rows;
-        } else if self.counts.len() < MAX_KEYS_PER_REQUEST {
-            self.counts.insert(Key::from(&key), rows);
-        }
+        self.counts.add(&KeyRef { scope, kind, key }, rows, 1);
     }
 
     pub fn rows(&self) -> u64 {
@@ -88,24 +123,19 @@ pub struct Learner {
     table: Table,
     rows: u64,
     counts: Counts,
-    /// All keys are frequent and there is no room: no further key is followed until the window ends.
-    saturated: bool,
 }
 
 impl Learner {
     pub fn new(table: Table) -> Self {
-        Self { table, rows: 0, counts: Counts::default(), saturated: false }
+        Self { table, rows: 0, counts: Counts::new(MAX_KEYS_PER_WINDOW) }
     }
 
     /// Adds what one request had. At the end of a window with new frequent keys: the registry to use from now on.
     pub fn observe(&mut self, seen: &KeyCounts, promoted: &Promoted) -> Option<Promoted> {
         self.rows += seen.rows;
-        for (key, &rows) in &seen.counts {
-            if let Some(count) = self.counts.get_mut(key) {
-                *count += rows;
-            } else if self.has_room() {
-                self.counts.insert(key.clone(), rows);
-            }
+        let rare = self.rows / ROWS_PER_SURVIVAL + 1;
+        for (key, &rows) in &seen.counts.rows {
+            self.counts.add(&KeyRef { scope: key.scope, kind: key.kind, key: &key.key }, rows, rare);
         }
         if self.rows < WINDOW_ROWS {
             return None;
@@ -115,21 +145,10 @@ impl Learner {
         extended
     }
 
-    fn has_room(&mut self) -> bool {
-        if self.counts.len() < MAX_KEYS_PER_WINDOW {
-            return true;
-        }
-        if !self.saturated {
-            let survivors = self.rows / ROWS_PER_SURVIVAL + 1;
-            self.counts.retain(|_, rows| *rows > survivors);
-            self.saturated = self.counts.len() > MAX_KEYS_PER_WINDOW / 2;
-        }
-        self.counts.len() < MAX_KEYS_PER_WINDOW
-    }
-
     fn promote(&self, promoted: &Promoted) -> Option<Promoted> {
         let mut frequent: Vec<(&Key, &str, u64)> = self
             .counts
+            .rows
             .iter()
             .filter(|(_, rows)| **rows >= self.rows / ROWS_PER_PROMOTION)
             .filter_map(|(key, &rows)| Some((key, std::str::from_utf8(&key.key).ok()?, rows)))
@@ -188,9 +207,9 @@ mod tests {
             for junk in 0..500 {
                 counts.add(Scope::Span, format!("junk.{request}.{junk}").as_bytes(), Kind::Int, 1);
             }
-            assert!(counts.counts.len() <= MAX_KEYS_PER_REQUEST);
+            assert!(counts.counts.rows.len() <= MAX_KEYS_PER_REQUEST);
             promoted = learner.observe(&counts, &promoted).unwrap_or(promoted);
-            assert!(learner.counts.len() <= MAX_KEYS_PER_WINDOW);
+            assert!(learner.counts.rows.len() <= MAX_KEYS_PER_WINDOW);
         }
         assert_eq!(kind_of(&promoted, "often"), Some(Kind::Bool));
         assert_eq!(promoted.columns(Table::Spans).len(), Promoted::default().columns(Table::Spans).len() + 1);
