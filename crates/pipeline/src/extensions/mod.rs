@@ -1,6 +1,10 @@
 //! Extensions: what runs beside the pipelines.
 
+mod health_check;
+mod http;
+mod pprof;
+
 use crate::component::ExtensionFactory;
 
 /// Every kind of extension.
-pub const FACTORIES: &[ExtensionFactory] = &[];
+pub const FACTORIES: &[ExtensionFactory] = &[health_check::FACTORY, pprof::FACTORY];
