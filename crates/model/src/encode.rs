@@ -6,10 +6,12 @@
 
 mod columns;
 mod logs;
+mod metrics;
 mod origin;
 mod traces;
 
 pub use logs::logs;
+pub use metrics::metrics;
 pub use traces::traces;
 
 use arrow::error::ArrowError;
@@ -30,4 +32,8 @@ pub enum EncodeError {
     Rows(ArrowError),
     #[error(transparent)]
     Attributes(#[from] ReadError),
+    #[error("no row of table series describes series {series_id} of metric {metric}")]
+    UnknownSeries { series_id: u64, metric: String },
+    #[error("unknown metric_type {0:?}")]
+    MetricType(String),
 }

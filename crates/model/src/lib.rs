@@ -7,11 +7,13 @@ pub mod attributes;
 #[cfg(test)]
 mod conformance;
 pub mod decode;
+pub mod encode;
 pub mod json;
 pub mod limits;
 pub mod promote;
 pub mod schema;
 pub mod series;
+mod series_id;
 pub mod signal;
 pub mod tenant;
 pub mod wire;
