@@ -12,11 +12,13 @@ pub mod config;
 pub mod connectors;
 pub mod exporters;
 pub mod extensions;
+pub mod graph;
 pub mod net;
 pub mod processors;
 pub mod receivers;
 pub mod store;
 pub mod telemetry;
 
+pub use graph::{Graph, Resources};
 pub use store::Store;
 pub use telemetry::{Accepted, Consumer, Message, Origin, Payload, Refused, Telemetry};

@@ -49,6 +49,10 @@ impl Downstream {
         self.0.load().consumers[signal as usize].is_some()
     }
 
+    pub(crate) fn signals(&self) -> Vec<Signal> {
+        Signal::ALL.into_iter().filter(|signal| self.takes(*signal)).collect()
+    }
+
     /// Sends new requests to `next`; the old generation is given back for [`Generation::drained`].
     pub(crate) fn swap(&self, next: Generation) -> Arc<Generation> {
         self.0.swap(Arc::new(next))

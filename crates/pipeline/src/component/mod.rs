@@ -68,6 +68,10 @@ pub trait Component: Send + Sync {
         Ok(())
     }
 
+    /// From now on waits for nothing: what it holds to make larger batches goes on at once, and so does what still comes.
+    /// Called before the senders upstream are asked to finish, who may be waiting for just that.
+    fn hurry(&self) {}
+
     /// Called once, when nothing is sent to it any more, so that it hands on or persists what it holds. A receiver takes
     /// nothing new and answers the requests under way, those that `grace` does not suffice for with a retryable error.
     async fn shutdown(&self, _grace: Duration) {}

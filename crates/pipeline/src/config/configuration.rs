@@ -105,6 +105,20 @@ struct Classes {
 }
 
 impl Configuration {
+    /// Nothing at all: what a graph that has been shut down runs.
+    pub fn empty() -> Self {
+        Self {
+            receivers: HashMap::new(),
+            processors: HashMap::new(),
+            exporters: HashMap::new(),
+            connectors: HashMap::new(),
+            extensions: Vec::new(),
+            pipelines: Vec::new(),
+            telemetry: Telemetry::default(),
+            warnings: Vec::new(),
+        }
+    }
+
     /// Checks everything and reports all that is wrong at once. `own` names Trefoil's own sections, which are left to
     /// the caller.
     pub fn parse(document: &Document, registry: &Registry, own: &[&str]) -> Result<Self, ConfigError> {

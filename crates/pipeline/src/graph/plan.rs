@@ -1,0 +1,133 @@
+//! From a configuration to components wired to one another, not yet started.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use trefoil_model::Signal;
+
+use super::fan_out::fan_out;
+use super::{GraphError, Resources, Running, RunningReceiver};
+use crate::component::{Component, ComponentId, Connector, Downstream, Exporter, Extension, Generation, Processor};
+use crate::config::{Configuration, Pipeline};
+use crate::telemetry::Consumer;
+
+type Consumers = Vec<(Signal, Arc<dyn Consumer>)>;
+
+/// Components that are new, and the ways through all of them.
+pub struct Plan {
+    pub extensions: Vec<(ComponentId, Running<dyn Extension>)>,
+    pub exporters: Vec<(ComponentId, Running<dyn Exporter>)>,
+    pub middle: Middle,
+    pub receivers: Vec<(ComponentId, RunningReceiver)>,
+    /// What is behind every receiver, new or kept.
+    pub behind: HashMap<ComponentId, Consumers>,
+}
+
+/// What stands between receivers and exporters: built anew for every configuration.
+#[derive(Default)]
+pub struct Middle {
+    /// With the path in the configuration, for messages; in the order of starting.
+    pub components: Vec<(String, Arc<dyn Component>)>,
+}
+
+/// What runs already and may be kept.
+pub struct Existing<'a> {
+    pub extensions: &'a HashMap<ComponentId, Running<dyn Extension>>,
+    pub exporters: &'a HashMap<ComponentId, Running<dyn Exporter>>,
+    pub receivers: &'a HashMap<ComponentId, RunningReceiver>,
+}
+
+impl Plan {
+    pub fn new(next: &Configuration, existing: &Existing<'_>, resources: &Resources) -> Result<Self, GraphError> {
+        let mut extensions = Vec::new();
+        for (id, configured) in &next.extensions {
+            if existing.extensions.get(id).is_some_and(|running| running.node == configured.node) {
+                continue;
+            }
+            let component = configured.config.build(resources.context(id)).map_err(GraphError::of("extensions", id))?;
+            extensions.push((id.clone(), Running { component, node: configured.node.clone() }));
+        }
+
+        let mut exporters = Vec::new();
+        let mut sinks: HashMap<ComponentId, Arc<dyn Consumer>> = HashMap::new();
+        for (id, configured) in &next.exporters {
+            if let Some(running) = existing.exporters.get(id).filter(|running| running.node == configured.node) {
+                sinks.insert(id.clone(), running.component.clone());
+                continue;
+            }
+            let component = configured.config.build(resources.context(id)).map_err(GraphError::of("exporters", id))?;
+            sinks.insert(id.clone(), component.clone());
+            exporters.push((id.clone(), Running { component, node: configured.node.clone() }));
+        }
+
+        let mut middle = Middle::default();
+        let mut connectors = HashMap::new();
+        for (id, configured) in &next.connectors {
+            let downstream = Downstream::default();
+            let connector: Arc<dyn Connector> = configured
+                .config
+                .build(resources.context(id), downstream.clone())
+                .map_err(GraphError::of("connectors", id))?;
+            sinks.insert(id.clone(), connector.clone());
+            middle.components.push((format!("connectors.{id}"), connector));
+            connectors.insert(id.clone(), downstream);
+        }
+
+        let mut entries = Vec::new();
+        for pipeline in &next.pipelines {
+            entries.push((pipeline, build_pipeline(pipeline, next, &sinks, resources, &mut middle)?));
+        }
+        for (id, downstream) in &connectors {
+            downstream.swap(Generation::new(behind(id, &entries)));
+        }
+
+        let mut receivers = Vec::new();
+        for (id, configured) in &next.receivers {
+            if existing.receivers.get(id).is_some_and(|running| running.node == configured.node) {
+                continue;
+            }
+            let downstream = Downstream::new(behind(id, &entries));
+            let component = configured
+                .config
+                .build(resources.context(id), downstream.clone())
+                .map_err(GraphError::of("receivers", id))?;
+            receivers.push((id.clone(), RunningReceiver { component, downstream, node: configured.node.clone() }));
+        }
+        let behind = next.receivers.keys().map(|id| (id.clone(), behind(id, &entries))).collect();
+        Ok(Self { extensions, exporters, middle, receivers, behind })
+    }
+}
+
+/// The first consumer of every signal's pipelines that name the receiver or connector `id`.
+fn behind(id: &ComponentId, entries: &[(&Pipeline, Arc<dyn Consumer>)]) -> Consumers {
+    let of_signal = |signal| {
+        let consumers: Vec<Arc<dyn Consumer>> = entries
+            .iter()
+            .filter(|(pipeline, _)| pipeline.id.signal == signal && pipeline.receivers.contains(id))
+            .map(|(_, entry)| entry.clone())
+            .collect();
+        (!consumers.is_empty()).then(|| (signal, fan_out(consumers)))
+    };
+    Signal::ALL.into_iter().filter_map(of_signal).collect()
+}
+
+fn build_pipeline(
+    pipeline: &Pipeline,
+    next: &Configuration,
+    sinks: &HashMap<ComponentId, Arc<dyn Consumer>>,
+    resources: &Resources,
+    middle: &mut Middle,
+) -> Result<Arc<dyn Consumer>, GraphError> {
+    let ends = pipeline.exporters.iter().filter_map(|id| sinks.get(id).cloned()).collect();
+    let mut entry = fan_out(ends);
+    for id in pipeline.processors.iter().rev() {
+        let Some(configured) = next.processors.get(id) else { continue };
+        let processor: Arc<dyn Processor> = configured
+            .config
+            .build(resources.context(id), pipeline.id.signal, entry)
+            .map_err(GraphError::of("processors", id))?;
+        middle.components.push((format!("processors.{id}"), processor.clone()));
+        entry = processor;
+    }
+    Ok(entry)
+}

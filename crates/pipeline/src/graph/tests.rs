@@ -1,0 +1,330 @@
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Weak};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use serde::Deserialize;
+use tokio::sync::Notify;
+use trefoil_model::{Signal, Tenant};
+
+use super::*;
+use crate::component::{
+    Connector, ExporterConfig, ExporterFactory, Processor, ProcessorConfig, ProcessorFactory, ReceiverConfig,
+    ReceiverFactory, Registry,
+};
+use crate::config::Document;
+use crate::connectors;
+use crate::telemetry::{Accepted, Consumer, Payload, Refused, Telemetry};
+
+/// What happened, in order; every test has its own journal by the name in its configurations.
+static JOURNALS: LazyLock<Mutex<HashMap<String, Arc<Journal>>>> = LazyLock::new(Mutex::default);
+
+#[derive(Default)]
+struct Journal {
+    events: Mutex<Vec<String>>,
+    receivers: Mutex<HashMap<String, Weak<TestComponent>>>,
+    /// Exporters hold requests back while it is set.
+    blocked: AtomicBool,
+    unblock: Notify,
+    arrived: Notify,
+}
+
+impl Journal {
+    fn of(name: &str) -> Arc<Self> {
+        JOURNALS.lock().entry(name.to_owned()).or_default().clone()
+    }
+
+    fn note(&self, event: impl Into<String>) {
+        self.events.lock().push(event.into());
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.events.lock())
+    }
+
+    fn receiver(&self, id: &str) -> Arc<TestComponent> {
+        self.receivers.lock().get(id).and_then(Weak::upgrade).unwrap()
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TestConfig {
+    journal: String,
+    #[serde(default)]
+    fails_to_start: bool,
+    #[serde(default)]
+    refuses: bool,
+    #[serde(default, rename = "port")]
+    _port: u16,
+}
+
+struct TestComponent {
+    id: String,
+    config: TestConfig,
+    journal: Arc<Journal>,
+    next: Option<Arc<dyn Consumer>>,
+}
+
+impl TestComponent {
+    fn new(context: &Context, config: &TestConfig, next: Option<Arc<dyn Consumer>>) -> Arc<Self> {
+        let journal = Journal::of(&config.journal);
+        let component = Self { id: context.id.to_string(), config: config.clone(), journal, next };
+        Arc::new(component)
+    }
+
+    async fn send(&self, signal: Signal, body: &'static str) -> Result<Accepted, Refused> {
+        let payload = Payload::from_bytes(signal, Bytes::from_static(body.as_bytes()));
+        self.next.as_ref().unwrap().consume(Telemetry::new(Tenant::default(), payload)).await
+    }
+}
+
+#[async_trait]
+impl Component for TestComponent {
+    async fn start(&self) -> Result<(), ComponentError> {
+        self.journal.note(format!("start {}", self.id));
+        match self.config.fails_to_start {
+            true => Err(ComponentError::new("the port is taken")),
+            false => Ok(()),
+        }
+    }
+
+    async fn shutdown(&self, _grace: Duration) {
+        self.journal.note(format!("stop {}", self.id));
+    }
+}
+
+impl Receiver for TestComponent {}
+impl Exporter for TestComponent {}
+impl Processor for TestComponent {}
+impl Connector for TestComponent {}
+
+#[async_trait]
+impl Consumer for TestComponent {
+    async fn consume(&self, mut telemetry: Telemetry) -> Result<Accepted, Refused> {
+        let body = String::from_utf8(telemetry.payload.bytes().to_vec()).unwrap();
+        if let Some(next) = &self.next {
+            let changed = Bytes::from(format!("{body}>{}", self.id));
+            let payload = Payload::from_bytes(telemetry.signal(), changed);
+            return next.consume(Telemetry { payload, ..telemetry }).await;
+        }
+        self.journal.arrived.notify_one();
+        while self.journal.blocked.load(Ordering::SeqCst) {
+            self.journal.unblock.notified().await;
+        }
+        self.journal.note(format!("{} got {body}", self.id));
+        match self.config.refuses {
+            true => Err(Refused::unavailable("down")),
+            false => Ok(Accepted::all()),
+        }
+    }
+}
+
+impl ReceiverConfig for TestConfig {
+    fn build(&self, context: Context, downstream: Downstream) -> Result<Arc<dyn Receiver>, ComponentError> {
+        let receiver = TestComponent::new(&context, self, Some(Arc::new(downstream)));
+        receiver.journal.receivers.lock().insert(receiver.id.clone(), Arc::downgrade(&receiver));
+        Ok(receiver)
+    }
+}
+
+impl ProcessorConfig for TestConfig {
+    fn build(
+        &self,
+        context: Context,
+        _signal: Signal,
+        next: Arc<dyn Consumer>,
+    ) -> Result<Arc<dyn Processor>, ComponentError> {
+        Ok(TestComponent::new(&context, self, Some(next)))
+    }
+}
+
+impl ExporterConfig for TestConfig {
+    fn build(&self, context: Context) -> Result<Arc<dyn Exporter>, ComponentError> {
+        Ok(TestComponent::new(&context, self, None))
+    }
+}
+
+fn registry() -> Registry {
+    let signals = &Signal::ALL;
+    Registry {
+        receivers: vec![ReceiverFactory { kind: "in", signals, parse: |s| Ok(Box::new(s.parse::<TestConfig>()?)) }],
+        processors: vec![ProcessorFactory { kind: "mark", signals, parse: |s| Ok(Box::new(s.parse::<TestConfig>()?)) }],
+        exporters: vec![ExporterFactory { kind: "out", signals, parse: |s| Ok(Box::new(s.parse::<TestConfig>()?)) }],
+        connectors: connectors::FACTORIES.to_vec(),
+        extensions: Vec::new(),
+    }
+}
+
+struct NoStore;
+
+#[async_trait]
+impl Store for NoStore {
+    async fn append(&self, _tenant: &Tenant, _signal: Signal, _body: Bytes) -> Result<Accepted, Refused> {
+        Err(Refused::unavailable("there is no store in this test"))
+    }
+}
+
+fn resources() -> Resources {
+    Resources {
+        store: Arc::new(NoStore),
+        tenancy: Tenancy::Single,
+        data_dir: PathBuf::from("unused"),
+        health: Health::default(),
+        grace: Duration::from_secs(5),
+    }
+}
+
+fn configuration(yaml: &str) -> Configuration {
+    let document = Document::parse("test.yaml", yaml, &|_| None).unwrap();
+    Configuration::parse(&document, &registry(), &[]).unwrap_or_else(|error| panic!("{error}"))
+}
+
+async fn start(yaml: &str) -> Graph {
+    Graph::start(configuration(yaml), resources()).await.unwrap()
+}
+
+const SIMPLE: &str = "
+receivers: {in: {journal: NAME}}
+processors: {mark/1: {journal: NAME}, mark/2: {journal: NAME}}
+exporters: {out: {journal: NAME}}
+service: {pipelines: {traces: {receivers: [in], processors: [mark/1, mark/2], exporters: [out]}}}
+";
+
+#[tokio::test]
+async fn telemetry_passes_processors_in_order_and_everything_starts_from_the_end() {
+    let journal = Journal::of("order");
+    let graph = start(&SIMPLE.replace("NAME", "order")).await;
+    assert!(graph.resources.health.is_ready());
+    assert_eq!(journal.take(), ["start out", "start mark/2", "start mark/1", "start in"]);
+    journal.receiver("in").send(Signal::Traces, "a").await.unwrap();
+    assert_eq!(journal.take(), ["out got a>mark/1>mark/2"]);
+    let error = journal.receiver("in").send(Signal::Logs, "a").await.unwrap_err();
+    assert_eq!(error.to_string(), "no pipeline takes logs from this receiver");
+    let health = graph.resources.health.clone();
+    graph.shutdown().await;
+    assert!(!health.is_ready());
+    assert_eq!(journal.take(), ["stop in", "stop mark/1", "stop mark/2", "stop out"]);
+}
+
+#[tokio::test]
+async fn every_branch_is_tried_and_a_failing_one_is_told() {
+    let journal = Journal::of("branches");
+    let graph = start(
+        "
+receivers: {in: {journal: branches}}
+exporters: {out/bad: {journal: branches, refuses: true}, out/good: {journal: branches}, out/2: {journal: branches}}
+connectors: {forward: }
+service:
+  pipelines:
+    logs: {receivers: [in], exporters: [out/bad, out/good, forward]}
+    logs/2: {receivers: [forward], exporters: [out/2]}
+    metrics: {receivers: [in], exporters: [out/good]}
+",
+    )
+    .await;
+    journal.take();
+    let refused = journal.receiver("in").send(Signal::Logs, "x").await.unwrap_err();
+    assert!(refused.is_retryable());
+    let mut events = journal.take();
+    events.sort();
+    assert_eq!(events, ["out/2 got x", "out/bad got x", "out/good got x"]);
+    journal.receiver("in").send(Signal::Metrics, "y").await.unwrap();
+    assert_eq!(journal.take(), ["out/good got y"]);
+    graph.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_does_not_start_is_named_and_nothing_keeps_running() {
+    let journal = Journal::of("failing");
+    let yaml =
+        SIMPLE.replace("receivers: {in: {journal: NAME}}", "receivers: {in: {journal: NAME, fails_to_start: true}}");
+    let error = Graph::start(configuration(&yaml.replace("NAME", "failing")), resources()).await.err().unwrap();
+    assert_eq!(error.to_string(), "receivers.in: the port is taken");
+    assert_eq!(
+        journal.take(),
+        ["start out", "start mark/2", "start mark/1", "start in", "stop mark/1", "stop mark/2", "stop out"]
+    );
+}
+
+#[tokio::test]
+async fn a_reload_keeps_what_is_the_same() {
+    let journal = Journal::of("reload");
+    let before = SIMPLE.replace("NAME", "reload");
+    let mut graph = start(&before).await;
+    let receiver = journal.receiver("in");
+    journal.take();
+    let after = before.replace("[mark/1, mark/2]", "[mark/2]").replace("[out]", "[out, out/new]").replace(
+        "exporters: {out: {journal: reload}}",
+        "# the order and the place of things do not matter\nexporters: {out/new: {journal: reload}, out: {journal: reload}}",
+    );
+    let changes = graph.reload(configuration(&after)).await.unwrap();
+    assert_eq!(changes.to_string(), "started exporters.out/new; kept receivers.in");
+    assert_eq!(journal.take(), ["stop mark/1", "stop mark/2", "start out/new", "start mark/2"]);
+    receiver.send(Signal::Traces, "b").await.unwrap();
+    let mut events = journal.take();
+    events.sort();
+    assert_eq!(events, ["out got b>mark/2", "out/new got b>mark/2"]);
+
+    let moved = after.replace("{in: {journal: reload}}", "{in: {journal: reload, port: 1}}");
+    let changes = graph.reload(configuration(&moved)).await.unwrap();
+    assert_eq!(changes.to_string(), "started receivers.in; stopped receivers.in");
+    graph.shutdown().await;
+}
+
+#[tokio::test]
+async fn requests_under_way_during_a_reload_are_all_answered() {
+    let journal = Journal::of("underway");
+    let yaml = SIMPLE.replace("NAME", "underway");
+    let mut graph = start(&yaml).await;
+    let receiver = journal.receiver("in");
+    journal.take();
+    journal.blocked.store(true, Ordering::SeqCst);
+    let first = tokio::spawn({
+        let receiver = receiver.clone();
+        async move { receiver.send(Signal::Traces, "old").await }
+    });
+    journal.arrived.notified().await;
+    let next = configuration(&yaml.replace("[mark/1, mark/2]", "[mark/1]"));
+    let mut reload = Box::pin(graph.reload(next));
+    // The reload cannot end while the first request is inside.
+    assert!(futures::poll!(reload.as_mut()).is_pending());
+    let mut second = Box::pin(receiver.send(Signal::Traces, "new"));
+    assert!(futures::poll!(second.as_mut()).is_pending());
+    journal.blocked.store(false, Ordering::SeqCst);
+    journal.unblock.notify_waiters();
+    assert_eq!(first.await.unwrap(), Ok(Accepted::all()));
+    reload.await.unwrap();
+    assert_eq!(second.await, Ok(Accepted::all()));
+    assert_eq!(
+        journal.take(),
+        ["out got old>mark/1>mark/2", "stop mark/1", "stop mark/2", "start mark/1", "out got new>mark/1"]
+    );
+    graph.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_reload_that_fails_leaves_what_ran() {
+    let journal = Journal::of("restore");
+    let yaml = SIMPLE.replace("NAME", "restore");
+    let mut graph = start(&yaml).await;
+    let receiver = journal.receiver("in");
+    let bad = yaml.replace("[out]", "[out, out/bad]").replace(
+        "exporters: {out: {journal: restore}}",
+        "exporters: {out: {journal: restore}, out/bad: {journal: restore, fails_to_start: true}}",
+    );
+    let error = graph.reload(configuration(&bad)).await.unwrap_err();
+    assert_eq!(error.to_string(), "exporters.out/bad: the port is taken; the configuration of before runs on");
+    journal.take();
+    receiver.send(Signal::Traces, "c").await.unwrap();
+    assert_eq!(journal.take(), ["out got c>mark/1>mark/2"]);
+
+    let bad = yaml.replace("{in: {journal: restore}}", "{in: {journal: restore, fails_to_start: true}}");
+    assert!(matches!(graph.reload(configuration(&bad)).await, Err(ReloadError::Kept(_))));
+    journal.take();
+    journal.receiver("in").send(Signal::Traces, "d").await.unwrap();
+    assert_eq!(journal.take(), ["out got d>mark/1>mark/2"]);
+    graph.shutdown().await;
+}
