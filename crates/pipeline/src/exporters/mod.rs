@@ -2,6 +2,12 @@
 
 use crate::component::ExporterFactory;
 
+mod answer;
+pub mod debug;
+pub mod file;
+mod headers;
+pub mod otlp;
+pub mod otlphttp;
 pub mod parcel;
 pub mod queue;
 pub mod queued;
@@ -9,4 +15,5 @@ pub mod retry;
 pub mod store;
 
 /// Every kind of exporter.
-pub const FACTORIES: &[ExporterFactory] = &[store::FACTORY];
+pub const FACTORIES: &[ExporterFactory] =
+    &[store::FACTORY, otlp::FACTORY, otlphttp::FACTORY, debug::FACTORY, file::FACTORY];

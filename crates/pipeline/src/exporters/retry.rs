@@ -59,16 +59,36 @@ impl RetryConfig {
         }
         Ok(())
     }
+}
 
-    fn jittered(&self, interval: Duration) -> Duration {
-        let share = 1.0 + self.randomization_factor * (fastrand::f64() * 2.0 - 1.0);
-        interval.mul_f64(share)
+/// The waits of one request.
+struct Backoff<'a> {
+    retry: &'a RetryConfig,
+    interval: Duration,
+}
+
+impl<'a> Backoff<'a> {
+    fn new(retry: &'a RetryConfig) -> Self {
+        Self { retry, interval: retry.initial_interval }
+    }
+
+    /// How long to wait after a failure, `elapsed` after the first attempt; `None` to give up.
+    ///
+    /// A wait that the other side asked for is kept even where it is longer than `max_interval`.
+    fn next(&mut self, refused: &Refused, elapsed: Duration) -> Option<Duration> {
+        let retry = self.retry;
+        if !retry.enabled || !refused.is_retryable() {
+            return None;
+        }
+        let jitter = 1.0 + retry.randomization_factor * (fastrand::f64() * 2.0 - 1.0);
+        let wait = self.interval.mul_f64(jitter).max(refused.retry_after().unwrap_or_default());
+        self.interval = self.interval.mul_f64(retry.multiplier).min(retry.max_interval);
+        let exhausted = !retry.max_elapsed_time.is_zero() && elapsed + wait > retry.max_elapsed_time;
+        (!exhausted).then_some(wait)
     }
 }
 
 /// Sends until it succeeds, is refused for good, or `retry` is exhausted; gives up waiting when `stop` is cancelled.
-///
-/// A wait that the other side asked for is kept even where it is longer than `max_interval`.
 pub async fn send_with_retry(
     sender: &dyn Sender,
     parcel: &Parcel,
@@ -76,86 +96,70 @@ pub async fn send_with_retry(
     stop: &CancellationToken,
 ) -> Result<Accepted, Refused> {
     let start = Instant::now();
-    let mut interval = retry.initial_interval;
+    let mut backoff = Backoff::new(retry);
     loop {
         let refused = match sender.send(parcel).await {
             Ok(accepted) => return Ok(accepted),
             Err(refused) => refused,
         };
-        if !retry.enabled || !refused.is_retryable() {
-            return Err(refused);
-        }
-        let wait = retry.jittered(interval).max(refused.retry_after().unwrap_or_default());
-        if !retry.max_elapsed_time.is_zero() && start.elapsed() + wait > retry.max_elapsed_time {
-            return Err(refused);
-        }
+        let Some(wait) = backoff.next(&refused, start.elapsed()) else { return Err(refused) };
         tracing::info!(%refused, ?wait, signal = %parcel.signal, "sending failed, will try again");
         tokio::select! {
             () = stop.cancelled() => return Err(refused),
             () = tokio::time::sleep(wait) => {}
         }
-        interval = interval.mul_f64(retry.multiplier).min(retry.max_interval);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use async_trait::async_trait;
-    use trefoil_model::{Signal, Tenant};
-
     use super::*;
-
-    struct Failing {
-        times: u32,
-        with: Refused,
-        calls: AtomicU32,
-    }
-
-    #[async_trait]
-    impl Sender for Failing {
-        async fn send(&self, _: &Parcel) -> Result<Accepted, Refused> {
-            if self.calls.fetch_add(1, Ordering::AcqRel) < self.times {
-                return Err(self.with.clone());
-            }
-            Ok(Accepted::all())
-        }
-    }
-
-    async fn run(times: u32, with: Refused, retry: RetryConfig) -> (Result<Accepted, Refused>, u32, Duration) {
-        let sender = Failing { times, with, calls: AtomicU32::new(0) };
-        let parcel = Parcel { tenant: Tenant::default(), signal: Signal::Traces, items: 0, body: bytes::Bytes::new() };
-        let start = Instant::now();
-        let result = send_with_retry(&sender, &parcel, &retry, &CancellationToken::new()).await;
-        (result, sender.calls.into_inner(), start.elapsed())
-    }
 
     fn exact() -> RetryConfig {
         RetryConfig { randomization_factor: 0.0, ..RetryConfig::default() }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn waits_grow() {
-        let (result, calls, took) = run(3, Refused::unavailable("down"), exact()).await;
-        assert_eq!((result, calls), (Ok(Accepted::all()), 4));
-        assert_eq!(took.as_millis(), 5_000 + 7_500 + 11_250);
+    /// The waits until it gives up, at most `limit` of them.
+    fn waits(retry: &RetryConfig, refused: &Refused, limit: usize) -> Vec<u128> {
+        let mut backoff = Backoff::new(retry);
+        let mut elapsed = Duration::ZERO;
+        let next = || {
+            let wait = backoff.next(refused, elapsed)?;
+            elapsed += wait;
+            Some(wait.as_millis())
+        };
+        std::iter::from_fn(next).take(limit).collect()
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_other_side_decides_the_wait() {
-        let (_, _, took) = run(1, Refused::overloaded("full", Duration::from_secs(60)), exact()).await;
-        assert_eq!(took.as_secs(), 60);
+    #[test]
+    fn waits_grow_up_to_the_longest() {
+        let down = Refused::unavailable("down");
+        assert_eq!(waits(&exact(), &down, 6), [5_000, 7_500, 11_250, 16_875, 25_312, 30_000]);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn gives_up() {
-        let (result, calls, _) = run(u32::MAX, Refused::Invalid("bad".into()), exact()).await;
-        assert_eq!((result, calls), (Err(Refused::Invalid("bad".into())), 1));
-        let (result, _, took) = run(u32::MAX, Refused::unavailable("down"), exact()).await;
-        assert!(result.is_err() && took <= Duration::from_secs(300), "{took:?}");
-        let off = RetryConfig { enabled: false, ..exact() };
-        assert_eq!(run(u32::MAX, Refused::unavailable("down"), off).await.1, 1);
+    #[test]
+    fn it_gives_up_in_time() {
+        let down = Refused::unavailable("down");
+        assert!(waits(&RetryConfig::default(), &down, 1000).iter().sum::<u128>() <= 300_000);
+        let for_ever = RetryConfig { max_elapsed_time: Duration::ZERO, ..exact() };
+        assert_eq!(waits(&for_ever, &down, 1000).len(), 1000);
+        assert!(waits(&exact(), &Refused::Invalid("bad".into()), 10).is_empty());
+        assert!(waits(&RetryConfig { enabled: false, ..exact() }, &down, 10).is_empty());
+    }
+
+    #[test]
+    fn the_other_side_may_ask_for_more() {
+        let full = Refused::overloaded("full", Duration::from_secs(60));
+        assert_eq!(waits(&exact(), &full, 2), [60_000, 60_000]);
+        let full = Refused::overloaded("full", Duration::from_secs(1));
+        assert_eq!(waits(&exact(), &full, 1), [5_000]);
+    }
+
+    #[test]
+    fn waits_differ_at_random() {
+        for wait in waits(&RetryConfig::default(), &Refused::unavailable("down"), 1) {
+            assert!((2_500..=7_500).contains(&wait), "{wait}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
@@ -72,8 +73,10 @@ pub enum TlsError {
     VersionOrder,
     #[error("tls: {0}")]
     Rustls(#[from] rustls::Error),
-    #[error("tls: client_ca_file: {0}")]
-    ClientCa(#[from] rustls::server::VerifierBuilderError),
+    #[error("tls: the trusted CA certificates: {0}")]
+    Verifier(#[from] rustls::server::VerifierBuilderError),
+    #[error("tls: server_name_override: {0:?} is not the name of a host")]
+    ServerName(String),
     #[error("tls: no CA certificate could be read from this system; name one in ca_file")]
     NoRoots,
 }
@@ -136,7 +139,14 @@ pub fn client_config(settings: &ClientTls, alpn: &[&str]) -> Result<ClientConfig
     let builder = if settings.insecure_skip_verify {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustAnything(provider())))
     } else {
-        builder.with_root_certificates(roots(settings)?)
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots(settings)?.into(), provider()).build()?;
+        match &settings.server_name_override {
+            None => builder.with_webpki_verifier(verifier),
+            Some(name) => {
+                let name = ServerName::try_from(name.clone()).map_err(|_| TlsError::ServerName(name.clone()))?;
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(OtherName { name, verifier }))
+            }
+        }
     };
     let has_identity = [&settings.cert_pem, &settings.key_pem].iter().any(|pem| pem.is_some())
         || [&settings.cert_file, &settings.key_file].iter().any(|file| file.is_some());
@@ -270,6 +280,48 @@ impl ServerCertVerifier for TrustAnything {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// `server_name_override`: the certificate is checked as always, but against another name than the one dialled.
+#[derive(Debug)]
+struct OtherName {
+    name: ServerName<'static>,
+    verifier: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for OtherName {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.verifier.verify_server_cert(end_entity, intermediates, &self.name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
     }
 }
 

@@ -182,7 +182,7 @@ mod tests {
     fn damaged_requests_are_set_aside() {
         let directory = tempfile::tempdir().unwrap();
         let (disk, _) = Disk::open(directory.path().to_path_buf()).unwrap();
-        for cut in [0, 10, HEADER + 2, HEADER + 10] {
+        for cut in [0, 10, HEADER + 2, HEADER + 6] {
             let sequence = disk.put(&parcel("a body")).unwrap();
             let path = disk.path(sequence);
             let data = fs::read(&path).unwrap();
