@@ -1,4 +1,4 @@
-//! OTLP/JSON → OTLP protobuf bytes, so that everything behind the door knows one encoding.
+//! OTLP/JSON ⇄ OTLP protobuf bytes, so that everything behind the door knows one encoding.
 //!
 //! The mapping is protobuf's JSON with OTLP's exceptions: trace and span ids are hexadecimal, enums are numbers. As a lenient
 //! reader it also takes enum names, `snake_case` field names, 64-bit integers as numbers or strings, `null` for "absent", and
@@ -8,6 +8,7 @@
 
 mod descriptor;
 mod scalar;
+mod write;
 
 use std::fmt;
 
@@ -17,6 +18,8 @@ use thiserror::Error;
 use crate::Signal;
 use descriptor::{Field, Kind, Message};
 use scalar::Scalar;
+
+pub use write::from_protobuf;
 
 /// The body is not OTLP/JSON; the text says what and where (`… at line 3 column 17`).
 #[derive(Debug, Error)]

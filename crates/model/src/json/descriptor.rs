@@ -56,6 +56,10 @@ impl fmt::Display for Kind {
 }
 
 impl Message {
+    pub fn fields(&self) -> &'static [Field] {
+        self.fields
+    }
+
     /// The field of this JSON name, in `lowerCamelCase` or as the `.proto` file spells it.
     pub fn field(&self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.name == name || is_snake_case_of(name, field.name))
