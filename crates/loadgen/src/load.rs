@@ -28,7 +28,7 @@ pub struct LoadOptions {
 }
 
 /// How long a server must be idle, with unchanged files, to count as settled.
-const IDLE: Duration = Duration::from_secs(8);
+const IDLE: Duration = Duration::from_secs(15);
 /// CPU seconds a second below which a server counts as idle.
 const IDLE_CPU: f64 = 0.05;
 

@@ -1,0 +1,179 @@
+"""Measures a release build on this machine against the bars, and prints them as a table.
+
+    make bench                              throughput of the three signals, half a minute each
+    make bench BENCH_ARGS=--steady          ten minutes at 80% of the maximum as well
+    make bench BENCH_ARGS=--large           50 million spans: start-up and traces by id as well (an hour)
+
+Each measurement has a fresh server with an empty data directory and the default configuration, but for a shorter flush
+interval, so that what is counted at the end lies in files. CPU time counts until the server is idle again: flushes,
+commits and compaction are in it.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from trefoil import Server, binary, wait_until  # noqa: E402
+
+MIB = 1 << 20
+BARS = {
+    "traces": {"rate": 80_000, "disk": 60, "item": "span"},
+    "logs": {"rate": 150_000, "disk": 90, "item": "line"},
+    "metrics": {"rate": 400_000, "disk": None, "item": "point"},
+}
+PEAK_MEMORY = 1024 * MIB
+
+
+class Table:
+    def __init__(self):
+        self.rows = []
+        print(f"{'what':<52} {'bar':>14} {'measured':>14}")
+
+    def add(self, what, measured, bar=None, at_least=False, unit=""):
+        met = "" if bar is None else "  ok" if (measured >= bar if at_least else measured <= bar) else "  MISSED"
+        sign = "" if bar is None else ("≥ " if at_least else "≤ ") + number(bar)
+        print(f"{what:<52} {sign:>14} {number(measured):>14} {unit}{met}", flush=True)
+        self.rows.append({"what": what, "measured": measured, "bar": bar, "unit": unit, "met": met.strip()})
+
+
+def number(value):
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
+
+
+def fresh_server(directory, name):
+    return Server(directory / name, {"storage": {"buffer": {"flush_interval": "10s"}}})
+
+
+def loadgen(*arguments):
+    done = subprocess.run([binary("trefoil-loadgen"), *map(str, arguments)], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"loadgen {arguments} failed")
+    return json.loads(done.stdout)
+
+
+def load(server, signal, *arguments):
+    return loadgen(
+        signal, "--endpoint", server.http, "--server-pid", server.process.pid, "--data-dir", server.data_dir, "--json",
+        *arguments,
+    )
+
+
+def throughput(directory, signal, seconds, table):
+    server = fresh_server(directory, signal).start()
+    try:
+        report = load(server, signal, "--duration", f"{seconds}s", "--settle", "180s")
+        bar = BARS[signal]
+        item = bar["item"]
+        table.add(f"{signal}: {item}s per server CPU-second", report["items_per_cpu_second"], bar["rate"], True)
+        table.add(f"{signal}: {item}s per second", report["items_per_second"])
+        table.add(f"{signal}: MB of OTLP per server CPU-second", report["bytes"] / 1e6 / report["cpu_seconds"])
+        table.add(f"{signal}: bytes on disk per {item}", report["bytes_on_disk_per_item"], bar["disk"])
+        table.add(f"{signal}: peak memory", report["memory"]["peak"] / MIB, PEAK_MEMORY / MIB, unit="MiB")
+        table.add(f"{signal}: latency p50", report["latency"]["p50"], unit="ms")
+        table.add(f"{signal}: latency p99", report["latency"]["p99"], unit="ms")
+        table.add(f"{signal}: files", report["disk"]["parquet_files"])
+        server.stop()
+        return report["items_per_second"]
+    finally:
+        server.close()
+        shutil.rmtree(server.directory)
+
+
+def steady(directory, rate, minutes, table):
+    """Flat memory and a bounded number of files at 80% of the maximum."""
+    server = fresh_server(directory, "steady").start()
+    try:
+        report = load(server, "traces", "--duration", f"{minutes}m", "--rate", rate * 0.8, "--settle", "60s")
+        half = report["timeline"][len(report["timeline"]) // 2]
+        table.add("steady: spans per second", report["items_per_second"], rate * 0.8 * 0.98, True)
+        table.add("steady: memory half-way", half["resident"] / MIB, unit="MiB")
+        table.add("steady: memory at the end", report["timeline"][-1]["resident"] / MIB, unit="MiB")
+        table.add("steady: peak memory", report["memory"]["peak"] / MIB, PEAK_MEMORY / MIB, unit="MiB")
+        table.add("steady: most files at once", max(moment["parquet_files"] for moment in report["timeline"]))
+        table.add("steady: files at the end", report["disk"]["parquet_files"])
+        table.add("steady: latency p99", report["latency"]["p99"], unit="ms")
+        server.stop()
+    finally:
+        server.close()
+        shutil.rmtree(server.directory)
+
+
+def large(directory, spans, table):
+    """Start-up and traces by id with a lot of data."""
+    server = fresh_server(directory, "large").start()
+    try:
+        report = load(server, "traces", "--count", spans, "--duration", "120m", "--spread", "24h", "--settle", "300s")
+        table.add("large: spans", report["items"])
+        table.add("large: gigabytes of OTLP", report["bytes"] / 1e9)
+        table.add("large: gigabytes on disk", report["disk"]["parquet_bytes"] / 1e9)
+        table.add("large: files", report["disk"]["parquet_files"])
+        table.add("large: peak memory", report["memory"]["peak"] / MIB, PEAK_MEMORY / MIB, unit="MiB")
+        server.stop(300)
+        drop_page_cache()
+        begin = time.monotonic()
+        server.start(wait=False)
+        wait_until(server.is_ready, "ready", 60, 0.005)
+        table.add("large: start", time.monotonic() - begin, 2.0, unit="s")
+        lookup = ["lookup", "--endpoint", server.tempo, "--spans", report["items"], "--json"]
+        cold = loadgen(*lookup, "--lookups", 40)
+        table.add("large: trace by id, cold, first", cold["first"], unit="ms")
+        table.add("large: trace by id, cold, p50", cold["latency"]["p50"], 100, unit="ms")
+        loadgen(*lookup, "--lookups", 200)
+        warm = loadgen(*lookup, "--lookups", 200)
+        table.add("large: trace by id, warm, p50", warm["latency"]["p50"], 20, unit="ms")
+        table.add("large: trace by id, warm, p99", warm["latency"]["p99"], unit="ms")
+        server.stop()
+    finally:
+        server.close()
+        shutil.rmtree(server.directory)
+
+
+def drop_page_cache():
+    """As far as this user may: without it, cold means a fresh process only."""
+    os.sync()
+    try:
+        Path("/proc/sys/vm/drop_caches").write_text("3")
+    except OSError as error:
+        print(f"(the page cache stays: {error})")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--signals", default="traces,logs,metrics")
+    parser.add_argument("--seconds", type=int, default=30)
+    parser.add_argument("--steady", action="store_true")
+    parser.add_argument("--steady-minutes", type=int, default=10)
+    parser.add_argument("--large", action="store_true")
+    parser.add_argument("--large-spans", type=int, default=50_000_000)
+    parser.add_argument("--directory", type=Path, help="where the data directories go (default: the system's temporary one)")
+    parser.add_argument("--json", type=Path, help="write the table there as well")
+    arguments = parser.parse_args()
+
+    directory = Path(tempfile.mkdtemp(prefix="trefoil-bench-", dir=arguments.directory))
+    table = Table()
+    try:
+        rates = {
+            signal: throughput(directory, signal, arguments.seconds, table)
+            for signal in filter(None, arguments.signals.split(","))
+        }
+        if arguments.steady:
+            steady(directory, rates.get("traces") or throughput(directory, "traces", 30, table),
+                   arguments.steady_minutes, table)
+        if arguments.large:
+            large(directory, arguments.large_spans, table)
+    finally:
+        shutil.rmtree(directory)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(table.rows, indent=2))
+
+
+if __name__ == "__main__":
+    main()
