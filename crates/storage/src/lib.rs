@@ -11,10 +11,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod catalog;
+pub mod compaction;
 pub mod config;
 pub mod error;
 pub mod files;
 pub mod log;
+pub mod retention;
+pub mod scan;
 pub mod units;
 
 pub use config::StorageConfig;

@@ -1,7 +1,7 @@
 //! The columns of many batches as if they were one batch, without copying them together: rows are gathered in any order,
 //! a few thousand at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -9,18 +9,18 @@ use arrow::array::{
 };
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::compute::{cast, interleave};
-use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Int32Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use trefoil_model::Table;
 
 use super::FilesError;
-use crate::catalog::TableColumns;
+use crate::catalog::{Column, TableColumns};
 
 /// A row: which batch, which row in it.
-pub(super) type Row = (u32, u32);
+pub(crate) type Row = (u32, u32);
 
 /// One column over all batches.
-pub(super) enum Gather {
+pub(crate) enum Gather {
     /// Every batch has it dictionary-encoded: one dictionary for all, and how the keys of each batch map into it.
     Dictionary { values: Arc<StringArray>, batches: Vec<(Option<Int32Array>, Vec<i32>)> },
     /// Arrays of one type, one a batch.
@@ -28,7 +28,7 @@ pub(super) enum Gather {
 }
 
 /// Batches of one table and tenant, unified to the columns that have something in them.
-pub(super) struct Unified {
+pub(crate) struct Unified {
     /// As written: the table's order, with field ids; strings dictionary-encoded where they came so.
     pub schema: SchemaRef,
     pub columns: Vec<Gather>,
@@ -36,37 +36,50 @@ pub(super) struct Unified {
     pub rows: Vec<usize>,
 }
 
-impl Unified {
-    /// Base columns are always there; promoted ones only when a value of theirs is not NULL.
-    pub fn new(table: Table, known: &TableColumns, batches: &[RecordBatch]) -> Result<Self, FilesError> {
-        for field in batches.iter().flat_map(|batch| batch.schema_ref().fields()) {
-            if known.get(field.name()).is_none() {
+/// The columns a file of these batches needs: the base columns, and promoted ones in which a value is not NULL.
+pub(super) fn present_columns<'c>(
+    table: Table,
+    known: &'c TableColumns,
+    batches: &[RecordBatch],
+) -> Result<Vec<&'c Column>, FilesError> {
+    let mut present = HashSet::new();
+    for batch in batches {
+        for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+            let Some(column) = known.get(field.name()) else {
                 return Err(FilesError::UnknownColumn { table: table.name(), column: field.name().clone() });
+            };
+            if array.null_count() < array.len() {
+                present.insert(column.id);
             }
         }
-        let base = known.all().len() - known.promoted().len();
-        let mut fields = Vec::new();
-        let mut columns = Vec::new();
-        for (position, column) in known.all().iter().enumerate() {
+    }
+    let base = known.all().len() - known.promoted().len();
+    let wanted = |(position, column): &(usize, &Column)| *position < base || present.contains(&column.id);
+    Ok(known.all().iter().enumerate().filter(wanted).map(|(_, column)| column).collect())
+}
+
+impl Unified {
+    /// Batches as one, with these columns in this order.
+    pub fn new(table: Table, columns: &[&Column], batches: &[RecordBatch]) -> Result<Self, FilesError> {
+        let mut fields = Vec::with_capacity(columns.len());
+        let mut gathers = Vec::with_capacity(columns.len());
+        for column in columns {
             let arrays: Vec<Option<&ArrayRef>> =
                 batches.iter().map(|batch| batch.column_by_name(&column.name)).collect();
-            let is_empty = || arrays.iter().flatten().all(|array| array.null_count() == array.len());
-            if position >= base && is_empty() {
-                continue;
-            }
-            let field = column.field_with_ids();
             let gather = Gather::new(&column.data_type, &arrays, batches).map_err(|error| FilesError::Encode {
                 path: format!("column {:?} of table {}", column.name, table.name()),
                 reason: error.to_string(),
             })?;
-            fields.push(Field::clone(&field).with_data_type(match &gather {
+            let field = column.field_with_ids();
+            let data_type = match &gather {
                 Gather::Dictionary { .. } => dictionary_type(),
                 Gather::Arrays(_) => field.data_type().clone(),
-            }));
-            columns.push(gather);
+            };
+            fields.push(field.with_data_type(data_type));
+            gathers.push(gather);
         }
         let rows = batches.iter().map(RecordBatch::num_rows).collect();
-        Ok(Self { schema: Arc::new(Schema::new(fields)), columns, rows })
+        Ok(Self { schema: Arc::new(Schema::new(fields)), columns: gathers, rows })
     }
 
     pub fn column(&self, name: &str) -> Option<&Gather> {

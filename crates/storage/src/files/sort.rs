@@ -14,7 +14,7 @@ const WORDS: usize = 3;
 const SIGN: u64 = 1 << 63;
 
 /// `rows` in the table's order. Columns that do not fit the key (none does today) would be left out of the order.
-pub(super) fn sorted(table: Table, unified: &Unified, mut rows: Vec<Row>) -> Vec<Row> {
+pub(crate) fn sorted(table: Table, unified: &Unified, mut rows: Vec<Row>) -> Vec<Row> {
     let words = key_words(table, unified);
     if words.is_empty() {
         return rows;

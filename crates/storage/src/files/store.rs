@@ -11,7 +11,7 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 use trefoil_model::{Table, Tenant};
-use uuid::Uuid;
+use uuid::{Timestamp, Uuid};
 
 use super::FilesError;
 use crate::catalog::table_directory;
@@ -108,9 +108,11 @@ pub(crate) fn location(path: &str) -> Result<Path, FilesError> {
     Path::parse(path).map_err(|error| FilesError::ObjectStore(error.into()))
 }
 
-/// A path that nothing else has: `main/<table>/<tenant>/<YYYY-MM-DD>/<uuidv7>.parquet`.
-pub(crate) fn new_path(table: Table, tenant: &Tenant, day: i32) -> String {
-    format!("{}{tenant}/{}/{}.parquet", table_directory(table), day_name(day), Uuid::now_v7())
+/// A path that nothing else has: `main/<table>/<tenant>/<YYYY-MM-DD>/<uuidv7>.parquet`; the UUID's time is `stored`.
+pub(crate) fn new_path(table: Table, tenant: &Tenant, day: i32, stored: DateTime<Utc>) -> String {
+    let seconds = u64::try_from(stored.timestamp()).unwrap_or_default();
+    let time = Timestamp::from_unix(uuid::NoContext, seconds, stored.timestamp_subsec_nanos());
+    format!("{}{tenant}/{}/{}.parquet", table_directory(table), day_name(day), Uuid::new_v7(time))
 }
 
 /// `day` = days since the Unix epoch.
@@ -118,7 +120,7 @@ fn day_name(day: i32) -> String {
     NaiveDate::from_epoch_days(day).map_or_else(|| format!("day{day}"), |date| date.format("%Y-%m-%d").to_string())
 }
 
-/// When the file was written, from the UUID in its name.
+/// When the youngest row of the file was stored, from the UUID in its name.
 pub(crate) fn created_at(path: &str) -> Option<DateTime<Utc>> {
     let name = path.rsplit('/').next()?.strip_suffix(".parquet")?;
     let (seconds, nanos) = Uuid::parse_str(name).ok()?.get_timestamp()?.to_unix();
@@ -131,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_path_tells_table_tenant_day_and_birth() {
-        let path = new_path(Table::Spans, &Tenant::new("acme").unwrap(), 20_000);
+        let path = new_path(Table::Spans, &Tenant::new("acme").unwrap(), 20_000, Utc::now());
         assert!(path.starts_with("main/spans/acme/2024-10-04/"), "{path}");
         assert!((Utc::now() - created_at(&path).unwrap()).num_seconds().abs() < 5);
         assert_eq!(created_at("main/spans/acme/2024-10-04/x.parquet"), None);
@@ -147,7 +149,7 @@ mod tests {
     async fn deleting_twice_is_fine() {
         let directory = tempfile::tempdir().unwrap();
         let store = FileStore::open(directory.path().to_str().unwrap(), &BTreeMap::new()).unwrap();
-        let path = new_path(Table::Logs, &Tenant::default(), 1);
+        let path = new_path(Table::Logs, &Tenant::default(), 1, Utc::now());
         store.object_store().put(&Path::from(path.as_str()), "x".into()).await.unwrap();
         assert_eq!(store.list(Table::Logs).await.unwrap()[0].path, path);
         assert_eq!(store.delete([path.clone()]).await.unwrap(), 1);

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
+use chrono::Utc;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::errors::ParquetError;
 use trefoil_model::{Table, Tenant};
 
-use super::gather::{Row, Unified};
+use super::gather::{Row, Unified, present_columns};
 use super::output::Output;
 use super::properties::writer_properties;
 use super::sort::sorted;
@@ -20,7 +21,7 @@ use super::{FileStore, FilesError};
 use crate::catalog::{NewFile, TableColumns};
 
 /// Rows gathered and handed to the encoder at once.
-const CHUNK_ROWS: usize = 8 << 10;
+pub(crate) const CHUNK_ROWS: usize = 8 << 10;
 /// Days that get a file of their own in one call. Rows of further days (clocks gone mad) share one more file, so that
 /// what a client sends cannot make files without bound.
 const DAYS: usize = 8;
@@ -52,10 +53,10 @@ fn write_blocking(
     tenant: &Tenant,
     batches: &[RecordBatch],
 ) -> Result<Vec<NewFile>, FilesError> {
-    let unified = Unified::new(table, columns, batches)?;
+    let unified = Unified::new(table, &present_columns(table, columns, batches)?, batches)?;
     let mut files = Vec::new();
     for (day, rows) in by_day(table, batches) {
-        let path = new_path(table, tenant, day);
+        let path = new_path(table, tenant, day, Utc::now());
         let rows = sorted(table, &unified, rows);
         let mut writer = FileWriter::create(store, table, path, unified.schema.clone())?;
         for chunk in rows.chunks(CHUNK_ROWS) {
@@ -93,7 +94,7 @@ fn by_day(table: Table, batches: &[RecordBatch]) -> BTreeMap<i32, Vec<Row>> {
 }
 
 /// A Parquet file being written on a blocking thread.
-pub(crate) struct FileWriter {
+struct FileWriter {
     table: Table,
     path: String,
     schema: SchemaRef,
@@ -101,30 +102,37 @@ pub(crate) struct FileWriter {
 }
 
 impl FileWriter {
-    /// `schema` has the field ids.
-    pub(crate) fn create(store: &FileStore, table: Table, path: String, schema: SchemaRef) -> Result<Self, FilesError> {
-        let output = Output::create(store, &path)?;
-        let options =
-            ArrowWriterOptions::new().with_properties(writer_properties(table, &schema)).with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(output, schema.clone(), options)
-            .map_err(|error| write_error(&path, error))?;
+    fn create(store: &FileStore, table: Table, path: String, schema: SchemaRef) -> Result<Self, FilesError> {
+        let writer = arrow_writer(store, table, &path, &schema)?;
         Ok(Self { table, path, schema, writer })
     }
 
     /// Appends rows, which must come in the table's order.
-    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), FilesError> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), FilesError> {
         self.writer.write(batch).map_err(|error| write_error(&self.path, error))
     }
 
     /// Completes the file and makes it durable.
-    pub(crate) fn finish(mut self, tenant: &Tenant) -> Result<NewFile, FilesError> {
+    fn finish(mut self, tenant: &Tenant) -> Result<NewFile, FilesError> {
         let footer = self.writer.finish().map_err(|error| write_error(&self.path, error))?;
-        let size_bytes = self.writer.bytes_written() as u64;
+        let size = self.writer.bytes_written() as u64;
         let output = self.writer.inner_mut();
         output.finish().map_err(|source| FilesError::Write { path: self.path.clone(), source })?;
-        let footer_size = output.footer_size();
-        Ok(new_file(self.table, tenant, self.path, size_bytes, footer_size, &self.schema, &footer))
+        Ok(new_file(self.table, tenant, self.path, size, output.footer_size(), &self.schema, &footer))
     }
+}
+
+/// A writer of the file at `path`; `schema` has the field ids.
+pub(crate) fn arrow_writer(
+    store: &FileStore,
+    table: Table,
+    path: &str,
+    schema: &SchemaRef,
+) -> Result<ArrowWriter<Output>, FilesError> {
+    let output = Output::create(store, path)?;
+    let options =
+        ArrowWriterOptions::new().with_properties(writer_properties(table, schema)).with_skip_arrow_metadata(true);
+    ArrowWriter::try_new_with_options(output, schema.clone(), options).map_err(|error| write_error(path, error))
 }
 
 /// The disk's or the object store's own words, where it was they that failed.

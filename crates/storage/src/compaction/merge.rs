@@ -1,0 +1,208 @@
+//! One job: read the inputs row group by row group, write one file.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use chrono::Utc;
+use object_store::ObjectStore;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData};
+use tokio::sync::mpsc;
+use trefoil_model::{Table, Tenant};
+
+use super::plan::Job;
+use super::section::Section;
+use super::stitch::Stitcher;
+use crate::catalog::{Column, DataFile, NewFile, TableColumns};
+use crate::files::{FileStore, FilesError, created_at, location, new_path, row_group_rows};
+use crate::scan::Reader;
+
+/// A row group with at least this share of the rows it could have is moved, not rewritten.
+const LARGE_SHARE: usize = 8;
+/// Small row groups are sorted together up to this much memory.
+const POOL_BYTES: usize = 96 << 20;
+const BATCH_ROWS: usize = 8 << 10;
+
+/// What the writing thread is given, one at a time.
+enum Piece {
+    /// A row group of an input.
+    Group { file: Arc<DataFile>, footer: Arc<ParquetMetaData>, group: usize, input: Section },
+    /// Everything was given; complete the file.
+    End,
+}
+
+/// Writes the job's rows to one new file, complete and durable, in no catalog yet.
+pub(super) async fn merge(
+    files: &FileStore,
+    reader: &Reader,
+    columns: &Arc<TableColumns>,
+    job: &Job,
+) -> Result<NewFile, FilesError> {
+    let mut inputs = Vec::with_capacity(job.files.len());
+    for file in &job.files {
+        let footer = reader.footer(file, PageIndexPolicy::Optional).await.map_err(|error| read_error(file, error))?;
+        inputs.push((Arc::clone(file), footer));
+    }
+    let present = union_of_columns(columns, &inputs);
+    // The name says when the youngest row was stored, which is what retention may go by.
+    let stored = job.files.iter().filter_map(|file| created_at(&file.path)).max().unwrap_or_else(Utc::now);
+    let path = new_path(job.table, &job.tenant, job.day, stored);
+    // One piece waits while one is written: that bounds memory.
+    let (pieces, waiting) = mpsc::channel::<Piece>(1);
+    let writing = {
+        let (files, table, tenant) = (files.clone(), job.table, job.tenant.clone());
+        tokio::task::spawn_blocking(move || write(&files, table, &tenant, path, present, waiting))
+    };
+    let reading = read(files, &inputs, &pieces).await;
+    if reading.is_ok() {
+        // Fails only if the writing side has ended, which then says why.
+        drop(pieces.send(Piece::End).await);
+    }
+    drop(pieces);
+    let written = writing.await??;
+    reading?;
+    written.ok_or_else(|| ended())
+}
+
+/// Fetches the inputs' row groups, in order. Stops quietly when nobody takes them any more.
+async fn read(
+    files: &FileStore,
+    inputs: &[(Arc<DataFile>, Arc<ParquetMetaData>)],
+    pieces: &mpsc::Sender<Piece>,
+) -> Result<(), FilesError> {
+    for (file, footer) in inputs {
+        for group in 0..footer.num_row_groups() {
+            let input = row_group_bytes(files, file, footer, group).await?;
+            let piece = Piece::Group { file: Arc::clone(file), footer: Arc::clone(footer), group, input };
+            if pieces.send(piece).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Moves large row groups and sorts small ones together. `None` if the reading side gave up: then nothing is left behind.
+fn write(
+    files: &FileStore,
+    table: Table,
+    tenant: &Tenant,
+    path: String,
+    columns: Vec<Column>,
+    mut pieces: mpsc::Receiver<Piece>,
+) -> Result<Option<NewFile>, FilesError> {
+    let capacity = row_group_rows(table);
+    let mut stitcher = Stitcher::create(files, table, path, columns)?;
+    let mut pool = Pool::default();
+    while let Some(piece) = pieces.blocking_recv() {
+        let Piece::Group { file, footer, group, input } = piece else {
+            pool.sort_into(&mut stitcher)?;
+            return stitcher.finish(tenant).map(Some);
+        };
+        let rows = usize::try_from(footer.row_group(group).num_rows()).unwrap_or_default();
+        if rows >= capacity / LARGE_SHARE {
+            stitcher.move_group(&footer, group, &input)?;
+            continue;
+        }
+        if pool.rows + rows > capacity || pool.bytes > POOL_BYTES {
+            pool.sort_into(&mut stitcher)?;
+        }
+        pool.add(decode(&footer, group, &input).map_err(|error| read_error(&file, error))?);
+    }
+    Ok(None)
+}
+
+/// Rows of small row groups.
+#[derive(Default)]
+struct Pool {
+    batches: Vec<RecordBatch>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Pool {
+    fn add(&mut self, batches: Vec<RecordBatch>) {
+        for batch in batches {
+            self.rows += batch.num_rows();
+            self.bytes += batch.get_array_memory_size();
+            self.batches.push(batch);
+        }
+    }
+
+    fn sort_into(&mut self, stitcher: &mut Stitcher) -> Result<(), FilesError> {
+        let pool = std::mem::take(self);
+        if pool.rows == 0 { Ok(()) } else { stitcher.sort(&pool.batches) }
+    }
+}
+
+fn ended() -> FilesError {
+    FilesError::Encode { path: "a merged file".into(), reason: "the reading side ended early".into() }
+}
+
+/// The catalog's columns that at least one input holds.
+fn union_of_columns(columns: &TableColumns, inputs: &[(Arc<DataFile>, Arc<ParquetMetaData>)]) -> Vec<Column> {
+    let holds = |name: &str| {
+        inputs.iter().any(|(_, footer)| {
+            footer.file_metadata().schema_descr().root_schema().get_fields().iter().any(|field| field.name() == name)
+        })
+    };
+    columns.all().iter().filter(|column| holds(&column.name)).cloned().collect()
+}
+
+async fn row_group_bytes(
+    files: &FileStore,
+    file: &DataFile,
+    footer: &ParquetMetaData,
+    group: usize,
+) -> Result<Section, FilesError> {
+    // A bloom filter follows its row group.
+    let bloom = |chunk: &ColumnChunkMetaData| {
+        let offset = u64::try_from(chunk.bloom_filter_offset()?).ok()?;
+        Some((offset, u64::try_from(chunk.bloom_filter_length()?).ok()?))
+    };
+    let chunks = footer.row_group(group).columns().iter();
+    let ranges = chunks.flat_map(|chunk| std::iter::once(chunk.byte_range()).chain(bloom(chunk)));
+    let (start, end) = ranges.fold((u64::MAX, 0), |(start, end), (offset, length)| {
+        (start.min(offset), end.max(offset.saturating_add(length)))
+    });
+    if start > end || end > file.size_bytes {
+        return Err(read_error(file, "its footer points beyond its end"));
+    }
+    let bytes = files.object_store().get_ranges(&location(&file.path)?, &[start..end]).await;
+    let bytes = bytes.map_err(|error| read_error(file, error))?;
+    let bytes = bytes.into_iter().next().ok_or_else(|| read_error(file, "nothing was read"))?;
+    Ok(Section { offset: start, bytes })
+}
+
+fn decode(footer: &Arc<ParquetMetaData>, group: usize, input: &Section) -> Result<Vec<RecordBatch>, ArrowError> {
+    let plain = ArrowReaderMetadata::try_new(Arc::clone(footer), ArrowReaderOptions::new())?;
+    let options = ArrowReaderOptions::new().with_schema(with_dictionaries(plain.schema()));
+    let metadata = ArrowReaderMetadata::try_new(Arc::clone(footer), options)?;
+    ParquetRecordBatchReaderBuilder::new_with_metadata(input.clone(), metadata)
+        .with_row_groups(vec![group])
+        .with_batch_size(BATCH_ROWS)
+        .build()?
+        .collect()
+}
+
+/// Strings as dictionaries where the file has them so, which is most of them: a fraction of the memory.
+fn with_dictionaries(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 | DataType::Utf8View if !is_long(field.name()) => {
+            let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            Field::clone(field).with_data_type(dictionary)
+        }
+        _ => Field::clone(field),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+fn is_long(name: &str) -> bool {
+    matches!(name, "body" | "span_attributes" | "log_attributes" | "filtered_attributes")
+}
+
+fn read_error(file: &DataFile, error: impl ToString) -> FilesError {
+    FilesError::Read { path: file.path.clone(), reason: error.to_string() }
+}

@@ -1,0 +1,86 @@
+//! Which files to merge next.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use trefoil_model::{Table, Tenant};
+
+use super::CompactionOptions;
+use crate::catalog::{CatalogSnapshot, DataFile};
+
+/// A file joins smaller ones when it is at most this many times as large as they are together. So a row is rewritten a
+/// number of times that grows with the logarithm of what there is, however slowly files trickle in.
+const GROWTH: u64 = 4;
+/// Files below this count as this large: merging tiny ones is cheap whatever their proportions.
+const SMALLEST_BYTES: u64 = 64 << 10;
+
+/// Files of one tenant, table and day to become one, in the order of their times.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub table: Table,
+    pub tenant: Tenant,
+    /// Days since the epoch, from the files' directory.
+    pub day: i32,
+    pub files: Vec<Arc<DataFile>>,
+}
+
+/// The job that does away with the most files.
+pub(super) fn next_job(snapshot: &CatalogSnapshot, options: &CompactionOptions, now: DateTime<Utc>) -> Option<Job> {
+    let mut days: BTreeMap<(Table, &Tenant, i32), Vec<&Arc<DataFile>>> = BTreeMap::new();
+    for table in Table::ALL {
+        for file in snapshot.all_files(table).filter(|file| file.size_bytes < options.target_bytes / 2) {
+            let Some(day) = day_of(&file.path) else { continue };
+            days.entry((table, &file.tenant, day)).or_default().push(file);
+        }
+    }
+    let today = day_number(now);
+    let jobs = days.into_iter().filter_map(|((table, tenant, day), files)| {
+        let min_files = if day < today { 2 } else { options.min_files };
+        let mut files = choose(files, options, min_files)?;
+        files.sort_by_key(|file| (file.time_range(), file.id));
+        Some(Job { table, tenant: tenant.clone(), day, files })
+    });
+    jobs.max_by_key(|job| job.files.len())
+}
+
+fn choose(mut files: Vec<&Arc<DataFile>>, options: &CompactionOptions, min_files: usize) -> Option<Vec<Arc<DataFile>>> {
+    files.sort_by_key(|file| (file.size_bytes, file.id));
+    let mut chosen = Vec::new();
+    let mut total = 0u64;
+    for file in files {
+        let size = file.size_bytes.max(SMALLEST_BYTES);
+        let is_too_large = !chosen.is_empty() && size > total.saturating_mul(GROWTH);
+        if is_too_large && chosen.len() < min_files {
+            // The small ones before it are too few; they wait for company.
+            chosen.clear();
+            total = 0;
+        } else if is_too_large || chosen.len() >= options.max_files || total + size > options.target_bytes {
+            break;
+        }
+        total += size;
+        chosen.push(Arc::clone(file));
+    }
+    (chosen.len() >= min_files).then_some(chosen)
+}
+
+/// The day in `…/<YYYY-MM-DD>/<name>`.
+fn day_of(path: &str) -> Option<i32> {
+    let directory = path.rsplit('/').nth(1)?;
+    Some(chrono::NaiveDate::parse_from_str(directory, "%Y-%m-%d").ok()?.to_epoch_days())
+}
+
+fn day_number(now: DateTime<Utc>) -> i32 {
+    now.date_naive().to_epoch_days()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_day_is_in_the_path() {
+        assert_eq!(day_of("main/spans/acme/1970-01-03/x.parquet"), Some(2));
+        assert_eq!(day_of("x.parquet"), None);
+    }
+}

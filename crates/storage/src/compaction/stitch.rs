@@ -1,0 +1,168 @@
+//! A file put together from row groups: some moved as they are, some made of rows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::bloom_filter::Sbbf;
+use parquet::column::writer::{ColumnCloseResult, ColumnWriter};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::reader::ChunkReader;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use trefoil_model::{Table, Tenant};
+
+use super::section::Section;
+use crate::catalog::{Column, NewFile};
+use crate::files::{
+    CHUNK_ROWS, FileStore, FilesError, Output, Row, Unified, arrow_writer, new_file, sorted, write_error,
+};
+
+/// The file being made, on a blocking thread.
+pub(super) struct Stitcher {
+    table: Table,
+    path: String,
+    columns: Vec<Column>,
+    schema: SchemaRef,
+    writer: SerializedFileWriter<Output>,
+    groups: usize,
+}
+
+impl Stitcher {
+    /// `columns` = those of all inputs together.
+    pub fn create(files: &FileStore, table: Table, path: String, columns: Vec<Column>) -> Result<Self, FilesError> {
+        let schema = Arc::new(Schema::new(columns.iter().map(Column::field_with_ids).collect::<Vec<_>>()));
+        let writer = arrow_writer(files, table, &path, &schema)?;
+        let (writer, _) = writer.into_serialized_writer().map_err(|error| write_error(&path, error))?;
+        Ok(Self { table, path, columns, schema, writer, groups: 0 })
+    }
+
+    /// Appends a row group of an input, which lies in `input`. Columns that it does not have become NULL.
+    pub fn move_group(&mut self, footer: &ParquetMetaData, group: usize, input: &Section) -> Result<(), FilesError> {
+        let moved = move_group(&mut self.writer, footer, group, input);
+        self.groups += 1;
+        moved.map_err(|error| write_error(&self.path, error))
+    }
+
+    /// Sorts rows into one row group.
+    pub fn sort(&mut self, batches: &[RecordBatch]) -> Result<(), FilesError> {
+        let columns: Vec<&Column> = self.columns.iter().collect();
+        let unified = Unified::new(self.table, &columns, batches)?;
+        let rows = batches
+            .iter()
+            .enumerate()
+            .flat_map(|(position, batch)| (0..batch.num_rows()).map(move |row| (position as u32, row as u32)));
+        let rows = sorted(self.table, &unified, rows.collect());
+        let written = write_group(&mut self.writer, self.groups, &unified, &rows);
+        self.groups += 1;
+        written.map_err(|error| write_error(&self.path, error))
+    }
+
+    pub fn finish(mut self, tenant: &Tenant) -> Result<NewFile, FilesError> {
+        let footer = self.writer.finish().map_err(|error| write_error(&self.path, error))?;
+        let size = self.writer.bytes_written() as u64;
+        let output = self.writer.inner_mut();
+        output.finish().map_err(|source| FilesError::Write { path: self.path.clone(), source })?;
+        Ok(new_file(self.table, tenant, self.path, size, output.footer_size(), &self.schema, &footer))
+    }
+}
+
+fn write_group(
+    writer: &mut SerializedFileWriter<Output>,
+    number: usize,
+    unified: &Unified,
+    rows: &[Row],
+) -> Result<()> {
+    let factory = ArrowRowGroupWriterFactory::new(writer, unified.schema.clone());
+    let mut columns = factory.create_column_writers(number)?;
+    for chunk in rows.chunks(CHUNK_ROWS) {
+        let batch = unified.gather(chunk)?;
+        let mut leaves = columns.iter_mut();
+        for (field, array) in unified.schema.fields().iter().zip(batch.columns()) {
+            for leaf in compute_leaves(field, array)? {
+                let column = leaves.next().ok_or_else(|| general("more leaves than columns"))?;
+                column.write(&leaf)?;
+            }
+        }
+    }
+    let mut group = writer.next_row_group()?;
+    for column in columns {
+        column.close()?.append_to_row_group(&mut group)?;
+    }
+    group.close()?;
+    Ok(())
+}
+
+fn move_group(
+    writer: &mut SerializedFileWriter<Output>,
+    footer: &ParquetMetaData,
+    group: usize,
+    input: &Section,
+) -> Result<()> {
+    let metadata = footer.row_group(group);
+    let rows = metadata.num_rows().max(0) as u64;
+    let paths: HashMap<&[String], usize> =
+        metadata.columns().iter().enumerate().map(|(index, chunk)| (chunk.column_path().parts(), index)).collect();
+    let wanted: Vec<_> = writer.schema_descr().columns().to_vec();
+    let mut output = writer.next_row_group()?;
+    for column in wanted {
+        match paths.get(column.path().parts()) {
+            Some(&index) => output.append_column(input, chunk_as_closed(footer, group, index, rows, input)?)?,
+            None => write_nulls(&mut output, rows)?,
+        }
+    }
+    output.close()?;
+    Ok(())
+}
+
+/// What the writer of this chunk knew when it was done with it.
+fn chunk_as_closed(
+    footer: &ParquetMetaData,
+    group: usize,
+    index: usize,
+    rows: u64,
+    input: &Section,
+) -> Result<ColumnCloseResult> {
+    let chunk = footer.row_group(group).column(index);
+    let column_index = footer.column_index().and_then(|groups| groups.get(group)?.get(index));
+    let offset_index = footer.offset_index().and_then(|groups| groups.get(group)?.get(index));
+    Ok(ColumnCloseResult {
+        bytes_written: chunk.compressed_size().max(0) as u64,
+        rows_written: rows,
+        metadata: chunk.clone(),
+        bloom_filter: bloom_filter(chunk, input)?,
+        column_index: column_index.filter(|_| chunk.column_index_offset().is_some()).cloned(),
+        offset_index: offset_index.cloned(),
+    })
+}
+
+fn bloom_filter(chunk: &ColumnChunkMetaData, input: &Section) -> Result<Option<Sbbf>> {
+    let range = (chunk.bloom_filter_offset(), chunk.bloom_filter_length());
+    let (Some(offset), Some(length)) = range else { return Ok(None) };
+    let (offset, length) = (u64::try_from(offset).unwrap_or(u64::MAX), usize::try_from(length).unwrap_or(0));
+    Sbbf::from_bytes(&input.get_bytes(offset, length)?).map(Some)
+}
+
+/// A column chunk without a value. Columns that files may lack are promoted ones: optional scalars.
+fn write_nulls(output: &mut SerializedRowGroupWriter<'_, Output>, rows: u64) -> Result<()> {
+    let Some(mut column) = output.next_column()? else { return Err(general("more columns than the file has")) };
+    let levels = vec![0i16; usize::try_from(rows).unwrap_or_default()];
+    let levels = Some(levels.as_slice());
+    match column.untyped() {
+        ColumnWriter::BoolColumnWriter(writer) => writer.write_batch(&[], levels, None),
+        ColumnWriter::Int32ColumnWriter(writer) => writer.write_batch(&[], levels, None),
+        ColumnWriter::Int64ColumnWriter(writer) => writer.write_batch(&[], levels, None),
+        ColumnWriter::Int96ColumnWriter(writer) => writer.write_batch(&[], levels, None),
+        ColumnWriter::FloatColumnWriter(writer) => writer.write_batch(&[], levels, None),
+        ColumnWriter::DoubleColumnWriter(writer) => writer.write_batch(&[], levels, None),
+        ColumnWriter::ByteArrayColumnWriter(writer) => writer.write_batch(&[], levels, None),
+        ColumnWriter::FixedLenByteArrayColumnWriter(writer) => writer.write_batch(&[], levels, None),
+    }?;
+    column.close()
+}
+
+fn general(reason: &str) -> ParquetError {
+    ParquetError::General(reason.to_string())
+}

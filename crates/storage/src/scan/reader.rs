@@ -1,0 +1,233 @@
+//! Access to the bytes of files, with what is asked for again and again (footers, page indexes, bloom filters) in memory.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
+use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::execution::cache::default_cache::DefaultCache;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use object_store::ObjectMeta;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::bloom_filter::Sbbf;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::{Registry, Unit};
+use quick_cache::sync::Cache;
+
+use crate::catalog::DataFile;
+use crate::files::{FileStore, location};
+
+/// The footer's length and the magic after the metadata.
+const TRAILER_BYTES: usize = 8;
+/// Where the catalog does not know the footer's size.
+const GUESSED_FOOTER_BYTES: usize = 64 << 10;
+
+/// Reads files of one data path. Cheap to clone; clones share caches and counts.
+#[derive(Clone)]
+pub struct Reader {
+    files: FileStore,
+    footers: Arc<FileMetadataCache>,
+    blooms: Arc<Cache<String, Arc<Blooms>, BloomBytes>>,
+    metrics: ReaderMetrics,
+}
+
+/// What scans touched, since the start.
+#[derive(Debug, Clone, Default)]
+pub struct ReaderMetrics {
+    /// Bytes fetched from files, without footers.
+    pub read_bytes: Counter,
+    /// Files that scans had to open …
+    pub scanned_files: Counter,
+    /// … and that the catalog's bounds or bloom filters spared them.
+    pub pruned_files: Counter,
+}
+
+impl ReaderMetrics {
+    /// Registers everything as `trefoil_storage_scan_*`.
+    pub fn register(&self, registry: &mut Registry) {
+        let scan = registry.sub_registry_with_prefix("trefoil_storage_scan");
+        scan.register_with_unit("read", "Bytes fetched from files by scans", Unit::Bytes, self.read_bytes.clone());
+        scan.register("files", "Files that scans opened", self.scanned_files.clone());
+        let pruned = "Files that scans skipped by the catalog's bounds or by bloom filters";
+        scan.register("pruned_files", pruned, self.pruned_files.clone());
+    }
+}
+
+/// The bloom filters of a file's trace ids, one a row group; `None` where there is none.
+pub(super) type Blooms = Vec<Option<Sbbf>>;
+
+#[derive(Clone)]
+struct BloomBytes;
+
+impl quick_cache::Weighter<String, Arc<Blooms>> for BloomBytes {
+    fn weight(&self, path: &String, blooms: &Arc<Blooms>) -> u64 {
+        let blocks: usize = blooms.iter().flatten().map(Sbbf::num_blocks).sum();
+        (path.len() + 64 + 32 * blocks) as u64
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// `cache_bytes` bounds what is kept in memory: three quarters for footers and page indexes, one for bloom filters.
+    pub fn new(files: FileStore, cache_bytes: u64) -> Self {
+        let footers = usize::try_from(cache_bytes / 4 * 3).unwrap_or(usize::MAX);
+        Self {
+            files,
+            footers: Arc::new(DefaultCache::new(footers)),
+            blooms: Arc::new(Cache::with_weighter(1024, cache_bytes / 4, BloomBytes)),
+            metrics: ReaderMetrics::default(),
+        }
+    }
+
+    pub fn metrics(&self) -> &ReaderMetrics {
+        &self.metrics
+    }
+
+    pub(super) fn factory(&self) -> Arc<dyn ParquetFileReaderFactory> {
+        let inner = CachedParquetFileReaderFactory::new(Arc::clone(self.files.object_store()), self.footers.clone());
+        Arc::new(NamingFactory { inner, metrics: self.metrics.clone() })
+    }
+
+    /// What DataFusion needs to know to open the file.
+    pub(super) fn partitioned(&self, file: &DataFile) -> Result<PartitionedFile> {
+        let hint = match file.footer_size {
+            0 => GUESSED_FOOTER_BYTES,
+            known => usize::try_from(known).unwrap_or(GUESSED_FOOTER_BYTES) + TRAILER_BYTES,
+        };
+        Ok(PartitionedFile::new_from_meta(object_meta(file)?).with_metadata_size_hint(hint))
+    }
+
+    pub(crate) async fn footer(&self, file: &DataFile, pages: PageIndexPolicy) -> Result<Arc<ParquetMetaData>> {
+        let meta = object_meta(file)?;
+        let hint = usize::try_from(file.footer_size).unwrap_or_default() + TRAILER_BYTES;
+        DFParquetMetadata::new(self.files.object_store(), &meta)
+            .with_file_metadata_cache(Some(self.footers.clone()))
+            .with_metadata_size_hint(Some(hint.max(TRAILER_BYTES * 2)))
+            .with_page_index_policy(Some(pages))
+            .fetch_metadata()
+            .await
+            .map_err(|error| named(&file.path, error))
+    }
+
+    /// The bloom filters of the file's `trace_id` column.
+    pub(super) async fn blooms(&self, file: &DataFile) -> Result<Arc<Blooms>> {
+        if let Some(blooms) = self.blooms.get(&file.path) {
+            return Ok(blooms);
+        }
+        let footer = self.footer(file, PageIndexPolicy::Skip).await?;
+        let schema = footer.file_metadata().schema_descr();
+        let column = schema.columns().iter().position(|column| column.path().string() == "trace_id");
+        let mut ranges = Vec::new();
+        for group in footer.row_groups() {
+            let chunk = column.map(|column| group.column(column));
+            let range = chunk.and_then(|chunk| {
+                let start = u64::try_from(chunk.bloom_filter_offset()?).ok()?;
+                Some(start..start + u64::try_from(chunk.bloom_filter_length()?).ok()?)
+            });
+            ranges.push(range);
+        }
+        let present: Vec<Range<u64>> = ranges.iter().flatten().cloned().collect();
+        let path = location(&file.path).map_err(|error| DataFusionError::External(error.into()))?;
+        let bytes = self.files.object_store().get_ranges(&path, &present).await;
+        let mut bytes = bytes.map_err(|error| named(&file.path, error.into()))?.into_iter();
+        let mut blooms = Blooms::with_capacity(ranges.len());
+        for range in ranges {
+            let bytes = range.and_then(|_| bytes.next());
+            let bloom = bytes.map(|bytes| Sbbf::from_bytes(&bytes)).transpose();
+            blooms.push(bloom.map_err(|error| named(&file.path, error.into()))?);
+        }
+        let blooms = Arc::new(blooms);
+        self.blooms.insert(file.path.clone(), Arc::clone(&blooms));
+        Ok(blooms)
+    }
+}
+
+fn object_meta(file: &DataFile) -> Result<ObjectMeta> {
+    Ok(ObjectMeta {
+        location: location(&file.path).map_err(|error| DataFusionError::External(error.into()))?,
+        // Files never change, so one date is as good as another for the cache.
+        last_modified: chrono::DateTime::UNIX_EPOCH,
+        size: file.size_bytes,
+        e_tag: None,
+        version: None,
+    })
+}
+
+/// Says which file it was and what to do.
+fn named(path: &str, error: DataFusionError) -> DataFusionError {
+    let advice = "the catalog lists this file; restore it from a backup or take it out of the catalog";
+    DataFusionError::External(format!("cannot read data file {path}: {error} ({advice})").into())
+}
+
+#[derive(Debug)]
+struct NamingFactory {
+    inner: CachedParquetFileReaderFactory,
+    metrics: ReaderMetrics,
+}
+
+impl ParquetFileReaderFactory for NamingFactory {
+    fn create_reader(
+        &self,
+        partition: usize,
+        file: PartitionedFile,
+        hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Result<Box<dyn AsyncFileReader + Send>> {
+        let path = file.object_meta.location.to_string();
+        let hint = file.metadata_size_hint.or(hint);
+        let inner = self.inner.create_reader(partition, file, hint, metrics)?;
+        Ok(Box::new(NamingReader { path, inner, metrics: self.metrics.clone() }))
+    }
+}
+
+/// Names the file in every error.
+struct NamingReader {
+    path: String,
+    inner: Box<dyn AsyncFileReader + Send>,
+    metrics: ReaderMetrics,
+}
+
+impl AsyncFileReader for NamingReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        self.metrics.read_bytes.inc_by(range.end - range.start);
+        let path = self.path.clone();
+        self.inner.get_bytes(range).map(move |result| result.map_err(|error| named_parquet(&path, error))).boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
+        self.metrics.read_bytes.inc_by(ranges.iter().map(|range| range.end - range.start).sum());
+        let path = self.path.clone();
+        self.inner
+            .get_byte_ranges(ranges)
+            .map(move |result| result.map_err(|error| named_parquet(&path, error)))
+            .boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
+        let path = self.path.clone();
+        self.inner.get_metadata(options).map(move |result| result.map_err(|error| named_parquet(&path, error))).boxed()
+    }
+}
+
+fn named_parquet(path: &str, error: ParquetError) -> ParquetError {
+    ParquetError::External(named(path, error.into()).into())
+}
