@@ -2,5 +2,11 @@
 
 use crate::component::ProcessorFactory;
 
+mod attributes;
+mod batch;
+mod memory_limiter;
+mod resource;
+
 /// Every kind of processor.
-pub const FACTORIES: &[ProcessorFactory] = &[];
+pub const FACTORIES: &[ProcessorFactory] =
+    &[attributes::FACTORY, batch::FACTORY, memory_limiter::FACTORY, resource::FACTORY];
