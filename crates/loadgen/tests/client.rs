@@ -1,0 +1,63 @@
+//! The client against a server that answers as told.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use trefoil_loadgen::Signal;
+use trefoil_loadgen::client::{Connection, Outcome, Protocol, Target};
+
+/// A server that answers each request, whatever it says, with the next of `answers`; an empty one closes the connection.
+async fn server(answers: Vec<&'static [u8]>) -> Connection {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut answers = answers.into_iter().peekable();
+        while answers.peek().is_some() {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 4096];
+            while let Ok(1..) = stream.read(&mut buffer).await {
+                match answers.next() {
+                    Some(answer) if !answer.is_empty() => stream.write_all(answer).await.unwrap(),
+                    _ => break,
+                }
+            }
+        }
+    });
+    let timeout = Duration::from_secs(10);
+    let target = Target { endpoint, protocol: Protocol::Http, headers: Vec::new(), timeout };
+    Connection::new(&target, Signal::Logs).unwrap()
+}
+
+fn body() -> Bytes {
+    Bytes::from_static(b"request")
+}
+
+#[tokio::test]
+async fn answers_are_told_apart() {
+    let mut connection = server(vec![
+        b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n\x0a\x07\x08\x03\x12\x03bad",
+        b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nfull",
+        b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\n\r\nwhy",
+    ])
+    .await;
+    assert_eq!(connection.send(body()).await, Outcome::Accepted { rejected: 0, message: String::new() });
+    assert_eq!(connection.send(body()).await, Outcome::Accepted { rejected: 3, message: "bad".into() });
+    let reason = "503 Service Unavailable: full".to_string();
+    assert_eq!(connection.send(body()).await, Outcome::Retry { after: Some(Duration::from_secs(7)), reason });
+    assert!(matches!(connection.send(body()).await, Outcome::Retry { after: None, .. }));
+    assert_eq!(connection.send(body()).await, Outcome::Refused("400 Bad Request: why".into()));
+}
+
+#[tokio::test]
+async fn a_broken_connection_leaves_it_open_what_happened() {
+    let mut connection = server(vec![b"", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"]).await;
+    assert!(matches!(connection.send(body()).await, Outcome::Unknown(_)));
+    // The next request connects again.
+    assert!(matches!(connection.send(body()).await, Outcome::Accepted { .. }));
+}
