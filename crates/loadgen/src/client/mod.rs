@@ -44,7 +44,7 @@ pub enum Outcome {
 }
 
 pub enum Connection {
-    Http(HttpConnection),
+    Http(Box<HttpConnection>),
     Grpc(Box<GrpcConnection>),
 }
 
@@ -52,7 +52,7 @@ impl Connection {
     /// Nothing is connected yet: that happens with the first request, and again after a failure.
     pub fn new(target: &Target, signal: Signal) -> anyhow::Result<Connection> {
         Ok(match target.protocol {
-            Protocol::Http => Connection::Http(HttpConnection::new(target, signal)?),
+            Protocol::Http => Connection::Http(Box::new(HttpConnection::new(target, signal)?)),
             Protocol::Grpc => Connection::Grpc(Box::new(GrpcConnection::new(target, signal)?)),
         })
     }
