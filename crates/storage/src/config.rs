@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::compaction::CompactionOptions;
 use crate::error::StorageError;
+use crate::retention::{CollectOptions, RetentionConfig};
 use crate::units::{self, ByteSize};
 
 /// The `storage` section. Every field has a default: an empty section keeps everything under `./trefoil-data`.
@@ -27,6 +29,12 @@ pub struct StorageConfig {
     pub acknowledge: Acknowledge,
     pub log: LogConfig,
     pub buffer: BufferConfig,
+    pub compaction: CompactionConfig,
+    /// How long what is kept.
+    pub retention: RetentionConfig,
+    pub garbage: GarbageConfig,
+    /// Memory for what is kept of files between queries (footers, bloom filters).
+    pub cache_bytes: ByteSize,
 }
 
 /// What an append waits for.
@@ -83,6 +91,63 @@ impl Default for BufferConfig {
     }
 }
 
+/// The `storage.compaction` section: small files become large ones in the background, on one thread.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CompactionConfig {
+    /// How often to look for work after there was none; `0` switches compaction off (another process does it).
+    #[serde(with = "units::duration")]
+    pub interval: Duration,
+    /// Files from half of this on are left alone; none is made larger.
+    pub target_bytes: ByteSize,
+    /// Of the current day, so many files are merged at once; of days past, two suffice.
+    pub min_files: usize,
+    /// The most files read by one job.
+    pub max_files: usize,
+}
+
+impl Default for CompactionConfig {
+    fn default() -> Self {
+        let CompactionOptions { target_bytes, min_files, max_files } = CompactionOptions::default();
+        Self { interval: Duration::from_secs(10), target_bytes: ByteSize(target_bytes), min_files, max_files }
+    }
+}
+
+impl CompactionConfig {
+    pub(crate) fn options(&self) -> CompactionOptions {
+        let Self { target_bytes, min_files, max_files, .. } = *self;
+        CompactionOptions { target_bytes: target_bytes.get(), min_files, max_files }
+    }
+}
+
+/// The `storage.garbage` section: retention is enforced and unreadable files are deleted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GarbageConfig {
+    /// How often; `0` switches it off (another process does it).
+    #[serde(with = "units::duration")]
+    pub interval: Duration,
+    /// How long files stay readable after they left the catalog: longer than any query runs.
+    #[serde(with = "units::duration")]
+    pub grace: Duration,
+    /// How old a file that the catalog has never heard of must be: longer than any flush waits for its commit.
+    #[serde(with = "units::duration")]
+    pub orphan_age: Duration,
+}
+
+impl Default for GarbageConfig {
+    fn default() -> Self {
+        let CollectOptions { grace, orphan_age } = CollectOptions::default();
+        Self { interval: Duration::from_secs(300), grace, orphan_age }
+    }
+}
+
+impl GarbageConfig {
+    pub(crate) fn options(&self) -> CollectOptions {
+        CollectOptions { grace: self.grace, orphan_age: self.orphan_age }
+    }
+}
+
 impl Default for StorageConfig {
     fn default() -> Self {
         Self::in_directory("trefoil-data")
@@ -100,6 +165,10 @@ impl StorageConfig {
             acknowledge: Acknowledge::default(),
             log: LogConfig::default(),
             buffer: BufferConfig::default(),
+            compaction: CompactionConfig::default(),
+            retention: RetentionConfig::default(),
+            garbage: GarbageConfig::default(),
+            cache_bytes: ByteSize::mib(64),
         }
     }
 
@@ -149,6 +218,14 @@ impl StorageConfig {
         }
         if buffer.commit_interval > Duration::from_secs(1) {
             return wrong("`buffer.commit_interval` must be at most 1s: senders wait for it".into());
+        }
+        if self.compaction.min_files < 2 || self.compaction.max_files < self.compaction.min_files {
+            return wrong("`compaction.min_files` must be at least 2 and `compaction.max_files` not below it".into());
+        }
+        if self.garbage.grace < Duration::from_secs(1) {
+            return wrong(
+                "`garbage.grace` must be at least 1s: queries read files that have just left the catalog".into(),
+            );
         }
         Ok(())
     }

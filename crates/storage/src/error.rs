@@ -30,6 +30,13 @@ pub enum AppendError {
     Closed,
 }
 
+impl AppendError {
+    /// A refusal after which trying again in a second makes sense.
+    pub(crate) fn unavailable(reason: impl Into<String>) -> Self {
+        AppendError::Unavailable { reason: reason.into(), retry_after: Duration::from_secs(1) }
+    }
+}
+
 /// Why the store could not be opened, read, flushed or closed.
 #[derive(Debug, Error)]
 pub enum StorageError {
@@ -52,4 +59,10 @@ pub enum StorageError {
     Catalog(String),
     #[error("the store is closed")]
     Closed,
+}
+
+impl From<crate::catalog::CatalogError> for StorageError {
+    fn from(error: crate::catalog::CatalogError) -> Self {
+        StorageError::Catalog(error.to_string())
+    }
 }

@@ -1,7 +1,7 @@
 //! Where telemetry is kept: one engine for three signals.
 //!
 //! An append is durable *and* visible when it returns. It goes to the [`log`] (one fsync for many requests) and into the
-//! [`buffer`] (queryable at once); a flush writes the buffer to Parquet files and registers them in the catalog, in one
+//! buffer (queryable at once); a flush writes the buffer to Parquet files and registers them in the catalog, in one
 //! transaction with the log position they cover; compaction and retention keep the files few and young. A [`Snapshot`] is a
 //! catalog version together with what is buffered beyond it, so that no row is seen twice or missed, and it cannot be had
 //! without a tenant.
@@ -16,9 +16,24 @@ pub mod config;
 pub mod error;
 pub mod files;
 pub mod log;
+pub mod metrics;
 pub mod retention;
 pub mod scan;
 pub mod units;
 
+mod admission;
+mod buffer;
+mod engine;
+mod flush;
+mod ingest;
+mod lock;
+mod maintenance;
+mod replay;
+mod sequencer;
+mod snapshot;
+mod storage;
+
 pub use config::StorageConfig;
 pub use error::{AppendError, Appended, StorageError};
+pub use snapshot::Snapshot;
+pub use storage::Storage;

@@ -73,6 +73,11 @@ impl Recovery {
         self
     }
 
+    /// The position after everything read so far.
+    pub fn position(&self) -> u64 {
+        self.expected.max(self.position)
+    }
+
     /// The next segment's records at or above the position; `None` after the last one. Reads one file into memory.
     pub fn next_segment(&mut self) -> Result<Option<Recovered>, LogError> {
         let Some(path) = self.pending.pop_front() else { return Ok(None) };
