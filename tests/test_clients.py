@@ -36,7 +36,7 @@ def notes(request, shared_server, tmp_path):
         **otlp_environment(shared_server, request.param, service),
         "DJANGO_SETTINGS_MODULE": "notes.settings",
         "NOTES_DATABASE": str(tmp_path / "notes.sqlite3"),
-        "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED": "true",
+        "OTEL_PYTHON_LOG_CORRELATION": "true",
         "PATH": f"{VENV_BIN}:{os.environ['PATH']}",
     }
     subprocess.run(["python", "manage.py", "migrate", "-v0"], cwd=PYTHON_EXAMPLE, env=environment, check=True)

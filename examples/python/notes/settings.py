@@ -21,16 +21,6 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 
-# OpenTelemetry's logging instrumentation adds otelTraceID and otelSpanID to every record.
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "traced": {
-            "format": "%(asctime)s %(levelname)s [%(name)s] [trace_id=%(otelTraceID)s span_id=%(otelSpanID)s] %(message)s",
-            "defaults": {"otelTraceID": "0", "otelSpanID": "0"},
-        }
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "traced"}},
-    "loggers": {"notes": {"handlers": ["console"], "level": "INFO"}},
-}
+# Handlers come from OpenTelemetry's logging instrumentation: one that exports, and with OTEL_PYTHON_LOG_CORRELATION=true
+# one that prints each record with the ids of its trace and span.
+LOGGING = {"version": 1, "disable_existing_loggers": False, "loggers": {"notes": {"level": "INFO"}}}
