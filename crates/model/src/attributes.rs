@@ -16,6 +16,8 @@
 //! value, and queries look keys up by their name). Duplicate keys and the order of keys are kept in the text.
 
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use read::{ReadError, read_attributes, read_value};
