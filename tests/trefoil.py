@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -184,8 +185,14 @@ class Server:
             assert done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
-    def parquet_files(self):
-        return sorted(self.data_dir.rglob("*.parquet"))
+    def live_files(self):
+        """(number, bytes) of the files that the SQLite catalog lists now, superseded ones left out."""
+        catalog = sqlite3.connect(f"file:{self.data_dir}/catalog.sqlite?mode=ro", uri=True)
+        try:
+            query = "SELECT count(*), coalesce(sum(file_size_bytes), 0) FROM ducklake_data_file WHERE end_snapshot IS NULL"
+            return catalog.execute(query).fetchone()
+        finally:
+            catalog.close()
 
 
 def merged(base, over):
