@@ -116,8 +116,8 @@ mod tests {
             ("http.route", ValueKind::String, b"/books/{id}"),
             ("http.response.status_code", ValueKind::Int, &200i64.to_le_bytes()),
         ]);
-        assert_eq!(metric.series_id(AttributesHash::default()), 0);
-        assert_eq!(metric.series_id(point), 0);
+        assert_eq!(metric.series_id(AttributesHash::default()), 16_959_300_625_757_589_553);
+        assert_eq!(metric.series_id(point), 13_481_068_589_681_036_469);
     }
 
     #[test]
