@@ -53,11 +53,7 @@ pub fn http_router(
 
 impl ReceiverConfig for Config {
     fn build(&self, context: Context, downstream: Downstream) -> Result<Arc<dyn Receiver>, ComponentError> {
-        let intake = Intake::new(downstream, context.tenancy, DEFAULT_IN_FLIGHT_BYTES);
-        let grpc = self.protocols.grpc.as_ref().map(|grpc| grpc_listener(grpc, intake.clone())).transpose()?;
-        let http = self.protocols.http.as_ref().map(|http| http_listener(http, intake.clone())).transpose()?;
-        let listeners = grpc.into_iter().chain(http).collect();
-        Ok(Arc::new(OtlpReceiver { intake, listeners, servers: Mutex::default() }))
+        Ok(Arc::new(OtlpReceiver::new(self, context.tenancy, downstream)?))
     }
 }
 
@@ -140,6 +136,15 @@ pub struct OtlpReceiver {
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl OtlpReceiver {
+    /// Reads certificates; listens only when started.
+    pub fn new(config: &Config, tenancy: Tenancy, downstream: Downstream) -> Result<Self, ComponentError> {
+        let intake = Intake::new(downstream, tenancy, DEFAULT_IN_FLIGHT_BYTES);
+        let grpc = config.protocols.grpc.as_ref().map(|grpc| grpc_listener(grpc, intake.clone())).transpose()?;
+        let http = config.protocols.http.as_ref().map(|http| http_listener(http, intake.clone())).transpose()?;
+        let listeners = grpc.into_iter().chain(http).collect();
+        Ok(Self { intake, listeners, servers: Mutex::default() })
+    }
+
     /// Where it listens, gRPC before HTTP; empty before start and after shutdown.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.servers.lock().iter().map(|server| server.address()).collect()
