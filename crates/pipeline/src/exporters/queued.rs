@@ -43,6 +43,14 @@ impl Exporter for QueuedExporter {}
 #[async_trait]
 impl Component for QueuedExporter {
     async fn start(&self) -> Result<(), ComponentError> {
+        let on_disk = self.config.enabled && self.config.storage.is_some();
+        if !on_disk && std::fs::read_dir(&self.directory).is_ok_and(|mut files| files.next().is_some()) {
+            tracing::warn!(
+                exporter = self.name,
+                directory = %self.directory.display(),
+                "requests of an earlier `sending_queue.storage` lie here and are not sent while it is off"
+            );
+        }
         if !self.config.enabled {
             return Ok(());
         }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod configuration;
 mod receive_grpc;
 mod receive_http;
 mod send;
