@@ -46,7 +46,7 @@ CREATE TABLE ducklake_macro_parameters(macro_id BIGINT, impl_id BIGINT, column_i
 CREATE TABLE ducklake_sort_info(sort_id BIGINT, table_id BIGINT, begin_snapshot BIGINT, end_snapshot BIGINT);
 CREATE TABLE ducklake_sort_expression(sort_id BIGINT, table_id BIGINT, sort_key_index BIGINT, expression VARCHAR, dialect VARCHAR, sort_direction VARCHAR, null_order VARCHAR);
 CREATE INDEX trefoil_data_file_begin ON ducklake_data_file(begin_snapshot);
-CREATE INDEX trefoil_data_file_end ON ducklake_data_file(end_snapshot);
+CREATE INDEX trefoil_data_file_end ON ducklake_data_file(end_snapshot) WHERE end_snapshot IS NOT NULL;
 CREATE INDEX trefoil_file_column_stats ON ducklake_file_column_stats(data_file_id);
 CREATE INDEX trefoil_file_partition_value ON ducklake_file_partition_value(data_file_id);
 "#;

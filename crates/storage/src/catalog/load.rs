@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use serde_json::json;
 use trefoil_model::{Table, Tenant};
 
 use super::change::FileId;
@@ -177,7 +176,7 @@ async fn bounds(
     files: &mut [DataFile],
 ) -> Result<(), Failure> {
     // (table, column id) → place among the pruning columns and type.
-    let mut places: HashMap<(i64, i64), (usize, DataType)> = HashMap::new();
+    let mut places: BTreeMap<(i64, i64), (usize, DataType)> = BTreeMap::new();
     for table in Table::ALL {
         for (place, name) in pruning_columns(table).iter().enumerate() {
             if let Some(column) = columns[table as usize].get(name) {
@@ -185,18 +184,20 @@ async fn bounds(
             }
         }
     }
-    let wanted: Vec<[i64; 2]> = places.keys().map(|(table, column)| [*table, *column]).collect();
-    let wanted = json!(wanted).to_string();
-    let mut args = args.to_vec();
-    args.push(Arg::Text(&wanted));
+    // Spelled out: SQLite would look through a list of the pairs once for every row.
+    let wanted = Table::ALL.map(|table| {
+        let table_id = table_ids[table as usize];
+        let ids =
+            places.keys().filter(|(id, _)| *id == table_id).map(|(_, column)| column.to_string()).collect::<Vec<_>>();
+        format!("(s.table_id = {table_id} AND s.column_id IN ({}))", ids.join(", "))
+    });
     let sql = format!(
         "SELECT s.data_file_id, s.table_id, s.column_id, s.null_count, s.min_value, s.max_value \
          FROM ducklake_data_file f JOIN ducklake_file_column_stats s ON s.data_file_id = f.data_file_id \
-         JOIN (SELECT CAST(value ->> 0 AS BIGINT) AS table_id, CAST(value ->> 1 AS BIGINT) AS column_id FROM {}) w \
-         ON w.table_id = s.table_id AND w.column_id = s.column_id WHERE {condition}",
-        session.elements(&format!("${}", args.len()))
+         WHERE {condition} AND ({})",
+        wanted.join(" OR ")
     );
-    for row in session.rows(&sql, &args).await? {
+    for row in session.rows(&sql, args).await? {
         let Ok(index) = files.binary_search_by_key(&FileId(row.get(0)?), |file| file.id) else { continue };
         let Some((place, data_type)) = places.get(&(row.get(1)?, row.get(2)?)) else { continue };
         let bound = |text: Option<String>| text.and_then(|text| stats::decode(&text, data_type));
