@@ -57,7 +57,7 @@ pub struct Config {
     pub endpoint: String,
     /// `gzip` (default), `zstd`, `snappy`, `deflate` or `none`.
     pub compression: String,
-    /// For one attempt.
+    /// For one attempt; 0 for ever.
     #[serde(with = "duration")]
     pub timeout: Duration,
     pub headers: BTreeMap<String, Secret>,
@@ -249,8 +249,10 @@ impl ExporterConfig for Config {
             let name = if encoding == Encoding::SnappyFramed { "snappy" } else { encoding.as_str() };
             headers.insert("grpc-encoding", HeaderValue::from_static(name));
         }
-        let timeout = format!("{}m", self.timeout.as_millis().min(99_999_999));
-        headers.insert("grpc-timeout", HeaderValue::from_str(&timeout).map_err(ComponentError::new)?);
+        if !self.timeout.is_zero() {
+            let timeout = format!("{}m", self.timeout.as_millis().clamp(1, 99_999_999));
+            headers.insert("grpc-timeout", HeaderValue::from_str(&timeout).map_err(ComponentError::new)?);
+        }
         let sender = GrpcSender {
             name: context.id.to_string(),
             channel: self.channel()?,

@@ -54,7 +54,7 @@ pub struct Config {
     /// `gzip` (default), `zstd`, `snappy`, `x-snappy-framed`, `deflate`, `zlib`, `lz4` or `none`.
     pub compression: String,
     pub compression_params: CompressionParams,
-    /// For one attempt.
+    /// For one attempt; 0 for ever.
     #[serde(with = "duration")]
     pub timeout: Duration,
     pub headers: BTreeMap<String, Secret>,
@@ -189,8 +189,10 @@ impl Config {
             .use_preconfigured_tls(tls)
             .user_agent(USER_AGENT)
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(self.timeout)
             .pool_idle_timeout(Some(self.idle_conn_timeout).filter(|timeout| !timeout.is_zero()));
+        if !self.timeout.is_zero() {
+            builder = builder.timeout(self.timeout);
+        }
         if let Some(connections) = self.max_idle_conns_per_host {
             builder = builder.pool_max_idle_per_host(connections);
         }

@@ -6,9 +6,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use parking_lot::Mutex;
 use trefoil_model::{Signal, Tenancy};
-use trefoil_pipeline::component::Component;
 use trefoil_pipeline::net::compression::Encoding;
-use trefoil_pipeline::{Accepted, Consumer, Refused};
+use trefoil_pipeline::{Accepted, Refused};
 
 use crate::support::*;
 

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use trefoil_model::Signal;
-use trefoil_pipeline::{Accepted, Consumer};
+use trefoil_pipeline::Accepted;
 
 use crate::support::*;
 

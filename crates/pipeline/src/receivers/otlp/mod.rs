@@ -173,7 +173,7 @@ impl Component for OtlpReceiver {
 
     async fn shutdown(&self, grace: Duration) {
         let servers = std::mem::take(&mut *self.servers.lock());
-        let drained = join_all(servers.iter().map(|server| server.shutdown(grace + LAST_WORDS)));
+        let drained = join_all(servers.iter().map(|server| server.shutdown(grace.saturating_add(LAST_WORDS))));
         let cut_short = async {
             tokio::time::sleep(grace).await;
             tracing::warn!(?grace, "requests are still under way at the end of the grace time; they are refused");
