@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 use thiserror::Error;
+use trefoil_model::wire::Reader;
 use trefoil_model::{Signal, Tenant};
 
 pub mod count;
@@ -177,6 +178,12 @@ impl Payload {
             (None, Some(bytes)) => count::in_bytes(self.signal, bytes),
             (None, None) => 0,
         }
+    }
+
+    /// Whether the bytes are whole fields from beginning to end. Only such payloads may be joined by appending their bytes:
+    /// a cut-off field would swallow what follows.
+    pub fn is_whole(&self) -> bool {
+        self.message.is_some() || self.bytes.as_ref().is_some_and(|bytes| Reader::new(bytes).all(|field| field.is_ok()))
     }
 
     /// The size in bytes: exact on the wire, or as it would be encoded.

@@ -25,7 +25,7 @@ mod service;
 
 pub use configuration::{COLLECTOR_SECTIONS, Configuration, Configured, Pipeline, PipelineId};
 pub use node::{Entry, Node, Segment, Value};
-pub use problem::{ConfigError, Location, Problem, Problems, nearest};
+pub use problem::{ConfigError, Location, Problem, Problems, nearest, suggestion};
 pub use secret::Secret;
 pub use section::{Section, mentioned};
 pub use service::{LogEncoding, LogLevel, Telemetry};

@@ -5,6 +5,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use regex::Regex;
 use serde::Deserialize;
 
+use super::not_a_regex;
 use super::value::{self, ConfigValue, Type};
 use crate::config::{ConfigError, Problem, Problems, Section};
 use crate::telemetry::Origin;
@@ -186,7 +187,7 @@ impl Reader<'_> {
         let pattern = match config.pattern.as_deref().map(Regex::new).transpose() {
             Ok(pattern) => pattern,
             Err(error) => {
-                problems.push(self.problem("pattern", format!("not a regular expression: {error}")));
+                problems.push(self.problem("pattern", not_a_regex(&error)));
                 None
             }
         };

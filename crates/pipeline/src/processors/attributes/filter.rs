@@ -10,8 +10,9 @@ use regex::Regex;
 use serde::Deserialize;
 use trefoil_model::Signal;
 
+use super::not_a_regex;
 use super::value::{self, ConfigValue};
-use crate::config::{ConfigError, Problems, Section};
+use crate::config::{ConfigError, Problems, Section, suggestion};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -156,8 +157,10 @@ impl Filter {
             reader.problem("regexp", "it goes with `match_type: regexp` only");
         }
         if config.match_type == MatchType::Strict {
-            for (index, kind) in config.span_kinds.iter().enumerate().filter(|(_, kind)| !is_span_kind(kind)) {
-                let message = format!("unknown span kind `{kind}`; known are {}", SPAN_KINDS.join(", "));
+            for (index, kind) in
+                config.span_kinds.iter().enumerate().filter(|(_, kind)| !SPAN_KINDS.contains(&kind.as_str()))
+            {
+                let message = format!("unknown span kind `{kind}`{}", suggestion(kind, SPAN_KINDS));
                 reader.problem(&format!("span_kinds[{index}]"), message);
             }
         }
@@ -258,9 +261,8 @@ fn all_match(wanted: &[(String, Wanted)], attributes: &[KeyValue]) -> bool {
 /// Which properties each signal has, as the Collector sees it.
 fn can_ask(signal: Signal, config: &FilterConfig) -> bool {
     let of_spans = config.span_names.is_empty() && config.span_kinds.is_empty() && config.services.is_empty();
-    let of_logs = config.log_bodies.is_empty()
-        && config.log_severity_texts.is_empty()
-        && config.log_severity_number.is_none();
+    let of_logs =
+        config.log_bodies.is_empty() && config.log_severity_texts.is_empty() && config.log_severity_number.is_none();
     let of_metrics = config.metric_names.is_empty();
     let of_items = config.attributes.is_empty() && config.libraries.is_empty();
     match signal {
@@ -273,20 +275,8 @@ fn can_ask(signal: Signal, config: &FilterConfig) -> bool {
 const SPAN_KINDS: [&str; 5] =
     ["SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER", "SPAN_KIND_CLIENT", "SPAN_KIND_PRODUCER", "SPAN_KIND_CONSUMER"];
 
-/// The names that the configuration uses: `Client`, `Server`, …; OTLP's own are understood too.
-fn is_span_kind(name: &str) -> bool {
-    SPAN_KINDS.contains(&name) || ["Internal", "Server", "Client", "Producer", "Consumer"].contains(&name)
-}
-
 fn span_kind(number: i32) -> &'static str {
-    SpanKind::try_from(number).map_or("", |kind| match kind {
-        SpanKind::Unspecified => "Unspecified",
-        SpanKind::Internal => "Internal",
-        SpanKind::Server => "Server",
-        SpanKind::Client => "Client",
-        SpanKind::Producer => "Producer",
-        SpanKind::Consumer => "Consumer",
-    })
+    SpanKind::try_from(number).map_or("", |kind| kind.as_str_name())
 }
 
 struct Reader<'a> {
@@ -307,7 +297,7 @@ impl Reader<'_> {
         match Regex::new(pattern) {
             Ok(pattern) => Some(pattern),
             Err(error) => {
-                self.problem(option, format!("not a regular expression: {error}"));
+                self.problem(option, not_a_regex(&error));
                 None
             }
         }

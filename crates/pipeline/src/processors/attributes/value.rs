@@ -35,7 +35,8 @@ impl<'de> Visitor<'de> for ConfigValueVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<ConfigValue, E> {
-        let value = i64::try_from(value).map_err(|_| E::custom(format!("`{value}` is larger than an attribute's 2^63")))?;
+        let value =
+            i64::try_from(value).map_err(|_| E::custom(format!("`{value}` is larger than an attribute's 2^63")))?;
         Ok(ConfigValue(Value::IntValue(value)))
     }
 
