@@ -52,6 +52,29 @@ pub enum AnyValue<'a> {
 impl<'a> KeyValue<'a> {
     #[inline]
     pub fn parse(message: Reader<'a>) -> Result<Self, WireError> {
+        match Self::parse_usual(message.bytes()) {
+            Some(attribute) => Ok(attribute),
+            None => Self::parse_any(message),
+        }
+    }
+
+    /// What nearly all attributes look like: key, then value, both short, the value a scalar.
+    #[inline]
+    fn parse_usual(message: &'a [u8]) -> Option<Self> {
+        let (key, rest) = short_field::<0x0a>(message)?;
+        let (value, rest) = short_field::<0x12>(rest)?;
+        let value = match value {
+            [0x18, number @ ..0x80] => AnyValue::Int(i64::from(*number)),
+            [0x10, flag @ 0..=1] => AnyValue::Bool(*flag == 1),
+            _ => match short_field::<0x0a>(value)? {
+                (text, []) => AnyValue::String(text),
+                _ => return None,
+            },
+        };
+        rest.is_empty().then_some(KeyValue { key, value })
+    }
+
+    fn parse_any(message: Reader<'a>) -> Result<Self, WireError> {
         let mut attribute = KeyValue { key: &[], value: AnyValue::Empty };
         for field in message {
             let field = field?;
@@ -62,6 +85,15 @@ impl<'a> KeyValue<'a> {
             }
         }
         Ok(attribute)
+    }
+}
+
+/// A length-delimited field of that tag and less than 128 bytes, and what follows it.
+#[inline]
+fn short_field<const TAG: u8>(message: &[u8]) -> Option<(&[u8], &[u8])> {
+    match message {
+        [tag, length @ ..0x80, rest @ ..] if *tag == TAG => rest.split_at_checked(usize::from(*length)),
+        _ => None,
     }
 }
 

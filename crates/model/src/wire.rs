@@ -173,7 +173,8 @@ impl<'a> Reader<'a> {
         Ok((number as u32, (tag & 7) as u8))
     }
 
-    #[inline]
+    // Every caller matches on the number at once; out of line, the result would go through memory.
+    #[inline(always)]
     fn field(&mut self) -> Result<Option<Field<'a>>, WireError> {
         while !self.rest.is_empty() {
             let offset = self.offset();
@@ -220,7 +221,7 @@ impl<'a> Reader<'a> {
 impl<'a> Iterator for Reader<'a> {
     type Item = Result<Field<'a>, WireError>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         match self.field() {
             Ok(field) => field.map(Ok),
