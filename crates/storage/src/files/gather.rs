@@ -4,10 +4,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use arrow::array::builder::NullBufferBuilder;
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray, StringBuilder, new_null_array,
 };
-use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::compute::{cast, interleave};
 use arrow::datatypes::{DataType, Int32Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
@@ -150,14 +150,21 @@ impl Gather {
                 interleave(&arrays, rows)
             }
             Gather::Dictionary { values, batches } => {
-                let key = |&(batch, row): &(usize, usize)| {
-                    let (keys, map) = &batches[batch];
-                    keys.as_ref().filter(|keys| keys.is_valid(row)).map(|keys| map[keys.value(row) as usize])
-                };
-                let keys: Vec<Option<i32>> = rows.iter().map(key).collect();
-                let nulls: NullBuffer = keys.iter().map(Option::is_some).collect();
-                let keys: ScalarBuffer<i32> = keys.into_iter().map(Option::unwrap_or_default).collect();
-                let keys = Int32Array::try_new(keys, Some(nulls).filter(|nulls| nulls.null_count() > 0))?;
+                let mut gathered = Vec::with_capacity(rows.len());
+                let mut nulls = NullBufferBuilder::new(rows.len());
+                for &(batch, row) in rows {
+                    match &batches[batch] {
+                        (Some(keys), map) if keys.is_valid(row) => {
+                            gathered.push(map[keys.value(row) as usize]);
+                            nulls.append_non_null();
+                        }
+                        _ => {
+                            gathered.push(0);
+                            nulls.append_null();
+                        }
+                    }
+                }
+                let keys = Int32Array::try_new(gathered.into(), nulls.finish())?;
                 Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(values) as ArrayRef)?))
             }
         }

@@ -22,8 +22,8 @@ use crate::catalog::{NewFile, TableColumns};
 
 /// Rows gathered and handed to the encoder at once.
 pub(crate) const CHUNK_ROWS: usize = 8 << 10;
-/// Days that get a file of their own in one call. Rows of further days (clocks gone mad) share one more file, so that
-/// what a client sends cannot make files without bound.
+/// Files that one call makes at most. Rows of further days (clocks gone mad) go with those of another day, so that what a
+/// client sends cannot make files without bound.
 const DAYS: usize = 8;
 const DAY_NANOS: i64 = 86_400_000_000_000;
 
@@ -75,19 +75,24 @@ fn by_day(table: Table, batches: &[RecordBatch]) -> BTreeMap<i32, Vec<Row>> {
         let times = batch
             .column_by_name(table.time_column())
             .and_then(|array| array.as_primitive_opt::<TimestampNanosecondType>());
-        for row in 0..batch.num_rows() {
-            let time = times.filter(|times| times.is_valid(row)).map_or(0, |times| times.value(row));
-            // Within i32: an i64 of nanoseconds has about 106,752 days either way.
-            let day = time.div_euclid(DAY_NANOS) as i32;
-            days.entry(day).or_default().push((position as u32, row as u32));
+        // Within i32: an i64 of nanoseconds has about 106,752 days either way.
+        let day_of = |row: &u32| {
+            let time =
+                times.filter(|times| times.is_valid(*row as usize)).map_or(0, |times| times.value(*row as usize));
+            time.div_euclid(DAY_NANOS) as i32
+        };
+        let rows: Vec<u32> = (0..batch.num_rows() as u32).collect();
+        for stretch in rows.chunk_by(|a, b| day_of(a) == day_of(b)) {
+            let rows = stretch.iter().map(|&row| (position as u32, row));
+            days.entry(day_of(&stretch[0])).or_default().extend(rows);
         }
     }
     let mut by_size: Vec<(usize, i32)> = days.iter().map(|(day, rows)| (rows.len(), *day)).collect();
     by_size.sort_unstable_by(|a, b| b.cmp(a));
     if by_size.len() > DAYS {
         let rest: Vec<Row> = by_size.drain(DAYS..).filter_map(|(_, day)| days.remove(&day)).flatten().collect();
-        // Under the day of its first row; its time bounds in the catalog say the truth.
-        let day = rest.first().map_or(0, |_| by_size.last().map_or(0, |(_, day)| *day));
+        // With the smallest day that has a file; the bounds in the catalog tell the truth.
+        let day = by_size.last().map_or(0, |(_, day)| *day);
         days.entry(day).or_default().extend(rest);
     }
     days

@@ -104,6 +104,7 @@ impl TableScan {
 
     fn scan_buffer(
         &self,
+        partitions: usize,
         projection: Option<&Vec<usize>>,
         predicate: Option<&Arc<dyn PhysicalExpr>>,
         limit: Option<usize>,
@@ -115,13 +116,16 @@ impl TableScan {
             Some(indices) => Arc::new(self.schema.project(indices)?),
             None => self.schema.clone(),
         };
-        let stream = Buffered {
-            batches: self.buffered.clone(),
-            table: self.schema.clone(),
-            projected: projected.clone(),
-            predicate: predicate.cloned(),
-        };
-        let streams: Vec<Arc<dyn PartitionStream>> = vec![Arc::new(stream)];
+        let partitions = partitions.clamp(1, self.buffered.len());
+        let streams = self.buffered.chunks(self.buffered.len().div_ceil(partitions)).map(|batches| {
+            Arc::new(Buffered {
+                batches: batches.to_vec(),
+                table: self.schema.clone(),
+                projected: projected.clone(),
+                predicate: predicate.cloned(),
+            }) as Arc<dyn PartitionStream>
+        });
+        let streams = streams.collect();
         Ok(Some(Arc::new(StreamingTableExec::try_new(projected, streams, None, [], false, limit)?)))
     }
 }
@@ -156,7 +160,7 @@ impl TableProvider for TableScan {
             }
         };
         let files = self.scan_files(state, projection, predicate.as_ref(), limit).await?;
-        let buffer = self.scan_buffer(projection, predicate.as_ref(), limit)?;
+        let buffer = self.scan_buffer(state.config().target_partitions(), projection, predicate.as_ref(), limit)?;
         match (files, buffer) {
             (Some(files), Some(buffer)) => UnionExec::try_new(vec![files, buffer]),
             (Some(only), None) | (None, Some(only)) => Ok(only),
