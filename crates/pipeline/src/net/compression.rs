@@ -205,4 +205,25 @@ mod tests {
         assert_eq!(Encoding::from_name(""), Some(Encoding::Identity));
         assert_eq!(Encoding::from_name("br"), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_from_outside_makes_it_panic_or_exceed_the_limit(
+            noise in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+            position in 0usize..200,
+            limit in 0usize..2000,
+        ) {
+            for encoding in Encoding::ALL {
+                // Once all noise, once a valid body with noise in the middle.
+                let mut body = compress(encoding, text(), None).unwrap().to_vec();
+                let end = (position + noise.len()).min(body.len());
+                body.splice(position.min(end)..end, noise.iter().copied());
+                for body in [noise.clone(), body] {
+                    if let Ok(out) = decompress(encoding, body.into(), limit) {
+                        assert!(out.len() <= limit);
+                    }
+                }
+            }
+        }
+    }
 }

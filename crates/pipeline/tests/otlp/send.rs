@@ -286,3 +286,12 @@ fn mistakes_in_the_configuration_are_named() {
         assert!(found.contains(expected), "{kind} {yaml}: {found:?}");
     }
 }
+
+#[tokio::test]
+async fn trefoil_hands_everything_to_the_store_and_its_answer_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let exporter = exporter("trefoil", "{}", directory.path()).await;
+    let refused = exporter.consume(telemetry(Signal::Logs)).await.unwrap_err();
+    let asked = format!("no store in this test: default, logs, {} bytes", request(Signal::Logs).len());
+    assert_eq!(refused, Refused::unavailable(asked));
+}

@@ -179,8 +179,8 @@ struct NoStore;
 
 #[async_trait]
 impl Store for NoStore {
-    async fn append(&self, _: &Tenant, _: Signal, _: Bytes) -> Result<Accepted, Refused> {
-        Err(Refused::unavailable("no store in this test"))
+    async fn append(&self, tenant: &Tenant, signal: Signal, body: Bytes) -> Result<Accepted, Refused> {
+        Err(Refused::unavailable(format!("no store in this test: {tenant}, {signal}, {} bytes", body.len())))
     }
 }
 
