@@ -72,13 +72,20 @@ impl de::Error for Error {
     }
 
     fn unknown_variant(found: &str, known: &'static [&'static str]) -> Self {
-        let message = format!("unknown value {}{}", quoted(found), suggestion(found, known.iter().copied()));
+        // Aliases in capitals are understood, but nobody needs to be told.
+        let shown =
+            known.iter().copied().filter(|name| !known.contains(&name.to_lowercase().as_str()) || !is_capital(name));
+        let message = format!("unknown value {}{}", quoted(found), suggestion(found, shown));
         Self::new(Kind::Value, message)
     }
 
     fn missing_field(field: &'static str) -> Self {
         Self::new(Kind::Missing(field), format!("the option `{field}` is missing"))
     }
+}
+
+fn is_capital(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
 }
 
 /// Serde names Rust's types; people write YAML.

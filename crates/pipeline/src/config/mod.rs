@@ -22,6 +22,8 @@ mod problem;
 mod secret;
 mod section;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use configuration::{COLLECTOR_SECTIONS, Configuration, Configured, Pipeline, PipelineId};
 pub use node::{Entry, Node, Segment, Value};
