@@ -28,9 +28,12 @@ use crate::{Limits, Signal, Table, Tenant};
 
 const NANOS_PER_DAY: i64 = 86_400_000_000_000;
 
+/// Bytes of a usual data point, to guess how many rows a request has.
+const USUAL_POINT_BYTES: usize = 96;
+
 /// Decodes one request. See [`super::decode`].
 pub fn decode(tenant: &Tenant, body: &[u8], context: &DecodeContext) -> Result<Decoded, DecodeError> {
-    let mut decoder = Decoder::new(tenant, context);
+    let mut decoder = Decoder::new(tenant, context, body.len() / USUAL_POINT_BYTES);
     for field in Reader::new(body) {
         let field = field?;
         if field.number == 1 {
@@ -114,12 +117,12 @@ impl Display for Place {
 }
 
 impl<'a> Decoder<'a> {
-    fn new(tenant: &'a Tenant, context: &'a DecodeContext<'a>) -> Self {
+    fn new(tenant: &'a Tenant, context: &'a DecodeContext<'a>, rows: usize) -> Self {
         Self {
             context,
             tenant,
             metrics: Texts::default(),
-            samples: Samples::default(),
+            samples: Samples::with_capacity(rows),
             series: SeriesRows::default(),
             exemplars: Exemplars::default(),
             report: Report::default(),
@@ -396,5 +399,34 @@ fn with_text<R>(bytes: &[u8], replaced_utf8: &mut u64, use_text: impl FnOnce(&st
             *replaced_utf8 += 1;
             use_text(&String::from_utf8_lossy(bytes))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Promoted, encode, json, series::SeriesIndex};
+    use opentelemetry_proto::tonic::metrics::v1::MetricsData;
+    use prost::Message;
+
+    /// Its attributes are in the order of their keys and nothing is left empty, so that even the bytes are the same.
+    #[test]
+    fn the_example_of_the_protocol_comes_back() {
+        let Some(examples) = crate::conformance::directory("opentelemetry-proto/examples") else { return };
+        let example = std::fs::read(examples.join("metrics.json")).unwrap();
+        let body = json::to_protobuf(Signal::Metrics, &example).unwrap();
+        let (promoted, limits, series) = (Promoted::default(), Limits::default(), SeriesIndex::default());
+        let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+        let decoded = super::decode(&Tenant::default(), &body, &context).unwrap();
+        let sent = MetricsData::decode(body.as_slice()).unwrap();
+        let metrics = sent.resource_metrics[0].scope_metrics[0].metrics.len() as u64;
+        assert!(metrics >= 4);
+        assert_eq!((decoded.accepted, decoded.rejected, decoded.reasons), (metrics, 0, None));
+        let of = |wanted| {
+            let batches = decoded.batches.iter().filter(move |(table, _)| *table == wanted);
+            batches.map(|(_, batch)| batch.clone()).collect::<Vec<_>>()
+        };
+        let back = encode::metrics(&of(Table::Samples), &of(Table::Series), &of(Table::Exemplars)).unwrap();
+        assert_eq!(back, sent);
     }
 }

@@ -167,6 +167,23 @@ struct Distributions {
 }
 
 impl Samples {
+    /// Room for this many rows before anything grows.
+    pub fn with_capacity(rows: usize) -> Self {
+        Self {
+            metrics: Vec::with_capacity(rows),
+            series_ids: Vec::with_capacity(rows),
+            times: Vec::with_capacity(rows),
+            start_times: Vec::with_capacity(rows),
+            flags: Vec::with_capacity(rows),
+            numbers: Numbers {
+                ints: Vec::with_capacity(rows),
+                doubles: Vec::with_capacity(rows),
+                kinds: Vec::with_capacity(rows),
+            },
+            distributions: Distributions::default(),
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.metrics.len()
     }
