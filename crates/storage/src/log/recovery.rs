@@ -98,7 +98,7 @@ impl Recovery {
         let mut lost = 0;
         for record in &contents.records {
             lost += lost_between(self.expected, record.sequence, self.position);
-            self.expected = self.expected.max(record.sequence + 1);
+            self.expected = self.expected.max(record.sequence.saturating_add(1));
         }
         if let Some(limit) = limit {
             lost += lost_between(self.expected, limit, self.position);
