@@ -155,6 +155,11 @@ impl Promoted {
         }
     }
 
+    /// The registry that promotes nothing: all attributes stay JSON text.
+    pub fn nothing() -> Self {
+        Self { spans: Arc::default(), logs: Arc::default() }
+    }
+
     /// The column of an attribute, if it is promoted. `key` need not be valid UTF-8.
     #[inline]
     pub fn lookup(&self, table: Table, scope: Scope, key: &[u8]) -> Option<&PromotedColumn> {
