@@ -160,21 +160,19 @@ async fn files(
             bounds: vec![None; pruning_columns(table).len()],
         });
     }
-    if !files.is_empty() {
-        bounds(session, table_ids, columns, condition, args, &mut files).await?;
-    }
+    bounds(session, table_ids, columns, &mut files).await?;
     Ok(files)
 }
 
-/// Fills in the bounds of `files`, which are those of `condition` in the order of their ids.
+/// Fills in the bounds of `files`, which are in the order of their ids.
 async fn bounds(
     session: &mut Session,
     table_ids: &[i64; 5],
     columns: &[Arc<TableColumns>; 5],
-    condition: &str,
-    args: &[Arg<'_>],
     files: &mut [DataFile],
 ) -> Result<(), Failure> {
+    let (Some(first), Some(last)) = (files.first(), files.last()) else { return Ok(()) };
+    let range = [Arg::Int(first.id.0), Arg::Int(last.id.0)];
     // (table, column id) → place among the pruning columns and type.
     let mut places: BTreeMap<(i64, i64), (usize, DataType)> = BTreeMap::new();
     for table in Table::ALL {
@@ -193,11 +191,10 @@ async fn bounds(
     });
     let sql = format!(
         "SELECT s.data_file_id, s.table_id, s.column_id, s.null_count, s.min_value, s.max_value \
-         FROM ducklake_data_file f JOIN ducklake_file_column_stats s ON s.data_file_id = f.data_file_id \
-         WHERE {condition} AND ({})",
+         FROM ducklake_file_column_stats s WHERE s.data_file_id BETWEEN $1 AND $2 AND ({})",
         wanted.join(" OR ")
     );
-    for row in session.rows(&sql, args).await? {
+    for row in session.rows(&sql, &range).await? {
         let Ok(index) = files.binary_search_by_key(&FileId(row.get(0)?), |file| file.id) else { continue };
         let Some((place, data_type)) = places.get(&(row.get(1)?, row.get(2)?)) else { continue };
         let bound = |text: Option<String>| text.and_then(|text| stats::decode(&text, data_type));

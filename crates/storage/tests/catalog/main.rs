@@ -1,6 +1,6 @@
 //! The catalog against real databases: every scenario on SQLite and on PostgreSQL.
 
-mod support;
+mod postgres_server;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const DATA_PATH: &str = "/data/lake/";
 struct Lake {
     url: String,
     _directory: Option<TempDir>,
-    _server: Option<Arc<support::postgres::Server>>,
+    _server: Option<Arc<postgres_server::Server>>,
 }
 
 impl Lake {
@@ -34,7 +34,7 @@ impl Lake {
     }
 
     async fn postgres() -> Option<Lake> {
-        let server = support::postgres::server()?;
+        let server = postgres_server::server()?;
         let url = server.database().await;
         Some(Lake { url, _directory: None, _server: Some(server) })
     }
