@@ -24,7 +24,7 @@ use trefoil_model::series::SeriesIndex;
 use trefoil_model::{Limits, Promoted, Signal, Table, Tenant};
 
 const REQUESTS: u64 = 100;
-const WANTED: (&str, &str) = ("http.route", "/orders");
+const WANTED: (&str, &str) = ("http.route", "/v1/charges");
 
 fn main() {
     let source = Source::new(SourceOptions::new(trefoil_loadgen::Signal::Traces));
@@ -90,9 +90,13 @@ fn measure(name: &str, batches: &[RecordBatch], column: &str, matches: fn(&Array
     let written = processor_time() - start;
     let start = processor_time();
     let builder = ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap();
-    let mask = ProjectionMask::columns(builder.parquet_schema(), [column]);
-    let leaf = builder.parquet_schema().columns().iter().position(|c| c.path().parts()[0] == column).unwrap();
-    let bytes: i64 = builder.metadata().row_groups().iter().map(|group| group.column(leaf).compressed_size()).sum();
+    let leaves: Vec<usize> = (0..builder.parquet_schema().num_columns())
+        .filter(|&leaf| builder.parquet_schema().column(leaf).path().parts()[0] == column)
+        .collect();
+    let mask = ProjectionMask::leaves(builder.parquet_schema(), leaves.iter().copied());
+    let groups = builder.metadata().row_groups();
+    let size = |leaf: &usize| groups.iter().map(|group| group.column(*leaf).compressed_size()).sum::<i64>();
+    let bytes: i64 = leaves.iter().map(size).sum();
     let found: usize = builder
         .with_projection(mask)
         .with_batch_size(8192)
@@ -103,7 +107,7 @@ fn measure(name: &str, batches: &[RecordBatch], column: &str, matches: fn(&Array
     let read = processor_time() - start;
     let per_row = |time: Duration| time.as_nanos() as f64 / rows as f64;
     println!(
-        "{name:<34} {:>5.1} bytes a span, write {:>5.0} ns, {} = {}: {found} rows, {:>4.0} ns a span, first leaf {} KiB",
+        "{name:<34} {:>5.1} bytes a span, write {:>5.0} ns, {} = {}: {found} rows, {:>4.0} ns a span, {} KiB",
         file.len() as f64 / rows as f64,
         per_row(written),
         WANTED.0,
