@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use trefoil_model::Signal;
 
-use super::configuration::{Pipeline, PipelineId};
+use super::configuration::Pipeline;
 use super::problem::{Location, Problem, Problems};
 use crate::component::{ComponentId, ConnectorFactory};
 
@@ -35,12 +35,13 @@ pub fn check(
             problem(format!("it is the receiver of a pipeline of {to} but takes nothing that could become {to}"));
         }
     }
-    for cycle in cycles(pipelines, defined) {
+    if let Some(cycle) = cycle(pipelines, defined)
+        && let Some(first) = cycle.first()
+    {
         let names: Vec<String> = cycle.iter().map(|pipeline| pipeline.id.to_string()).collect();
-        let first = cycle.first().map(|pipeline| (pipeline.at.clone(), pipeline.id.to_string()));
-        let Some((at, id)) = first else { continue };
-        let message = format!("telemetry would go round in a circle: {} → {id}", names.join(" → "));
-        problems.push(Problem { at, path: format!("service.pipelines.{id}"), message });
+        let message = format!("telemetry would go round in a circle: {} → {}", names.join(" → "), first.id);
+        let path = format!("service.pipelines.{}", first.id);
+        problems.push(Problem { at: first.at.clone(), path, message });
     }
 }
 
@@ -48,37 +49,26 @@ fn signals(pipelines: &[Pipeline], matches: impl Fn(&Pipeline) -> bool) -> BTree
     pipelines.iter().filter(|pipeline| matches(pipeline)).map(|pipeline| pipeline.id.signal).collect()
 }
 
-/// One way round for each set of pipelines that lead back to themselves.
-fn cycles<'a>(pipelines: &'a [Pipeline], connectors: &BTreeMap<ComponentId, Location>) -> Vec<Vec<&'a Pipeline>> {
-    let mut found = Vec::new();
-    let mut done: BTreeSet<&PipelineId> = BTreeSet::new();
-    for start in pipelines {
-        // Depth first with the way so far; connectors are few, so the way is short.
-        let mut stack = vec![vec![start]];
-        while let Some(way) = stack.pop() {
-            let Some(last) = way.last() else { continue };
-            if done.contains(&last.id) {
-                continue;
-            }
-            let mut leads_on = false;
-            for next in pipelines.iter().filter(|next| leads_to(last, next, connectors)) {
-                if let Some(back) = way.iter().position(|passed| passed.id == next.id) {
-                    done.extend(way[back..].iter().map(|pipeline| &pipeline.id));
-                    found.push(way[back..].to_vec());
-                    break;
-                }
-                leads_on = true;
-                let mut longer = way.clone();
-                longer.push(next);
-                stack.push(longer);
-            }
-            if !leads_on {
-                done.insert(&last.id);
-            }
+/// One way round, if there is any: what is left after taking away, again and again, the pipelines that lead nowhere.
+fn cycle<'a>(pipelines: &'a [Pipeline], connectors: &BTreeMap<ComponentId, Location>) -> Option<Vec<&'a Pipeline>> {
+    let mut left: Vec<&Pipeline> = pipelines.iter().collect();
+    loop {
+        let leads_on = |from: &&Pipeline| left.iter().any(|to| leads_to(from, to, connectors));
+        let kept: Vec<&Pipeline> = left.iter().copied().filter(leads_on).collect();
+        if kept.len() == left.len() {
+            break;
         }
-        done.insert(&start.id);
+        left = kept;
     }
-    found
+    let mut way = vec![*left.first()?];
+    loop {
+        let last = *way.last()?;
+        let next = left.iter().copied().find(|next| leads_to(last, next, connectors))?;
+        if let Some(back) = way.iter().position(|passed| passed.id == next.id) {
+            return Some(way.split_off(back));
+        }
+        way.push(next);
+    }
 }
 
 fn leads_to(from: &Pipeline, to: &Pipeline, connectors: &BTreeMap<ComponentId, Location>) -> bool {
