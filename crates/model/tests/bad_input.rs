@@ -1,5 +1,7 @@
 //! What bad input gets: a correct answer, bounded memory, and everything valid in the same request kept.
 
+#![allow(clippy::unwrap_used)]
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimestampNanosecondType, UInt32Type};

@@ -1,5 +1,7 @@
 //! OTLP → columns → OTLP gives back an equal message, for anything a sender may put into it.
 
+#![allow(clippy::unwrap_used)]
+
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, LogsData, ResourceLogs, ScopeLogs};

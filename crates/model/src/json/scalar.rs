@@ -66,9 +66,9 @@ pub(super) fn put_varint(mut value: u64, out: &mut Vec<u8>) {
 struct ScalarVisitor(&'static Field);
 
 impl ScalarVisitor {
-    fn integer<T: TryInto<i64> + TryInto<u64> + TryInto<i32> + TryInto<u32>>(&self, value: T) -> Option<Scalar>
+    fn integer<T>(&self, value: T) -> Option<Scalar>
     where
-        T: Copy,
+        T: Copy + TryInto<i64> + TryInto<u64> + TryInto<i32> + TryInto<u32>,
     {
         Some(match self.0.kind {
             Kind::Int64 => Scalar::Varint(TryInto::<i64>::try_into(value).ok()? as u64),
