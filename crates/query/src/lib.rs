@@ -1,1 +1,15 @@
+//! What every query language shares: a session over one snapshot of one tenant's data, limits, cancellation.
+//! It knows no language but SQL, which DataFusion brings along, and no protocol.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod error;
+pub mod hex_ids;
+pub mod limits;
+pub mod session;
+pub mod sql;
+pub mod trace;
+
+pub use error::QueryError;
+pub use limits::Limits;
+pub use session::Engine;

@@ -1,1 +1,49 @@
-fn main() {}
+//! Trefoil: traces, logs and metrics in one program.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod cli;
+mod commands;
+mod configuration;
+mod listeners;
+mod serve;
+mod settings;
+mod store;
+mod telemetry;
+
+use std::io::ErrorKind;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use cli::{Cli, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Check { file } => return commands::check::run(&file),
+        Command::Sql(args) => commands::sql::run(args).await,
+        Command::Trace { id, server } => commands::trace::run(&id, &server).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "trefoil", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("trefoil: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `trefoil sql … | head` is no failure.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,80 @@
+//! Tempo's HTTP API, as Grafana's Tempo data source and `tempo-cli` call it.
+//!
+//! Errors are a status and plain text. Not found is a 404 without a body.
+
+mod json;
+mod trace_by_id;
+
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use serde_json::json;
+use trefoil_model::tenant::NoTenant;
+use trefoil_query::QueryError;
+
+use crate::ApiState;
+
+pub fn router(state: ApiState) -> Router {
+    Router::new()
+        .route("/api/echo", get(async || "echo"))
+        .route("/api/status/buildinfo", get(build_info))
+        .route("/ready", get(async || "ready\n"))
+        .route("/api/traces/{trace_id}", get(trace_by_id::v1))
+        .route("/api/v2/traces/{trace_id}", get(trace_by_id::v2))
+        .with_state(state)
+}
+
+/// Grafana gates features on this version; it is the Tempo release whose API this surface follows.
+const TEMPO_VERSION: &str = "3.0.3";
+
+async fn build_info() -> Json<serde_json::Value> {
+    Json(json!({
+        "version": TEMPO_VERSION,
+        "revision": concat!("trefoil-", env!("CARGO_PKG_VERSION")),
+        "branch": "",
+        "buildUser": "",
+        "buildDate": "",
+        "goVersion": "",
+    }))
+}
+
+/// A status and plain text.
+struct TempoError(StatusCode, String);
+
+impl TempoError {
+    fn bad_request(message: impl Into<String>) -> Self {
+        Self(StatusCode::BAD_REQUEST, message.into())
+    }
+}
+
+impl IntoResponse for TempoError {
+    fn into_response(self) -> Response {
+        (self.0, self.1).into_response()
+    }
+}
+
+impl From<NoTenant> for TempoError {
+    fn from(error: NoTenant) -> Self {
+        Self(StatusCode::UNAUTHORIZED, error.to_string())
+    }
+}
+
+impl From<QueryError> for TempoError {
+    fn from(error: QueryError) -> Self {
+        let status = match error {
+            QueryError::Invalid(_) => StatusCode::BAD_REQUEST,
+            QueryError::LimitExceeded(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            QueryError::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
+            QueryError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self(status, error.to_string())
+    }
+}
+
+fn wants_protobuf(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("application/protobuf"))
+}

@@ -1,0 +1,45 @@
+//! Why a query has no answer, sorted by whose fault it is: surfaces map these to the codes their clients know.
+
+use std::time::Duration;
+
+use datafusion::error::DataFusionError;
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+pub enum QueryError {
+    /// The query is wrong: syntax, an unknown table or column, a type error, a statement that would write.
+    #[error("{0}")]
+    Invalid(String),
+    /// The query ran past its time limit.
+    #[error("the query took longer than its limit of {0:?}")]
+    Timeout(Duration),
+    /// The query wanted more rows or memory than it may have.
+    #[error("{0}")]
+    LimitExceeded(String),
+    /// The store could not be read; asking again later may help.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<DataFusionError> for QueryError {
+    fn from(error: DataFusionError) -> Self {
+        let message = error.strip_backtrace();
+        match error.find_root() {
+            DataFusionError::SQL(..)
+            | DataFusionError::Plan(_)
+            | DataFusionError::SchemaError(..)
+            | DataFusionError::NotImplemented(_)
+            | DataFusionError::Configuration(_) => QueryError::Invalid(message),
+            // Casting 'abc' to a number, dividing by zero: what was asked, not what is stored.
+            DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => QueryError::Invalid(message),
+            DataFusionError::ResourcesExhausted(_) => QueryError::LimitExceeded(message),
+            _ => QueryError::Internal(message),
+        }
+    }
+}
+
+impl From<trefoil_storage::StorageError> for QueryError {
+    fn from(error: trefoil_storage::StorageError) -> Self {
+        QueryError::Internal(error.to_string())
+    }
+}

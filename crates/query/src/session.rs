@@ -1,0 +1,62 @@
+//! The engine: the storage to ask and the memory that all running queries share.
+
+use std::sync::Arc;
+
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use trefoil_model::{Table, Tenant};
+use trefoil_storage::scan::attribute_functions;
+use trefoil_storage::{Snapshot, Storage};
+
+use crate::QueryError;
+use crate::hex_ids::HexIds;
+
+/// Consumers named in the error when memory runs out.
+const REPORTED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).expect("3 is not 0");
+
+/// Answers queries over one store. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    storage: Storage,
+    runtime: Arc<RuntimeEnv>,
+}
+
+impl Engine {
+    /// `memory_bytes` bounds sorting, joining and aggregating of all queries together; past it they spill to disk where
+    /// they can and fail with an error where they cannot.
+    pub fn new(storage: Storage, memory_bytes: usize) -> Result<Self, QueryError> {
+        let pool = TrackConsumersPool::new(FairSpillPool::new(memory_bytes), REPORTED_CONSUMERS);
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc()?;
+        Ok(Self { storage, runtime })
+    }
+
+    /// A consistent view of everything of `tenant` that was acknowledged before this call.
+    pub async fn snapshot(&self, tenant: &Tenant) -> Result<Snapshot, QueryError> {
+        Ok(self.storage.snapshot(tenant).await?)
+    }
+
+    /// A session that sees the tables of `snapshot` and nothing else: no other tenant, no file, no setting of the server.
+    pub(crate) fn session(&self, snapshot: &Snapshot) -> Result<SessionContext, QueryError> {
+        let config = SessionConfig::new()
+            .with_default_catalog_and_schema("trefoil", "main")
+            .with_information_schema(true)
+            .set_bool("datafusion.execution.parquet.pushdown_filters", true)
+            .set_bool("datafusion.execution.parquet.reorder_filters", true);
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(self.runtime.clone())
+            .with_default_features()
+            .build();
+        let mut context = SessionContext::new_with_state(state);
+        datafusion::execution::FunctionRegistry::register_expr_planner(&mut context, Arc::new(HexIds))?;
+        for function in attribute_functions() {
+            datafusion::execution::FunctionRegistry::register_udf(&mut context, function)?;
+        }
+        for table in Table::ALL {
+            context.register_table(table.name(), snapshot.table(table))?;
+        }
+        Ok(context)
+    }
+}

@@ -1,0 +1,104 @@
+//! The command line. Its help is the first documentation that anyone reads.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "trefoil",
+    version,
+    about = "Traces, logs and metrics in one program",
+    long_about = "Trefoil takes OpenTelemetry data in, keeps it in open Parquet tables, and answers the APIs that people \
+                  already use.\n\nStart it:            trefoil serve\nSend it data:        \
+                  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317 your-program\nLook at what came:   \
+                  trefoil sql \"SELECT service_name, name, count(*) FROM spans GROUP BY ALL\"\nLook at one trace:   \
+                  trefoil trace 4bf92f3577b34da6a3ce929d0e0e4736",
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server.
+    ///
+    /// Without a configuration file it runs all-in-one: OTLP on 127.0.0.1:4317 (gRPC) and :4318 (HTTP), its own API on
+    /// :3000, Tempo's on :3200, metrics and health on :8888. SIGHUP reloads the configuration; SIGTERM and Ctrl-C drain
+    /// and stop.
+    Serve(ServeArgs),
+    /// Check a configuration file without starting anything.
+    ///
+    /// Prints every mistake with its line; exits with 1 if there is one.
+    Check {
+        /// The YAML file, in the OpenTelemetry Collector's schema with Trefoil's own sections beside it.
+        file: PathBuf,
+    },
+    /// Run one SQL query on a running server.
+    ///
+    /// Tables: spans, logs, samples, series, exemplars. `DESCRIBE spans` lists the columns of one. Ids are written in hex:
+    /// WHERE trace_id = '4bf92f3577b34da6a3ce929d0e0e4736'.
+    Sql(SqlArgs),
+    /// Print one trace as a waterfall.
+    Trace {
+        /// The trace id, in up to 32 hexadecimal digits.
+        id: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Print a completion script for a shell.
+    ///
+    /// For bash: trefoil completions bash > /etc/bash_completion.d/trefoil
+    Completions { shell: Shell },
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The configuration file; built-in defaults without it.
+    #[arg(long, env = "TREFOIL_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where the log, the embedded catalog and local data files live; overrides `storage.path`.
+    #[arg(long, env = "TREFOIL_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct SqlArgs {
+    /// The query, or `-` to read it from standard input.
+    pub query: String,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Which server to ask, as whom.
+#[derive(Debug, Args)]
+pub struct Server {
+    /// The main listener of the server.
+    #[arg(long, env = "TREFOIL_ENDPOINT", default_value = "http://127.0.0.1:3000", value_name = "URL")]
+    pub endpoint: String,
+    /// The tenant, where the server is multi-tenant.
+    #[arg(long, env = "TREFOIL_TENANT")]
+    pub tenant: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    Json,
+    Csv,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,7 @@
+//! The commands that ask a running server, or none.
+
+pub mod check;
+pub mod client;
+pub mod sql;
+pub mod trace;
+pub mod waterfall;

@@ -1,0 +1,175 @@
+//! `trefoil serve`: bring everything up in order, reload on SIGHUP, take everything down in order.
+//!
+//! Up: read listeners bound (a taken port stops the start before anything has happened), store opened (the log is
+//! replayed), pipelines started, ready. Down: not ready, pipelines drained, read listeners closed, store closed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use prometheus_client::registry::Registry;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use trefoil_api::ApiState;
+use trefoil_api::internal::Readiness;
+use trefoil_model::Tenancy;
+use trefoil_pipeline::Store;
+use trefoil_pipeline::component::Health;
+use trefoil_pipeline::graph::{Graph, ReloadError, Resources};
+use trefoil_query::Engine;
+use trefoil_storage::Storage;
+
+use crate::cli::ServeArgs;
+use crate::configuration::Configuration;
+use crate::listeners::Listener;
+use crate::store::StorageStore;
+use crate::telemetry::Telemetry;
+
+/// How long senders and queries may take to finish once the server has been told to stop.
+const GRACE: Duration = Duration::from_secs(20);
+
+pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    let mut configuration = load(&args)?;
+    let telemetry = Telemetry::start(&configuration.pipelines.telemetry, &configuration.telemetry)?;
+    for warning in configuration.warnings() {
+        tracing::warn!("{warning}");
+    }
+    // From here on a signal asks for an orderly end, also while the log is replayed.
+    let mut signals = Signals::new()?;
+    if let Some(directory) = args.data_dir.clone() {
+        configuration.storage.path = directory;
+    }
+
+    let listeners = bind(&configuration).await?;
+    let mut registry = Registry::default();
+    let storage = Storage::open(configuration.storage.clone()).await.context("the store cannot be opened")?;
+    storage.register_metrics(&mut registry);
+    let store: Arc<dyn Store> = Arc::new(StorageStore(storage.clone()));
+    telemetry.store_into(store.clone());
+
+    let readiness = Readiness::default();
+    let closing = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    let api = api_state(&configuration, &storage)?;
+    let registry = Arc::new(registry);
+    for listener in listeners {
+        let router = router(listener.name(), &api, &registry, &readiness);
+        listener.serve(router, &mut tasks, closing.clone());
+    }
+
+    let resources = Resources {
+        store,
+        tenancy: configuration.tenancy.into(),
+        data_dir: configuration.storage.path.join("components"),
+        health: Health::default(),
+        grace: GRACE,
+    };
+    let served = match Graph::start(configuration.pipelines, resources).await {
+        Ok(graph) => {
+            readiness.set(true);
+            tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
+            until_stopped(graph, &args, &mut signals, &readiness).await
+        }
+        Err(error) => Err(error.into()),
+    };
+
+    closing.cancel();
+    if tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
+        tracing::warn!("queries still running after {GRACE:?} were cut off");
+    }
+    telemetry.stop();
+    storage.close().await.context("the store did not close")?;
+    tracing::info!("stopped");
+    served
+}
+
+fn load(args: &ServeArgs) -> anyhow::Result<Configuration> {
+    Configuration::load(args.config.as_deref()).map_err(|error| anyhow::anyhow!("the configuration is wrong:\n{error}"))
+}
+
+async fn bind(configuration: &Configuration) -> anyhow::Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    for (name, address) in configuration.listeners.addresses() {
+        listeners.push(Listener::bind(name, &address).await?);
+    }
+    Ok(listeners)
+}
+
+fn api_state(configuration: &Configuration, storage: &Storage) -> anyhow::Result<ApiState> {
+    let memory = usize::try_from(configuration.query.max_memory.get()).context("query.max_memory")?;
+    Ok(ApiState {
+        engine: Engine::new(storage.clone(), memory)?,
+        tenancy: Tenancy::from(configuration.tenancy),
+        limits: configuration.query.limits(),
+    })
+}
+
+fn router(name: &str, api: &ApiState, registry: &Arc<Registry>, readiness: &Readiness) -> Router {
+    match name {
+        "internal" => trefoil_api::internal::router(registry.clone(), readiness.clone()),
+        "tempo" => trefoil_api::tempo_router(api.clone()),
+        _ => trefoil_api::main_router(api.clone()),
+    }
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// Reloads at every SIGHUP; drains the pipelines at SIGTERM or Ctrl-C.
+async fn until_stopped(
+    mut graph: Graph,
+    args: &ServeArgs,
+    signals: &mut Signals,
+    readiness: &Readiness,
+) -> anyhow::Result<()> {
+    let outcome = loop {
+        tokio::select! {
+            _ = signals.interrupt.recv() => break Ok(()),
+            _ = signals.terminate.recv() => break Ok(()),
+            _ = signals.hangup.recv() => {
+                if let Err(broken) = reload(&mut graph, args).await {
+                    break Err(broken.into());
+                }
+            }
+        }
+    };
+    tracing::info!("stopping: draining the pipelines");
+    readiness.set(false);
+    graph.shutdown().await;
+    outcome
+}
+
+/// Changes the pipelines; the error is only for a state that cannot go on.
+async fn reload(graph: &mut Graph, args: &ServeArgs) -> Result<(), ReloadError> {
+    let next = match load(args) {
+        Ok(next) => next,
+        Err(error) => {
+            tracing::error!("not reloaded: {error}");
+            return Ok(());
+        }
+    };
+    for warning in next.warnings() {
+        tracing::warn!("{warning}");
+    }
+    match graph.reload(next.pipelines).await {
+        Ok(changes) => tracing::info!(%changes, "reloaded; the sections of Trefoil's own take effect at a restart"),
+        Err(ReloadError::Kept(error)) => tracing::error!("not reloaded: {error}"),
+        Err(broken) => return Err(broken),
+    }
+    Ok(())
+}

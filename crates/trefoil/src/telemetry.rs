@@ -1,0 +1,147 @@
+//! What Trefoil says about itself: log lines, and (switched on) its own traces.
+//!
+//! Own traces are stored like any others, by the store directly, so that no exporter or pipeline is in their way. Writing
+//! them makes no spans, so there is no loop.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
+use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
+use prost::Message;
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+use trefoil_model::{Signal, Tenant};
+use trefoil_pipeline::Store;
+use trefoil_pipeline::config::{self, LogEncoding, LogLevel};
+
+/// `telemetry`: Trefoil's own traces. (Its log lines follow the Collector's `service.telemetry.logs`, and its metrics are
+/// always at `/metrics` of the internal listener.)
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TelemetrySection {
+    pub traces: TracesSection,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TracesSection {
+    /// Off by default.
+    pub enabled: bool,
+    /// Whose data they are.
+    pub tenant: String,
+}
+
+impl Default for TracesSection {
+    fn default() -> Self {
+        Self { enabled: false, tenant: trefoil_model::tenant::DEFAULT_TENANT.into() }
+    }
+}
+
+/// Keeps the telemetry running; the store comes when it is open.
+pub struct Telemetry {
+    tracer: Option<SdkTracerProvider>,
+    store: Arc<OnceLock<Arc<dyn Store>>>,
+}
+
+impl Telemetry {
+    /// Installs the logger (and tracer) for the whole process.
+    ///
+    /// The environment variable `TREFOIL_LOG` overrides the level, with filters such as `info,trefoil_storage=debug`.
+    pub fn start(logs: &config::Telemetry, section: &TelemetrySection) -> anyhow::Result<Self> {
+        let configured = logs.log_level.map_or("info", LogLevel::as_str);
+        let level = std::env::var("TREFOIL_LOG").unwrap_or_else(|_| configured.to_owned());
+        let filter = EnvFilter::try_new(&level).with_context(|| format!("TREFOIL_LOG={level:?} is not a log filter"))?;
+        let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let lines = match logs.log_encoding.unwrap_or(LogEncoding::Console) {
+            LogEncoding::Console => stderr.with_target(false).boxed(),
+            // `span.trace_id` ties a line to its request.
+            LogEncoding::Json => stderr.json().flatten_event(true).with_span_list(false).boxed(),
+        };
+        let store = Arc::new(OnceLock::new());
+        let tracer = match section.traces.enabled {
+            true => {
+                let tenant = Tenant::new(&section.traces.tenant).context("telemetry.traces.tenant")?;
+                Some(tracer(tenant, store.clone()))
+            }
+            false => None,
+        };
+        let spans = tracer.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("trefoil")));
+        tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans.map(only_ours)).init();
+        Ok(Self { tracer, store })
+    }
+
+    /// From now on own traces are kept; those of the start before it are lost.
+    pub fn store_into(&self, store: Arc<dyn Store>) {
+        let _ = self.store.set(store);
+    }
+
+    /// Hands what is left to the store.
+    pub fn stop(self) {
+        let Some(tracer) = self.tracer else { return };
+        if let Err(error) = tracer.shutdown_with_timeout(Duration::from_secs(5)) {
+            tracing::warn!(%error, "the last own traces were not stored");
+        }
+    }
+}
+
+/// The libraries' own spans (HTTP/2 frames, SQL statements) are of no use to an operator.
+fn only_ours<S, L>(layer: L) -> impl Layer<S>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+    L: Layer<S>,
+{
+    layer.with_filter(tracing_subscriber::filter::filter_fn(|metadata| metadata.target().starts_with("trefoil")))
+}
+
+fn tracer(tenant: Tenant, store: Arc<OnceLock<Arc<dyn Store>>>) -> SdkTracerProvider {
+    let resource = Resource::builder().with_service_name("trefoil").build();
+    let exporter = StoreExporter {
+        tenant,
+        store,
+        resource: ResourceAttributesWithSchema::from(&resource),
+        runtime: tokio::runtime::Handle::current(),
+    };
+    SdkTracerProvider::builder().with_resource(resource).with_batch_exporter(exporter).build()
+}
+
+/// Writes spans to the store.
+struct StoreExporter {
+    tenant: Tenant,
+    store: Arc<OnceLock<Arc<dyn Store>>>,
+    resource: ResourceAttributesWithSchema,
+    /// The SDK exports from a thread of its own.
+    runtime: tokio::runtime::Handle,
+}
+
+impl std::fmt::Debug for StoreExporter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreExporter").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
+
+impl SpanExporter for StoreExporter {
+    async fn export(&self, spans: Vec<SpanData>) -> OTelSdkResult {
+        let Some(store) = self.store.get().cloned() else {
+            return Ok(());
+        };
+        let resource_spans = group_spans_by_resource_and_scope(spans, &self.resource);
+        let body = Bytes::from(ExportTraceServiceRequest { resource_spans }.encode_to_vec());
+        let tenant = self.tenant.clone();
+        let append = self.runtime.spawn(async move { store.append(&tenant, Signal::Traces, body).await });
+        match append.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(refused)) => Err(OTelSdkError::InternalFailure(refused.to_string())),
+            Err(error) => Err(OTelSdkError::InternalFailure(error.to_string())),
+        }
+    }
+}
