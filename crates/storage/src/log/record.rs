@@ -16,6 +16,8 @@
 //! false start after 40 bytes; the header's starts from a seed that is secret to the log, so that no sender can forge a
 //! record of another tenant inside a payload.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use trefoil_model::{Signal, Tenant};
 
@@ -30,14 +32,14 @@ pub const MAX_PAYLOAD: usize = 256 << 20;
 #[repr(u8)]
 enum Compression {
     None = 0,
-    Lz4 = 1,
+    Zstd = 1,
 }
 
 impl Compression {
     fn from_code(code: u8) -> Option<Self> {
         match code {
             0 => Some(Compression::None),
-            1 => Some(Compression::Lz4),
+            1 => Some(Compression::Zstd),
             _ => None,
         }
     }
@@ -55,6 +57,23 @@ fn signal_from_code(code: u8) -> Option<Signal> {
     Signal::ALL.into_iter().find(|signal| signal_code(*signal) == code)
 }
 
+/// Half of lz4's bytes in less of its time: docs/decisions/0002-log-contents.md.
+const LEVEL: i32 = -3;
+
+/// The compressed length, or `None` if it does not work out: then the payload is kept as it is.
+fn compress(payload: &[u8], out: &mut [u8]) -> Option<usize> {
+    thread_local! {
+        /// Setting one up costs more than compressing a small request.
+        static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    }
+    COMPRESSOR.with_borrow_mut(|compressor| {
+        if compressor.is_none() {
+            *compressor = zstd::bulk::Compressor::new(LEVEL).ok();
+        }
+        compressor.as_mut()?.compress_to_buffer(payload, out).ok()
+    })
+}
+
 /// A record that lacks only its sequence number: compressed and checksummed in the task of the request, so that the one
 /// thread that writes has little to do.
 #[derive(Debug)]
@@ -70,13 +89,13 @@ impl Prepared {
         }
         let tenant = tenant.as_str().as_bytes();
         let start = HEADER_LENGTH + tenant.len();
-        let mut bytes = vec![0; start + lz4_flex::block::get_maximum_output_size(payload.len())];
+        let mut bytes = vec![0; start + zstd::zstd_safe::compress_bound(payload.len())];
         bytes[HEADER_LENGTH..start].copy_from_slice(tenant);
         // What does not shrink (random bytes) is kept as it is.
-        let compression = match lz4_flex::block::compress_into(payload, &mut bytes[start..]) {
-            Ok(length) if length < payload.len() => {
+        let compression = match compress(payload, &mut bytes[start..]) {
+            Some(length) if length < payload.len() => {
                 bytes.truncate(start + length);
-                Compression::Lz4
+                Compression::Zstd
             }
             _ => {
                 bytes.truncate(start);
@@ -134,14 +153,12 @@ impl Record {
     pub fn payload(&self) -> Result<Bytes, LogError> {
         match Compression::from_code(self.compression) {
             Some(Compression::None) => Ok(self.payload.clone()),
-            Some(Compression::Lz4) => {
-                // The length is covered by the header's checksum, but an allocation is worth a check of its own: lz4
-                // does not expand more than 255 times.
+            Some(Compression::Zstd) => {
                 let length = self.raw_length as usize;
-                if length > MAX_PAYLOAD || length / 256 > self.payload.len() {
+                if length > MAX_PAYLOAD {
                     return Err(self.unreadable(format!("implausible length {length}")));
                 }
-                lz4_flex::block::decompress(&self.payload, length)
+                zstd::bulk::decompress(&self.payload, length)
                     .map(Bytes::from)
                     .map_err(|error| self.unreadable(error.to_string()))
             }
