@@ -1,7 +1,7 @@
 //! What a sample costs in a file by order of rows, encoding and compression; the numbers of
 //! docs/decisions/0006-samples-encoding.md.
 //!
-//! `cargo run --release -p trefoil-model --example samples_encoding -- [rows]`
+//! `cargo run --release -p trefoil-model --example samples_encoding -- [rows] [series]`
 
 #![allow(clippy::unwrap_used, reason = "an experiment may fail loudly")]
 
@@ -25,8 +25,8 @@ const DELTA: Encoding = Encoding::DELTA_BINARY_PACKED;
 const SPLIT: Encoding = Encoding::BYTE_STREAM_SPLIT;
 
 fn main() {
-    let rows = std::env::args().nth(1).map_or(1_000_000, |rows| rows.parse().unwrap());
-    let samples = samples(rows);
+    let argument = |at, default| std::env::args().nth(at).map_or(default, |number| number.parse().unwrap());
+    let samples = samples(argument(1, 1_000_000), argument(2, 20_000));
     println!("{} samples", samples.num_rows());
     let rows = samples.num_rows() as f64;
 
@@ -58,16 +58,16 @@ fn main() {
 }
 
 /// Samples of the load generator: pods scraped every few seconds for as long as it takes.
-fn samples(rows: usize) -> RecordBatch {
+fn samples(rows: usize, series: usize) -> RecordBatch {
     let clock = Clock::Steps { start: 1_795_219_200_000_000_000, step: 50_000_000 };
-    let source = Source::new(SourceOptions { clock, ..SourceOptions::new(Load::Metrics) });
-    let (promoted, limits, series, tenant) =
+    let source = Source::new(SourceOptions { clock, series, ..SourceOptions::new(Load::Metrics) });
+    let (promoted, limits, known, tenant) =
         (Promoted::default(), Limits::default(), SeriesIndex::default(), Tenant::default());
-    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &known, received: 1 };
     let batches: Vec<RecordBatch> = (0..(rows / source.items()) as u64)
         .map(|number| {
             let decoded = decode(Signal::Metrics, &tenant, &source.request(number), &context).unwrap();
-            series.remember(&tenant, &decoded.new_series);
+            known.remember(&tenant, &decoded.new_series);
             let of_samples = decoded.batches.into_iter().find(|(table, _)| *table == Table::Samples);
             let plain = of_samples.map(|(_, batch)| batch).unwrap();
             // Dictionaries of different requests differ.
@@ -78,7 +78,7 @@ fn samples(rows: usize) -> RecordBatch {
             RecordBatch::try_new(Table::Samples.base_schema(), columns.collect()).unwrap()
         })
         .collect();
-    println!("{} series, {:.0} bytes a sample on the wire", series.entries(), source.bytes_per_item());
+    println!("{series} series, {:.0} bytes a sample on the wire", source.bytes_per_item());
     concat_batches(&Table::Samples.base_schema(), &batches).unwrap()
 }
 
@@ -150,13 +150,14 @@ fn write(name: &str, batch: &RecordBatch, properties: WriterPropertiesBuilder) -
     let mut outcome = (0, vec![]);
     for _ in 0..3 {
         let started = Instant::now();
-        let mut writer = ArrowWriter::try_new(vec![], batch.schema(), Some(properties.clone())).unwrap();
+        let mut file = vec![];
+        let mut writer = ArrowWriter::try_new(&mut file, batch.schema(), Some(properties.clone())).unwrap();
         writer.write(batch).unwrap();
-        let metadata = writer.finish().unwrap();
+        let metadata = writer.close().unwrap();
         best = best.min(started.elapsed().as_nanos() as f64 / rows);
         let columns = metadata.row_groups()[0].columns().iter();
         let columns = columns.map(|column| (column.column_path().string(), column.compressed_size()));
-        outcome = (writer.into_inner().unwrap().len(), columns.collect());
+        outcome = (file.len(), columns.collect());
     }
     println!("{name:<45} {:>6.2} bytes a sample, {best:>5.0} ns", outcome.0 as f64 / rows);
     outcome
