@@ -90,7 +90,7 @@ impl From<&RawPipeline> for Pipeline {
 
 /// An id in a list of the section `service`, and where it stands.
 #[derive(Debug, Clone)]
-pub(super) struct Reference {
+pub struct Reference {
     pub id: ComponentId,
     pub at: Location,
     pub path: String,

@@ -139,9 +139,9 @@ fn text_of(text: &str, environment: Environment<'_>, unset: &mut Vec<String>, de
     while let Some(dollar) = rest.find('$') {
         result.push_str(&rest[..dollar]);
         let after = &rest[dollar..];
-        if after.starts_with("$$") {
+        if let Some(after) = after.strip_prefix("$$") {
             result.push('$');
-            rest = &after[2..];
+            rest = after;
             continue;
         }
         let Some(end) = after.starts_with("${").then(|| closing_brace(after, 2)).flatten() else {

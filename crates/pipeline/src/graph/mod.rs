@@ -19,7 +19,7 @@ use trefoil_model::Tenancy;
 use self::gate::Gate;
 use self::plan::{Existing, Middle, Plan};
 use crate::component::{
-    Component, ComponentError, ComponentId, Context, Downstream, Exporter, Extension, Generation, Health, Receiver,
+    ComponentError, ComponentId, Context, Downstream, Exporter, Extension, Generation, Health, Receiver,
 };
 use crate::config::{Configuration, Node};
 use crate::store::Store;

@@ -11,8 +11,8 @@ use trefoil_model::{Signal, Tenant};
 
 use super::*;
 use crate::component::{
-    Connector, ExporterConfig, ExporterFactory, Processor, ProcessorConfig, ProcessorFactory, ReceiverConfig,
-    ReceiverFactory, Registry,
+    Component, Connector, ExporterConfig, ExporterFactory, Processor, ProcessorConfig, ProcessorFactory,
+    ReceiverConfig, ReceiverFactory, Registry,
 };
 use crate::config::Document;
 use crate::connectors;
