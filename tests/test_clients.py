@@ -92,14 +92,14 @@ def test_django_notes(notes):
     # Metrics: the counter counts what we did, and its exemplars name traces that are there.
     wait_until(
         lambda: server.sql(
-            f"""SELECT max(value_int) FROM samples JOIN series USING (series_id, metric_name)
-                WHERE metric_name = 'request_count' AND {here} AND attributes LIKE '%delete%'"""
+            f"""SELECT max(value_int) FROM samples JOIN series USING (series_id)
+                WHERE samples.metric_name = 'request_count' AND {here} AND attributes LIKE '%delete%'"""
         )[0][0] == 1,
         "the counter of deletions",
     )
     created = server.sql(
-        f"""SELECT max(value_int) FROM samples JOIN series USING (series_id, metric_name)
-            WHERE metric_name = 'request_count' AND {here} AND attributes LIKE '%create%'"""
+        f"""SELECT max(value_int) FROM samples JOIN series USING (series_id)
+            WHERE samples.metric_name = 'request_count' AND {here} AND attributes LIKE '%create%'"""
     )
     assert created == [(2,)]
     wait_until(
@@ -131,8 +131,8 @@ def test_rust_sdk(shared_server, protocol):
     assert logs == [("card was declined", "WARN"), ("order received", "INFO")]
 
     metrics = server.sql(
-        f"""SELECT metric_name, sum(value_int), sum(count) FROM samples JOIN series USING (series_id, metric_name)
-            WHERE {here} GROUP BY metric_name ORDER BY metric_name"""
+        f"""SELECT samples.metric_name, sum(value_int), sum(count) FROM samples JOIN series USING (series_id)
+            WHERE {here} GROUP BY 1 ORDER BY 1"""
     )
     assert metrics == [("shop.order.duration", None, 6), ("shop.orders", 6, None)]
 

@@ -60,7 +60,6 @@ def test_a_valid_file_passes(tmp_path):
         ("    flush_interval: 30s", "    flush_intervall: 30s", ["flush_intervall", "flush_interval"]),
         ("storage:\n", "storrage:\n", ["storrage", "storage"]),
         ("service:\n", "service: [\n", []),
-        ("${env:SHOP_TENANT:-shop}", "${env:NOT_SET_ANYWHERE", []),
     ],
 )
 def test_mistakes_are_named_with_their_line(tmp_path, right, wrong, said):

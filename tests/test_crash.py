@@ -31,7 +31,7 @@ def test_kill_9_loses_nothing(start, tmp_path, pytestconfig):
     try:
         for _ in range(KILLS):
             time.sleep(chance.uniform(0.05, 1.5))
-            assert sender.process.poll() is None, sender.process.communicate()[1]
+            assert sender.is_running()
             server.kill()
             server.start()
         time.sleep(1)
@@ -54,7 +54,7 @@ def test_a_torn_log_tail_is_repaired_and_said(start):
     server = start()
     otlp.send(server, "logs", otlp.logs(10))
     server.kill()
-    segments = sorted(path for path in (server.data_dir / "log").rglob("*") if path.is_file() and path.stat().st_size)
+    segments = sorted((server.data_dir / "log").glob("*.log"))
     with open(segments[-1], "ab") as segment:
         segment.write(b"\x7f" * 37)
     server.start()

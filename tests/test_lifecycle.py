@@ -49,7 +49,7 @@ def test_graceful_shutdown_keeps_everything(start):
 def test_shutdown_under_load_answers_what_it_took(start, tmp_path):
     server = start()
     sender = verify.Sender(server, tmp_path / "fates", seconds=60, pause="1ms")
-    wait_until(lambda: server.count("spans") > 100, "load")
+    wait_until(lambda: sender.is_running() and server.count("spans") > 100, "load")
     assert server.stop() == 0
     sender.finish()
     server.start()

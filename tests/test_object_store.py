@@ -45,7 +45,7 @@ def test_dependencies_go_away_and_come_back(start, postgres, seaweedfs, acknowle
         server = start(cluster(postgres_for_mode, seaweedfs, acknowledge, acknowledge))
         sender = verify.Sender(server, tmp_path / "fates", seconds=300)
         try:
-            wait_until(lambda: server.count("spans") > 200, "first spans")
+            wait_until(lambda: sender.is_running() and server.count("spans") > 200, "first spans")
 
             seaweedfs.kill()
             time.sleep(3)

@@ -25,17 +25,17 @@ class Sender:
             stderr=subprocess.PIPE, text=True,
         )
 
+    def is_running(self):
+        """Fails when it went wrong by itself."""
+        code = self.process.poll()
+        assert code in (None, 0), self.process.stderr.read()
+        return code is None
+
     def finish(self):
-        """Ends it now, after the request under way; a client that went wrong by itself is a failure."""
-        if self.process.poll() is None:
+        """Ends it now, after the request under way."""
+        if self.is_running():
             self.process.terminate()
             self.process.communicate(timeout=30)
-        else:
-            assert self.process.returncode == 0, self.process.communicate()[1]
-
-    def wait(self):
-        error = self.process.communicate(timeout=600)[1]
-        assert self.process.returncode == 0, error
 
     def lines(self):
         return [json.loads(line) for line in self.output.read_text().splitlines()]

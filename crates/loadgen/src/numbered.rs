@@ -61,7 +61,8 @@ pub fn label(connection: u32, number: u64) -> String {
 }
 
 fn span(connection: u32, number: u64, base: u64) -> Span {
-    let random = mix(u64::from(connection) << 48, number);
+    // Never 0: an id of zeros is not one.
+    let random = mix(u64::from(connection + 1) << 48, number) | 1;
     Span {
         trace_id: [random.to_be_bytes(), mix(random, base).to_be_bytes()].concat(),
         span_id: random.to_be_bytes().to_vec(),
