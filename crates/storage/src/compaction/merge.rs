@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use chrono::Utc;
-use object_store::ObjectStore;
+use object_store::ObjectStoreExt;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData};
 use tokio::sync::mpsc;
@@ -63,7 +63,7 @@ pub(super) async fn merge(
     drop(pieces);
     let written = writing.await??;
     reading?;
-    written.ok_or_else(|| ended())
+    written.ok_or_else(ended)
 }
 
 /// Fetches the inputs' row groups, in order. Stops quietly when nobody takes them any more.
@@ -170,9 +170,8 @@ async fn row_group_bytes(
     if start > end || end > file.size_bytes {
         return Err(read_error(file, "its footer points beyond its end"));
     }
-    let bytes = files.object_store().get_ranges(&location(&file.path)?, &[start..end]).await;
+    let bytes = files.object_store().get_range(&location(&file.path)?, start..end).await;
     let bytes = bytes.map_err(|error| read_error(file, error))?;
-    let bytes = bytes.into_iter().next().ok_or_else(|| read_error(file, "nothing was read"))?;
     Ok(Section { offset: start, bytes })
 }
 
