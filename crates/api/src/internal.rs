@@ -61,10 +61,8 @@ async fn metrics(State(registry): State<Arc<Registry>>, headers: HeaderMap) -> R
 /// The Prometheus text format 0.0.4 of an OpenMetrics exposition: the two differ in the names of counter families, in
 /// `# UNIT` and `# EOF`, and in exemplars, all of which older parsers refuse or misread.
 fn openmetrics_to_text(openmetrics: &str) -> String {
-    let counters: Vec<&str> = openmetrics
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
-        .collect();
+    let counters: Vec<&str> =
+        openmetrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
     let mut text = String::with_capacity(openmetrics.len());
     for line in openmetrics.lines() {
         if line.starts_with("# UNIT ") || line == "# EOF" {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
 use thiserror::Error;
 
 #[derive(Debug, Error)]
@@ -24,9 +25,11 @@ pub enum QueryError {
 impl From<DataFusionError> for QueryError {
     fn from(error: DataFusionError) -> Self {
         let message = error.strip_backtrace();
+        if let DataFusionError::SQL(error, _) = error.find_root() {
+            return QueryError::Invalid(syntax_error(error));
+        }
         match error.find_root() {
-            DataFusionError::SQL(..)
-            | DataFusionError::Plan(_)
+            DataFusionError::Plan(_)
             | DataFusionError::SchemaError(..)
             | DataFusionError::NotImplemented(_)
             | DataFusionError::Configuration(_) => QueryError::Invalid(message),
@@ -35,6 +38,13 @@ impl From<DataFusionError> for QueryError {
             DataFusionError::ResourcesExhausted(_) => QueryError::LimitExceeded(message),
             _ => QueryError::Internal(message),
         }
+    }
+}
+
+fn syntax_error(error: &ParserError) -> String {
+    match error {
+        ParserError::TokenizerError(reason) | ParserError::ParserError(reason) => format!("SQL: {reason}"),
+        ParserError::RecursionLimitExceeded => "SQL: the query is nested too deep".to_owned(),
     }
 }
 

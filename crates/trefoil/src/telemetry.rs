@@ -3,6 +3,7 @@
 //! Own traces are stored like any others, by the store directly, so that no exporter or pipeline is in their way. Writing
 //! them makes no spans, so there is no loop.
 
+use std::io::IsTerminal;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -60,8 +61,10 @@ impl Telemetry {
     pub fn start(logs: &config::Telemetry, section: &TelemetrySection) -> anyhow::Result<Self> {
         let configured = logs.log_level.map_or("info", LogLevel::as_str);
         let level = std::env::var("TREFOIL_LOG").unwrap_or_else(|_| configured.to_owned());
-        let filter = EnvFilter::try_new(&level).with_context(|| format!("TREFOIL_LOG={level:?} is not a log filter"))?;
-        let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let filter =
+            EnvFilter::try_new(&level).with_context(|| format!("TREFOIL_LOG={level:?} is not a log filter"))?;
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colour);
         let lines = match logs.log_encoding.unwrap_or(LogEncoding::Console) {
             LogEncoding::Console => stderr.with_target(false).boxed(),
             // `span.trace_id` ties a line to its request.
@@ -75,7 +78,8 @@ impl Telemetry {
             }
             false => None,
         };
-        let spans = tracer.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("trefoil")));
+        let spans =
+            tracer.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("trefoil")));
         tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans.map(only_ours)).init();
         Ok(Self { tracer, store })
     }

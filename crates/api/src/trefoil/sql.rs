@@ -25,11 +25,7 @@ struct Request {
     timeout: Option<f64>,
 }
 
-pub(super) async fn run(
-    State(state): State<ApiState>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, ApiError> {
+pub(super) async fn run(State(state): State<ApiState>, headers: HeaderMap, body: Bytes) -> Result<Response, ApiError> {
     let tenant = state.tenant(&headers)?;
     let format = Format::accepted(&headers)?;
     let request = parse(&headers, &body)?;

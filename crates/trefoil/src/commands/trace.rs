@@ -13,7 +13,8 @@ use crate::cli::Server;
 
 pub async fn run(id: &str, server: &Server) -> anyhow::Result<()> {
     let path = format!("/tempo/api/traces/{id}");
-    let response = client::send(server, &path, |http, url| http.get(url).header("accept", "application/protobuf")).await?;
+    let response =
+        client::send(server, &path, |http, url| http.get(url).header("accept", "application/protobuf")).await?;
     if response.status() == StatusCode::NOT_FOUND {
         bail!("there is no trace {id}");
     }
