@@ -80,11 +80,11 @@ def gauge(values, name="test.gauge", service="test", **fields):
     return request
 
 
-def post(server, signal, body, content_type=PROTOBUF, **headers):
+def post(server, signal, body, content_type=PROTOBUF, seconds=60, **headers):
     """Sends bytes or a request message; returns the HTTP response."""
     data = body if isinstance(body, (bytes, str)) else body.SerializeToString()
     headers = {"Content-Type": content_type, **{name.replace("_", "-"): value for name, value in headers.items()}}
-    return requests.post(f"{server.http}/v1/{signal}", data=data, headers=headers, timeout=60)
+    return requests.post(f"{server.http}/v1/{signal}", data=data, headers=headers, timeout=seconds)
 
 
 def send(server, signal, body, **headers):
