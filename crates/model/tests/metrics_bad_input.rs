@@ -1,5 +1,7 @@
 //! What bad data points get: a reason with a place, and everything valid in the same request kept.
 
+#![allow(clippy::unwrap_used)]
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampNanosecondType, UInt32Type, UInt64Type};

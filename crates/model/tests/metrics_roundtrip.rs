@@ -1,5 +1,7 @@
 //! Data points → columns → data points gives back an equal message, for every kind of metric.
 
+#![allow(clippy::unwrap_used)]
+
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;

@@ -216,7 +216,7 @@ impl Queries {
             times[times.len() / 2],
             times[times.len() * 99 / 100],
             (cpu() - before) * 1e3 / lookups as f64,
-            (self.reader.metrics().read_bytes.get() - read) / lookups >> 10
+            ((self.reader.metrics().read_bytes.get() - read) / lookups) >> 10
         );
     }
 }

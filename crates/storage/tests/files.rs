@@ -1,5 +1,7 @@
 //! Files, scans, compaction and retention over a real catalog.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::sync::Arc;

@@ -162,7 +162,7 @@ mod tests {
             bytes[position] ^= 0x40;
             let contents = read_records(&bytes.into(), seed(ID));
             assert_eq!(payloads(&contents), ["one", "three"]);
-            assert_eq!(contents.damaged, [ends[1]..ends[2]]);
+            assert_eq!(contents.damaged, vec![ends[1]..ends[2]; 1]);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The catalog against real databases: every scenario on SQLite and on PostgreSQL.
 
+#![allow(clippy::unwrap_used)]
+
 mod postgres_server;
 
 use std::collections::{BTreeSet, HashSet};
