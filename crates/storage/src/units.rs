@@ -20,24 +20,6 @@ pub mod duration {
     }
 }
 
-/// The same for an `Option`, absent (`None`) when the option is not written or `null`.
-pub mod optional_duration {
-    use super::*;
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        #[derive(Deserialize)]
-        struct Written(#[serde(with = "super::duration")] Duration);
-        Ok(Option::<Written>::deserialize(deserializer)?.map(|Written(duration)| duration))
-    }
-
-    pub fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(duration) => super::duration::serialize(duration, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-}
-
 struct DurationVisitor;
 
 impl Visitor<'_> for DurationVisitor {

@@ -59,8 +59,11 @@ impl Telemetry {
     ///
     /// The environment variable `TREFOIL_LOG` overrides the level, with filters such as `info,trefoil_storage=debug`.
     pub fn start(logs: &config::Telemetry, section: &TelemetrySection) -> anyhow::Result<Self> {
-        let configured = logs.log_level.map_or("info", LogLevel::as_str);
-        let level = std::env::var("TREFOIL_LOG").unwrap_or_else(|_| configured.to_owned());
+        let level = std::env::var("TREFOIL_LOG").unwrap_or_else(|_| match logs.log_level.unwrap_or(LogLevel::Info) {
+            // At this level the object store's client tells of every retry; what fails in the end we tell ourselves.
+            LogLevel::Info => "info,object_store=warn".to_owned(),
+            other => other.as_str().to_owned(),
+        });
         let filter =
             EnvFilter::try_new(&level).with_context(|| format!("TREFOIL_LOG={level:?} is not a log filter"))?;
         let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();

@@ -60,5 +60,55 @@ fn is_past(file: &DataFile, policy: &RetentionConfig, now: DateTime<Utc>) -> boo
         (Some(only), None) | (None, Some(only)) => only,
         (None, None) => return false,
     };
-    newest < cutoff
+    // A series row stands for its whole day: the samples of that day need it as long as they live.
+    let stands_for = if file.table == Table::Series { TimeDelta::days(1) } else { TimeDelta::zero() };
+    newest.checked_add_signed(stands_for).is_some_and(|newest| newest < cutoff)
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::common::ScalarValue;
+    use trefoil_model::Tenant;
+
+    use super::*;
+    use crate::catalog::{ColumnStats, NewFile};
+
+    async fn add(catalog: &Catalog, table: Table, newest: DateTime<Utc>) {
+        let time = Some(ScalarValue::TimestampNanosecond(newest.timestamp_nanos_opt(), None));
+        let stats = ColumnStats {
+            column_id: catalog.cached().columns(table).get(table.time_column()).unwrap().id,
+            size_bytes: 1,
+            value_count: 1,
+            null_count: 0,
+            min: time.clone(),
+            max: time,
+            contains_nan: None,
+        };
+        let file = NewFile {
+            table,
+            path: format!("main/{}/acme/some.parquet", table.name()),
+            tenant: Tenant::new("acme").unwrap(),
+            rows: 1,
+            size_bytes: 1,
+            footer_size: 1,
+            column_stats: vec![stats],
+        };
+        catalog.commit(Change { add: vec![file], ..Change::default() }).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn series_stay_as_long_as_the_samples_of_their_day() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("catalog.sqlite").display());
+        let catalog = Catalog::open(&url, directory.path().to_str().unwrap()).await.unwrap();
+        let policy: RetentionConfig = serde_json::from_str(r#"{"block_retention": "24h"}"#).unwrap();
+        let now = Utc::now();
+        add(&catalog, Table::Series, now - TimeDelta::hours(30)).await;
+        add(&catalog, Table::Samples, now - TimeDelta::hours(30)).await;
+        enforce(&catalog, &policy, now).await.unwrap();
+        assert_eq!(catalog.cached().all_files(Table::Samples).count(), 0);
+        assert_eq!(catalog.cached().all_files(Table::Series).count(), 1);
+        enforce(&catalog, &policy, now + TimeDelta::hours(24)).await.unwrap();
+        assert_eq!(catalog.cached().all_files(Table::Series).count(), 0);
+    }
 }
