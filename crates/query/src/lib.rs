@@ -3,6 +3,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod attributes;
 pub mod error;
 pub mod hex_ids;
 pub mod limits;

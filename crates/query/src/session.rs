@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use trefoil_model::{Table, Tenant};
 use trefoil_storage::scan::attribute_functions;
 use trefoil_storage::{Snapshot, Storage};
 
 use crate::QueryError;
+use crate::attributes::PromotedAttributes;
 use crate::hex_ids::HexIds;
 
 /// Consumers named in the error when memory runs out.
@@ -50,9 +51,10 @@ impl Engine {
             .with_default_features()
             .build();
         let mut context = SessionContext::new_with_state(state);
-        datafusion::execution::FunctionRegistry::register_expr_planner(&mut context, Arc::new(HexIds))?;
+        FunctionRegistry::register_expr_planner(&mut context, Arc::new(HexIds))?;
+        FunctionRegistry::register_function_rewrite(&mut context, Arc::new(PromotedAttributes))?;
         for function in attribute_functions() {
-            datafusion::execution::FunctionRegistry::register_udf(&mut context, function)?;
+            FunctionRegistry::register_udf(&mut context, function)?;
         }
         for table in Table::ALL {
             context.register_table(table.name(), snapshot.table(table))?;
