@@ -18,6 +18,9 @@ pub(crate) struct Admission {
     in_flight: Arc<AtomicUsize>,
     /// Set while flushes fail: a full buffer will not drain soon then.
     is_flush_failing: AtomicBool,
+    /// Set while the catalog does not say whether a commit happened (`acknowledge: commit`): who came before has to wait
+    /// for the answer, who comes now is better told to come again.
+    is_outcome_unknown: AtomicBool,
 }
 
 /// Memory that a request in flight holds; given back when dropped.
@@ -44,7 +47,13 @@ impl Drop for Reservation {
 
 impl Admission {
     pub(crate) fn new(buffer: Arc<Buffer>, max_bytes: usize) -> Self {
-        Self { buffer, max_bytes, in_flight: Arc::default(), is_flush_failing: AtomicBool::new(false) }
+        Self {
+            buffer,
+            max_bytes,
+            in_flight: Arc::default(),
+            is_flush_failing: AtomicBool::new(false),
+            is_outcome_unknown: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn set_flush_failing(&self, failing: bool) {
@@ -55,8 +64,16 @@ impl Admission {
         self.is_flush_failing.load(Relaxed)
     }
 
+    pub(crate) fn set_outcome_unknown(&self, unknown: bool) {
+        self.is_outcome_unknown.store(unknown, Relaxed);
+    }
+
     /// Room for a request of `body_bytes`, or a refusal.
     pub(crate) fn reserve(&self, body_bytes: usize) -> Result<Reservation, AppendError> {
+        if self.is_outcome_unknown.load(Relaxed) {
+            let reason = "the catalog is unreachable, and with it what became of the last commit is unknown".to_owned();
+            return Err(AppendError::Unavailable { reason, retry_after: Duration::from_secs(5) });
+        }
         let bytes = body_bytes.saturating_mul(EXPANSION);
         let held = self.buffer.size().bytes.saturating_add(self.in_flight.load(Relaxed));
         // A request larger than all room must not wait for ever: it may come into an empty store.
@@ -86,5 +103,14 @@ mod tests {
         let second = admission.reserve(200).unwrap();
         drop((first, second));
         admission.reserve(5000).expect("an oversize request finds an empty store");
+    }
+
+    #[test]
+    fn refuses_while_the_outcome_of_a_commit_is_unknown() {
+        let admission = Admission::new(Arc::new(Buffer::new(1)), 1000);
+        admission.set_outcome_unknown(true);
+        assert!(matches!(admission.reserve(1), Err(AppendError::Unavailable { .. })));
+        admission.set_outcome_unknown(false);
+        assert!(admission.reserve(1).is_ok());
     }
 }

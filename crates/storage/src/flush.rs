@@ -140,17 +140,20 @@ impl Engine {
     async fn did_commit(&self, end: u64, error: &CatalogError) -> bool {
         self.admission.set_flush_failing(true);
         self.metrics.flush_failing.set(1);
-        warn!(%error, "the catalog does not say whether a commit happened; senders wait until it does");
-        loop {
+        self.admission.set_outcome_unknown(true);
+        warn!(%error, "the catalog does not say whether a commit happened; its senders wait until it does");
+        let did_commit = loop {
             match self.catalog.log_position(&self.writer).await {
-                Ok(position) => return position.is_some_and(|position| position >= end),
+                Ok(position) => break position.is_some_and(|position| position >= end),
                 Err(error) => debug!(%error, "still no answer from the catalog"),
             }
             tokio::select! {
                 () = tokio::time::sleep(OUTCOME_RETRY) => {}
-                () = self.shutdown.cancelled() => return false,
+                () = self.shutdown.cancelled() => break false,
             }
-        }
+        };
+        self.admission.set_outcome_unknown(false);
+        did_commit
     }
 
     async fn write_files(&self, frozen: &Frozen) -> Result<Vec<NewFile>, StorageError> {
