@@ -34,7 +34,7 @@ const DAY_NANOS: i64 = 86_400_000_000_000;
 /// `columns` must know every column of the batches ([`FilesError::UnknownColumn`]): its ids go into the files. Add new
 /// promoted columns to the catalog, in a change of their own, before writing.
 ///
-/// Takes about 1.5 µs a span on one core; memory beyond the batches: about 50 bytes a row, and one row group encoded.
+/// Memory beyond the batches: the sort keys (32 bytes a row) and one row group encoded.
 pub async fn write(
     store: &FileStore,
     columns: &Arc<TableColumns>,
