@@ -13,6 +13,7 @@ use sqlx::{
 };
 
 use super::error::CatalogError;
+use super::retry::pause;
 
 /// How long a statement waits for another process's lock before it counts as busy.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -37,6 +38,9 @@ pub(super) struct Database {
     pub(super) pool: Pool,
     pub(super) name: String,
 }
+
+/// How often opening an SQLite file is tried while another process has it locked.
+const OPEN_ATTEMPTS: u32 = 6;
 
 impl Database {
     /// Opens `sqlite:<path>` (made if it is missing; its directory must exist) or `postgres://…`.
@@ -65,12 +69,18 @@ impl Database {
             .busy_timeout(LOCK_WAIT)
             .foreign_keys(false);
         let name = format!("sqlite:{path}");
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(CONNECTION_WAIT)
-            .connect_with(options)
-            .await
-            .map_err(|source| open_error(&name, source))?;
+        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(CONNECTION_WAIT);
+        // Switching a new file to its write-ahead log does not wait for another process that is just doing the same.
+        let mut attempt = 1;
+        let pool = loop {
+            match pool.clone().connect_with(options.clone()).await {
+                Err(error) if is_transient(&error) && attempt < OPEN_ATTEMPTS => {
+                    tokio::time::sleep(pause(attempt)).await;
+                    attempt += 1;
+                }
+                opened => break opened.map_err(|source| open_error(&name, source))?,
+            }
+        };
         Ok(Database { pool: Pool::Sqlite(pool), name })
     }
 

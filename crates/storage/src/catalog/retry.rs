@@ -37,7 +37,7 @@ pub(super) async fn retry<'a, T>(
 }
 
 /// About 20, 40, 80, … 1280 ms, by chance half or one and a half of it: writers that met once should not meet again.
-fn pause(attempt: u32) -> Duration {
+pub(super) fn pause(attempt: u32) -> Duration {
     let pause = 10u64 << attempt.min(7);
     let chance = u64::from(Uuid::new_v4().as_bytes()[0]);
     Duration::from_millis(pause / 2 + chance * pause / 255)
