@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
-use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
+use arrow::datatypes::Schema;
 use parquet::bloom_filter::Sbbf;
 use parquet::column::writer::{ColumnCloseResult, ColumnWriter};
 use parquet::errors::{ParquetError, Result};
@@ -16,34 +15,25 @@ use trefoil_model::{Table, Tenant};
 
 use super::section::Section;
 use crate::catalog::{Column, NewFile};
-use crate::files::{
-    CHUNK_ROWS, FileStore, FilesError, Output, Row, Unified, arrow_writer, new_file, sorted, write_error,
-};
+use crate::files::{FileStore, FileWriter, FilesError, Output, Unified, sorted};
 
 /// The file being made, on a blocking thread.
 pub(super) struct Stitcher {
     table: Table,
-    path: String,
     columns: Vec<Column>,
-    schema: SchemaRef,
-    writer: SerializedFileWriter<Output>,
-    groups: usize,
+    writer: FileWriter,
 }
 
 impl Stitcher {
     /// `columns` = those of all inputs together.
     pub fn create(files: &FileStore, table: Table, path: String, columns: Vec<Column>) -> Result<Self, FilesError> {
         let schema = Arc::new(Schema::new(columns.iter().map(Column::field_with_ids).collect::<Vec<_>>()));
-        let writer = arrow_writer(files, table, &path, &schema)?;
-        let (writer, _) = writer.into_serialized_writer().map_err(|error| write_error(&path, error))?;
-        Ok(Self { table, path, columns, schema, writer, groups: 0 })
+        Ok(Self { table, columns, writer: FileWriter::create(files, table, path, schema)? })
     }
 
     /// Appends a row group of an input, which lies in `input`. Columns that it does not have become NULL.
     pub fn move_group(&mut self, footer: &ParquetMetaData, group: usize, input: &Section) -> Result<(), FilesError> {
-        let moved = move_group(&mut self.writer, footer, group, input);
-        self.groups += 1;
-        moved.map_err(|error| write_error(&self.path, error))
+        self.writer.append(|parquet| move_group(parquet, footer, group, input))
     }
 
     /// Sorts rows into one row group.
@@ -55,44 +45,12 @@ impl Stitcher {
             .enumerate()
             .flat_map(|(position, batch)| (0..batch.num_rows()).map(move |row| (position as u32, row as u32)));
         let rows = sorted(self.table, &unified, rows.collect());
-        let written = write_group(&mut self.writer, self.groups, &unified, &rows);
-        self.groups += 1;
-        written.map_err(|error| write_error(&self.path, error))
+        self.writer.write_group(&unified, &rows)
     }
 
-    pub fn finish(mut self, tenant: &Tenant) -> Result<NewFile, FilesError> {
-        let footer = self.writer.finish().map_err(|error| write_error(&self.path, error))?;
-        let size = self.writer.bytes_written() as u64;
-        let output = self.writer.inner_mut();
-        output.finish().map_err(|source| FilesError::Write { path: self.path.clone(), source })?;
-        Ok(new_file(self.table, tenant, self.path, size, output.footer_size(), &self.schema, &footer))
+    pub fn finish(self, tenant: &Tenant) -> Result<NewFile, FilesError> {
+        self.writer.finish(tenant)
     }
-}
-
-fn write_group(
-    writer: &mut SerializedFileWriter<Output>,
-    number: usize,
-    unified: &Unified,
-    rows: &[Row],
-) -> Result<()> {
-    let factory = ArrowRowGroupWriterFactory::new(writer, unified.schema.clone());
-    let mut columns = factory.create_column_writers(number)?;
-    for chunk in rows.chunks(CHUNK_ROWS) {
-        let batch = unified.gather(chunk)?;
-        let mut leaves = columns.iter_mut();
-        for (field, array) in unified.schema.fields().iter().zip(batch.columns()) {
-            for leaf in compute_leaves(field, array)? {
-                let column = leaves.next().ok_or_else(|| general("more leaves than columns"))?;
-                column.write(&leaf)?;
-            }
-        }
-    }
-    let mut group = writer.next_row_group()?;
-    for column in columns {
-        column.close()?.append_to_row_group(&mut group)?;
-    }
-    group.close()?;
-    Ok(())
 }
 
 fn move_group(

@@ -2,14 +2,15 @@
 //! a few thousand at a time.
 
 use std::collections::{HashMap, HashSet};
+use std::iter::repeat_n;
 use std::sync::Arc;
 
-use arrow::array::builder::NullBufferBuilder;
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray, StringBuilder, new_null_array,
 };
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::{cast, interleave};
-use arrow::datatypes::{DataType, Int32Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use trefoil_model::Table;
 
@@ -21,17 +22,30 @@ pub(crate) type Row = (u32, u32);
 
 /// One column over all batches.
 pub(crate) enum Gather {
-    /// Every batch has it dictionary-encoded: one dictionary for all, and how the keys of each batch map into it.
-    Dictionary { values: Arc<StringArray>, batches: Vec<(Option<Int32Array>, Vec<i32>)> },
+    /// Every batch has it dictionary-encoded: one dictionary for all, and the keys of each batch.
+    Dictionary { values: Arc<StringArray>, batches: Vec<Option<Keys>> },
     /// Arrays of one type, one a batch.
     Arrays(Vec<ArrayRef>),
+}
+
+/// The keys of a batch and where in the common dictionary each of its values is.
+pub(crate) struct Keys {
+    own: Int32Array,
+    common: Vec<i32>,
+}
+
+impl Keys {
+    /// The rows' keys in the common dictionary.
+    pub fn iter(&self) -> impl Iterator<Item = Option<i32>> {
+        self.own.iter().map(|key| key.map(|key| self.common[key as usize]))
+    }
 }
 
 /// Batches of one table and tenant, unified to the columns that have something in them.
 pub(crate) struct Unified {
     /// As written: the table's order, with field ids; strings dictionary-encoded where they came so.
     pub schema: SchemaRef,
-    pub columns: Vec<Gather>,
+    columns: Vec<Gather>,
     /// Rows of each batch.
     pub rows: Vec<usize>,
 }
@@ -86,15 +100,73 @@ impl Unified {
         self.columns.get(self.schema.index_of(name).ok()?)
     }
 
+    /// The columns, ready to be gathered one after the other.
+    pub fn columns(&self) -> impl Iterator<Item = Flat<'_>> {
+        self.columns.iter().zip(self.schema.fields()).map(|(column, field)| Flat::new(column, field, &self.rows))
+    }
+}
+
+/// A column with what makes gathering rows of it cheap.
+pub(crate) struct Flat<'u> {
+    data_type: &'u DataType,
+    rows: Rows<'u>,
+}
+
+enum Rows<'u> {
+    /// All batches' keys one after the other, -1 for NULL; `starts` = where each batch begins. A row costs one read from
+    /// memory instead of one each for validity, key and place in the dictionary.
+    Keys {
+        values: &'u Arc<StringArray>,
+        keys: Vec<i32>,
+        starts: Vec<usize>,
+    },
+    Arrays(Vec<&'u dyn Array>),
+}
+
+const NULL: i32 = -1;
+
+impl<'u> Flat<'u> {
+    fn new(column: &'u Gather, field: &'u Field, batch_rows: &[usize]) -> Self {
+        let rows = match column {
+            Gather::Arrays(arrays) => Rows::Arrays(arrays.iter().map(|array| array.as_ref()).collect()),
+            Gather::Dictionary { values, batches } => {
+                let mut keys = Vec::with_capacity(batch_rows.iter().sum());
+                let mut starts = Vec::with_capacity(batch_rows.len());
+                for (batch, &rows) in batches.iter().zip(batch_rows) {
+                    starts.push(keys.len());
+                    match batch {
+                        Some(batch) => keys.extend(batch.iter().map(|key| key.unwrap_or(NULL))),
+                        None => keys.extend(repeat_n(NULL, rows)),
+                    }
+                }
+                Rows::Keys { values, keys, starts }
+            }
+        };
+        Self { data_type: field.data_type(), rows }
+    }
+
     /// The rows at `rows`, in that order.
-    pub fn gather(&self, rows: &[Row]) -> Result<RecordBatch, ArrowError> {
-        let indices: Vec<(usize, usize)> = rows.iter().map(|&(batch, row)| (batch as usize, row as usize)).collect();
-        let columns = self.columns.iter().zip(self.schema.fields()).map(|(column, field)| {
-            let array = column.gather(&indices)?;
-            // Members of structs carry field ids in the schema, which the arrays do not know of.
-            if array.data_type() == field.data_type() { Ok(array) } else { cast(&array, field.data_type()) }
-        });
-        RecordBatch::try_new(self.schema.clone(), columns.collect::<Result<_, ArrowError>>()?)
+    pub fn gather(&self, rows: &[Row]) -> Result<ArrayRef, ArrowError> {
+        let array = match &self.rows {
+            Rows::Arrays(arrays) => {
+                let indices: Vec<_> = rows.iter().map(|&(batch, row)| (batch as usize, row as usize)).collect();
+                interleave(arrays, &indices)?
+            }
+            Rows::Keys { values, keys, starts } => {
+                let mut gathered: Vec<i32> =
+                    rows.iter().map(|&(batch, row)| keys[starts[batch as usize] + row as usize]).collect();
+                let valid = BooleanBuffer::collect_bool(gathered.len(), |row| gathered[row] != NULL);
+                let nulls = Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0);
+                if nulls.is_some() {
+                    // A negative key is undefined even below a NULL.
+                    gathered.iter_mut().for_each(|key| *key = (*key).max(0));
+                }
+                let keys = Int32Array::try_new(gathered.into(), nulls)?;
+                Arc::new(DictionaryArray::try_new(keys, Arc::clone(values) as ArrayRef)?)
+            }
+        };
+        // Members of structs carry field ids in the schema, which the arrays do not know of.
+        if array.data_type() == self.data_type { Ok(array) } else { cast(&array, self.data_type) }
     }
 }
 
@@ -118,17 +190,17 @@ impl Gather {
     }
 
     pub(super) fn dictionary(arrays: &[Option<&ArrayRef>]) -> Result<Self, ArrowError> {
-        let mut seen: HashMap<&str, i32> = HashMap::new();
+        let mut seen: HashMap<&str, i32, ahash::RandomState> = HashMap::default();
         let mut values = StringBuilder::new();
         let mut batches = Vec::with_capacity(arrays.len());
         for array in arrays {
             let Some(array) = array else {
-                batches.push((None, Vec::new()));
+                batches.push(None);
                 continue;
             };
             let dictionary = array.as_dictionary::<Int32Type>();
             let own = dictionary.values().as_string::<i32>();
-            let mut map = Vec::with_capacity(own.len());
+            let mut common = Vec::with_capacity(own.len());
             for value in own.iter().map(Option::unwrap_or_default) {
                 let next = i32::try_from(seen.len())
                     .map_err(|_| ArrowError::ComputeError("more than 2^31 distinct strings".into()))?;
@@ -136,37 +208,10 @@ impl Gather {
                     values.append_value(value);
                     next
                 });
-                map.push(key);
+                common.push(key);
             }
-            batches.push((Some(dictionary.keys().clone()), map));
+            batches.push(Some(Keys { own: dictionary.keys().clone(), common }));
         }
         Ok(Gather::Dictionary { values: Arc::new(values.finish()), batches })
-    }
-
-    fn gather(&self, rows: &[(usize, usize)]) -> Result<ArrayRef, ArrowError> {
-        match self {
-            Gather::Arrays(arrays) => {
-                let arrays: Vec<&dyn Array> = arrays.iter().map(|array| array.as_ref()).collect();
-                interleave(&arrays, rows)
-            }
-            Gather::Dictionary { values, batches } => {
-                let mut gathered = Vec::with_capacity(rows.len());
-                let mut nulls = NullBufferBuilder::new(rows.len());
-                for &(batch, row) in rows {
-                    match &batches[batch] {
-                        (Some(keys), map) if keys.is_valid(row) => {
-                            gathered.push(map[keys.value(row) as usize]);
-                            nulls.append_non_null();
-                        }
-                        _ => {
-                            gathered.push(0);
-                            nulls.append_null();
-                        }
-                    }
-                }
-                let keys = Int32Array::try_new(gathered.into(), nulls.finish())?;
-                Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(values) as ArrayRef)?))
-            }
-        }
     }
 }

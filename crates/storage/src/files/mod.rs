@@ -13,15 +13,15 @@ mod sort;
 mod stats;
 mod store;
 mod write;
+mod writer;
 
 pub use error::FilesError;
 pub use store::{FileStore, StoredObject};
 pub use write::write;
 
-pub(crate) use gather::{Row, Unified};
+pub(crate) use gather::Unified;
 pub(crate) use output::Output;
 pub(crate) use properties::row_group_rows;
 pub(crate) use sort::sorted;
-pub(crate) use stats::new_file;
 pub(crate) use store::{created_at, location, new_path};
-pub(crate) use write::{CHUNK_ROWS, arrow_writer, write_error};
+pub(crate) use writer::FileWriter;

@@ -68,10 +68,10 @@ fn dictionary_words(column: &Gather, rows: &[usize], total: usize) -> Vec<u64> {
         rank[key as usize] = position as u64 + 1;
     }
     let mut words = Vec::with_capacity(total);
-    for ((keys, map), &rows) in batches.iter().zip(rows) {
+    for (keys, &rows) in batches.iter().zip(rows) {
         match keys {
             None => words.extend(repeat_n(0, rows)),
-            Some(keys) => words.extend(keys.iter().map(|key| key.map_or(0, |key| rank[map[key as usize] as usize]))),
+            Some(keys) => words.extend(keys.iter().map(|key| key.map_or(0, |key| rank[key as usize]))),
         }
     }
     words

@@ -4,24 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{SchemaRef, TimestampNanosecondType};
+use arrow::datatypes::TimestampNanosecondType;
 use chrono::Utc;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::errors::ParquetError;
 use trefoil_model::{Table, Tenant};
 
 use super::gather::{Row, Unified, present_columns};
-use super::output::Output;
-use super::properties::writer_properties;
+use super::properties::row_group_rows;
 use super::sort::sorted;
-use super::stats::new_file;
 use super::store::new_path;
+use super::writer::FileWriter;
 use super::{FileStore, FilesError};
 use crate::catalog::{NewFile, TableColumns};
 
-/// Rows gathered and handed to the encoder at once.
-pub(crate) const CHUNK_ROWS: usize = 8 << 10;
 /// Files that one call makes at most. Rows of further days (clocks gone mad) go with those of another day, so that what a
 /// client sends cannot make files without bound.
 const DAYS: usize = 8;
@@ -34,7 +28,7 @@ const DAY_NANOS: i64 = 86_400_000_000_000;
 /// `columns` must know every column of the batches ([`FilesError::UnknownColumn`]): its ids go into the files. Add new
 /// promoted columns to the catalog, in a change of their own, before writing.
 ///
-/// Memory beyond the batches: the sort keys (32 bytes a row) and one row group encoded.
+/// Memory beyond the batches: the sort keys (40 bytes a row), and one column decoded and encoded.
 pub async fn write(
     store: &FileStore,
     columns: &Arc<TableColumns>,
@@ -59,9 +53,8 @@ fn write_blocking(
         let path = new_path(table, tenant, day, Utc::now());
         let rows = sorted(table, &unified, rows);
         let mut writer = FileWriter::create(store, table, path, unified.schema.clone())?;
-        for chunk in rows.chunks(CHUNK_ROWS) {
-            let batch = unified.gather(chunk).map_err(|error| write_error(&writer.path, error.into()))?;
-            writer.write(&batch)?;
+        for group in rows.chunks(row_group_rows(table)) {
+            writer.write_group(&unified, group)?;
         }
         files.push(writer.finish(tenant)?);
     }
@@ -96,58 +89,4 @@ fn by_day(table: Table, batches: &[RecordBatch]) -> BTreeMap<i32, Vec<Row>> {
         days.entry(day).or_default().extend(rest);
     }
     days
-}
-
-/// A Parquet file being written on a blocking thread.
-struct FileWriter {
-    table: Table,
-    path: String,
-    schema: SchemaRef,
-    writer: ArrowWriter<Output>,
-}
-
-impl FileWriter {
-    fn create(store: &FileStore, table: Table, path: String, schema: SchemaRef) -> Result<Self, FilesError> {
-        let writer = arrow_writer(store, table, &path, &schema)?;
-        Ok(Self { table, path, schema, writer })
-    }
-
-    /// Appends rows, which must come in the table's order.
-    fn write(&mut self, batch: &RecordBatch) -> Result<(), FilesError> {
-        self.writer.write(batch).map_err(|error| write_error(&self.path, error))
-    }
-
-    /// Completes the file and makes it durable.
-    fn finish(mut self, tenant: &Tenant) -> Result<NewFile, FilesError> {
-        let footer = self.writer.finish().map_err(|error| write_error(&self.path, error))?;
-        let size = self.writer.bytes_written() as u64;
-        let output = self.writer.inner_mut();
-        output.finish().map_err(|source| FilesError::Write { path: self.path.clone(), source })?;
-        Ok(new_file(self.table, tenant, self.path, size, output.footer_size(), &self.schema, &footer))
-    }
-}
-
-/// A writer of the file at `path`; `schema` has the field ids.
-pub(crate) fn arrow_writer(
-    store: &FileStore,
-    table: Table,
-    path: &str,
-    schema: &SchemaRef,
-) -> Result<ArrowWriter<Output>, FilesError> {
-    let output = Output::create(store, path)?;
-    let options =
-        ArrowWriterOptions::new().with_properties(writer_properties(table, schema)).with_skip_arrow_metadata(true);
-    ArrowWriter::try_new_with_options(output, schema.clone(), options).map_err(|error| write_error(path, error))
-}
-
-/// The disk's or the object store's own words, where it was they that failed.
-pub(crate) fn write_error(path: &str, error: ParquetError) -> FilesError {
-    let path = path.to_string();
-    match error {
-        ParquetError::External(source) => match source.downcast::<std::io::Error>() {
-            Ok(source) => FilesError::Write { path, source: *source },
-            Err(other) => FilesError::Encode { path, reason: other.to_string() },
-        },
-        other => FilesError::Encode { path, reason: other.to_string() },
-    }
 }
