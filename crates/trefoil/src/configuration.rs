@@ -26,7 +26,7 @@ impl Configuration {
     /// Reads and checks a file, or the built-in defaults; the error holds everything that is wrong.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         let document = match path {
-            Some(path) => Document::load(path)?,
+            Some(path) => Document::load(path)?.or_built_in_pipelines()?,
             None => Document::built_in()?,
         };
         Self::from_document(&document)
@@ -79,6 +79,22 @@ service: {pipelines: {traces: {receivers: [otlp], exporters: [trefoil]}}}
         let defaults = Configuration::load(None).map_err(|error| error.to_string()).unwrap();
         assert_eq!(defaults.pipelines.pipelines.len(), 3);
         assert_eq!(defaults.warnings(), []);
+    }
+
+    #[test]
+    fn a_file_without_pipelines_has_the_built_in_ones() {
+        let read = |text: &str| {
+            let document = Document::parse("t.yaml", text, &|_| None).and_then(Document::or_built_in_pipelines);
+            let configuration = document.and_then(|document| Configuration::from_document(&document));
+            configuration.map_err(|error| error.to_string())
+        };
+        for text in ["", "storage: {path: /data}\n", "service: {telemetry: {logs: {level: debug}}}\n"] {
+            let configuration = read(text).unwrap();
+            assert_eq!(configuration.pipelines.pipelines.len(), 3, "{text}");
+        }
+        assert_eq!(read("storage: {path: /data}\n").unwrap().storage.path, Path::new("/data"));
+        let error = read("exporters: {trefoil: {}}\n").map(|_| ()).unwrap_err();
+        assert!(error.contains("service"), "a file that names a component stands for itself: {error}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod class;
 mod configuration;
 mod connections;
 mod de;
+mod defaults;
 pub mod duration;
 mod expand;
 mod known;
