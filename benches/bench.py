@@ -2,7 +2,7 @@
 
     make bench                              throughput of the three signals, half a minute each
     make bench BENCH_ARGS=--steady          ten minutes at 80% of the maximum as well
-    make bench BENCH_ARGS=--large           50 million spans: start-up and traces by id as well (an hour)
+    make bench BENCH_ARGS=--large           50 million spans and 10 GB on disk: start-up and traces by id (half an hour)
 
 Each measurement has a fresh server with an empty data directory and the default configuration, but for a shorter flush
 interval, so that what is counted at the end lies in files, and a shorter grace for superseded files. Bytes on disk are
@@ -109,17 +109,19 @@ def steady(directory, rate, minutes, table):
         shutil.rmtree(server.directory)
 
 
-def large(directory, spans, table):
+def large(directory, spans, lines, table):
     """Start-up and traces by id with a lot of data."""
     server = fresh_server(directory, "large").start()
     try:
         report = load(server, "traces", "--count", spans, "--duration", "120m", "--spread", "24h", "--settle", "300s")
+        logs = load(server, "logs", "--count", lines, "--duration", "120m", "--spread", "24h", "--settle", "300s")
         table.add("large: spans", report["items"])
-        table.add("large: gigabytes of OTLP", report["bytes"] / 1e9)
+        table.add("large: lines", logs["items"])
+        table.add("large: gigabytes of OTLP", (report["bytes"] + logs["bytes"]) / 1e9)
         files, size = server.live_files()
         table.add("large: gigabytes on disk", size / 1e9)
         table.add("large: files", files)
-        table.add("large: peak memory", report["memory"]["peak"] / MIB, PEAK_MEMORY / MIB, unit="MiB")
+        table.add("large: peak memory", logs["memory"]["peak"] / MIB, PEAK_MEMORY / MIB, unit="MiB")
         server.stop(300)
         drop_page_cache()
         begin = time.monotonic()
@@ -157,6 +159,7 @@ def main():
     parser.add_argument("--steady-minutes", type=int, default=10)
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--large-spans", type=int, default=50_000_000)
+    parser.add_argument("--large-lines", type=int, default=110_000_000)
     parser.add_argument("--directory", type=Path, help="where the data directories go (default: the system's temporary one)")
     parser.add_argument("--json", type=Path, help="write the table there as well")
     arguments = parser.parse_args()
@@ -172,7 +175,7 @@ def main():
             steady(directory, rates.get("traces") or throughput(directory, "traces", 30, table),
                    arguments.steady_minutes, table)
         if arguments.large:
-            large(directory, arguments.large_spans, table)
+            large(directory, arguments.large_spans, arguments.large_lines, table)
     finally:
         shutil.rmtree(directory)
     if arguments.json:

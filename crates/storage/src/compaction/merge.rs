@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::error::ArrowError;
 use chrono::Utc;
 use object_store::ObjectStoreExt;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData};
 use tokio::sync::mpsc;
 use trefoil_model::{Table, Tenant};
 
+use super::groups::Group;
 use super::plan::Job;
 use super::section::Section;
 use super::stitch::Stitcher;
@@ -19,11 +16,17 @@ use crate::catalog::{Column, DataFile, NewFile, TableColumns};
 use crate::files::{FileStore, FilesError, created_at, location, new_path, row_group_rows};
 use crate::scan::Reader;
 
-/// A row group with at least this share of the rows it could have is moved, not rewritten.
-const LARGE_SHARE: usize = 8;
-/// Small row groups are sorted together up to this much memory.
+/// Small row groups are sorted together up to so much memory: as they wait, and for one column decoded.
 const POOL_BYTES: usize = 96 << 20;
-const BATCH_ROWS: usize = 8 << 10;
+
+/// A row group of so many rows is moved, not rewritten. Samples are worth a second sort: a query reads few series over a
+/// long time, and finds each in as many places as there are row groups.
+const fn large_rows(table: Table) -> usize {
+    match table {
+        Table::Samples => row_group_rows(table) / 2,
+        Table::Spans | Table::Logs | Table::Series | Table::Exemplars => row_group_rows(table) / 8,
+    }
+}
 
 /// What the writing thread is given, one at a time.
 enum Piece {
@@ -42,7 +45,10 @@ pub(super) async fn merge(
 ) -> Result<NewFile, FilesError> {
     let mut inputs = Vec::with_capacity(job.files.len());
     for file in &job.files {
-        let footer = reader.footer(file, PageIndexPolicy::Optional).await.map_err(|error| read_error(file, error))?;
+        let footer = reader
+            .footer(file, PageIndexPolicy::Optional)
+            .await
+            .map_err(|error| FilesError::read(&file.path, error))?;
         inputs.push((Arc::clone(file), footer));
     }
     let present = union_of_columns(columns, &inputs);
@@ -102,38 +108,37 @@ fn write(
             return stitcher.finish(tenant).map(Some);
         };
         let rows = usize::try_from(footer.row_group(group).num_rows()).unwrap_or_default();
-        if rows >= capacity / LARGE_SHARE {
+        if rows >= large_rows(table) {
             stitcher.move_group(&footer, group, &input)?;
             continue;
         }
-        if pool.rows + rows > capacity || pool.bytes > POOL_BYTES {
+        let group = Group::new(file, footer, group, input)?;
+        if pool.rows + rows > capacity || pool.bytes + group.bytes() > POOL_BYTES {
             pool.sort_into(&mut stitcher)?;
         }
-        pool.add(decode(&footer, group, &input).map_err(|error| read_error(&file, error))?);
+        pool.add(group);
     }
     Ok(None)
 }
 
-/// Rows of small row groups.
+/// Small row groups, waiting to be sorted together.
 #[derive(Default)]
 struct Pool {
-    batches: Vec<RecordBatch>,
+    groups: Vec<Group>,
     rows: usize,
     bytes: usize,
 }
 
 impl Pool {
-    fn add(&mut self, batches: Vec<RecordBatch>) {
-        for batch in batches {
-            self.rows += batch.num_rows();
-            self.bytes += batch.get_array_memory_size();
-            self.batches.push(batch);
-        }
+    fn add(&mut self, group: Group) {
+        self.rows += group.rows();
+        self.bytes += group.bytes();
+        self.groups.push(group);
     }
 
     fn sort_into(&mut self, stitcher: &mut Stitcher) -> Result<(), FilesError> {
         let pool = std::mem::take(self);
-        if pool.rows == 0 { Ok(()) } else { stitcher.sort(&pool.batches) }
+        if pool.rows == 0 { Ok(()) } else { stitcher.sort(&pool.groups) }
     }
 }
 
@@ -168,40 +173,9 @@ async fn row_group_bytes(
         (start.min(offset), end.max(offset.saturating_add(length)))
     });
     if start > end || end > file.size_bytes {
-        return Err(read_error(file, "its footer points beyond its end"));
+        return Err(FilesError::read(&file.path, "its footer points beyond its end"));
     }
     let bytes = files.object_store().get_range(&location(&file.path)?, start..end).await;
-    let bytes = bytes.map_err(|error| read_error(file, error))?;
+    let bytes = bytes.map_err(|error| FilesError::read(&file.path, error))?;
     Ok(Section { offset: start, bytes })
-}
-
-fn decode(footer: &Arc<ParquetMetaData>, group: usize, input: &Section) -> Result<Vec<RecordBatch>, ArrowError> {
-    let plain = ArrowReaderMetadata::try_new(Arc::clone(footer), ArrowReaderOptions::new())?;
-    let options = ArrowReaderOptions::new().with_schema(with_dictionaries(plain.schema()));
-    let metadata = ArrowReaderMetadata::try_new(Arc::clone(footer), options)?;
-    ParquetRecordBatchReaderBuilder::new_with_metadata(input.clone(), metadata)
-        .with_row_groups(vec![group])
-        .with_batch_size(BATCH_ROWS)
-        .build()?
-        .collect()
-}
-
-/// Strings as dictionaries where the file has them so, which is most of them: a fraction of the memory.
-fn with_dictionaries(schema: &SchemaRef) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Utf8 | DataType::Utf8View if !is_long(field.name()) => {
-            let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-            Field::clone(field).with_data_type(dictionary)
-        }
-        _ => Field::clone(field),
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-fn is_long(name: &str) -> bool {
-    matches!(name, "body" | "span_attributes" | "log_attributes" | "filtered_attributes")
-}
-
-fn read_error(file: &DataFile, error: impl ToString) -> FilesError {
-    FilesError::Read { path: file.path.clone(), reason: error.to_string() }
 }

@@ -1,10 +1,11 @@
 //! Keeping files few: small files of one tenant, table and day become one.
 //!
 //! Row groups that are large already are moved as they are, byte for byte: they hold what arrived in one stretch of time, so
-//! they stay prunable by time, and moving them costs next to nothing. Small row groups are decoded, sorted together and
-//! written as large ones. Replacing the old files by the new one is a single commit: whoever is killed, the catalog lists
+//! they stay prunable by time, and moving them costs next to nothing. Small row groups are sorted together, column by column,
+//! and written as large ones. Replacing the old files by the new one is a single commit: whoever is killed, the catalog lists
 //! the old files or the new one; what nobody lists is collected by [`crate::retention::collect`].
 
+mod groups;
 mod merge;
 mod plan;
 mod section;

@@ -1,7 +1,5 @@
 //! A row group's bytes, read ahead.
 
-use std::io::{self, Read};
-
 use bytes::{Buf, Bytes};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
@@ -31,9 +29,11 @@ impl ChunkReader for Section {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        let mut bytes = vec![0; length.min(self.bytes.len())];
-        let mut reader = self.get_read(start)?;
-        reader.read_exact(&mut bytes).map_err(|error: io::Error| ParquetError::External(Box::new(error)))?;
-        Ok(bytes.into())
+        let start = start.checked_sub(self.offset).and_then(|start| usize::try_from(start).ok());
+        let range = start.and_then(|start| Some(start..start.checked_add(length)?));
+        match range.filter(|range| range.end <= self.bytes.len()) {
+            Some(range) => Ok(self.bytes.slice(range)),
+            None => Err(ParquetError::General("a page lies outside of its row group".into())),
+        }
     }
 }

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Schema, SchemaRef};
 use parquet::bloom_filter::Sbbf;
 use parquet::column::writer::{ColumnCloseResult, ColumnWriter};
 use parquet::errors::{ParquetError, Result};
@@ -13,14 +12,16 @@ use parquet::file::reader::ChunkReader;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use trefoil_model::{Table, Tenant};
 
+use super::groups::{Group, Groups};
 use super::section::Section;
 use crate::catalog::{Column, NewFile};
-use crate::files::{FileStore, FileWriter, FilesError, Output, Unified, sorted};
+use crate::files::{FileStore, FileWriter, FilesError, Output, Parts, sorted};
 
 /// The file being made, on a blocking thread.
 pub(super) struct Stitcher {
     table: Table,
     columns: Vec<Column>,
+    schema: SchemaRef,
     writer: FileWriter,
 }
 
@@ -28,7 +29,8 @@ impl Stitcher {
     /// `columns` = those of all inputs together.
     pub fn create(files: &FileStore, table: Table, path: String, columns: Vec<Column>) -> Result<Self, FilesError> {
         let schema = Arc::new(Schema::new(columns.iter().map(Column::field_with_ids).collect::<Vec<_>>()));
-        Ok(Self { table, columns, writer: FileWriter::create(files, table, path, schema)? })
+        let writer = FileWriter::create(files, table, path, schema.clone())?;
+        Ok(Self { table, columns, schema, writer })
     }
 
     /// Appends a row group of an input, which lies in `input`. Columns that it does not have become NULL.
@@ -36,16 +38,13 @@ impl Stitcher {
         self.writer.append(|parquet| move_group(parquet, footer, group, input))
     }
 
-    /// Sorts rows into one row group.
-    pub fn sort(&mut self, batches: &[RecordBatch]) -> Result<(), FilesError> {
-        let columns: Vec<&Column> = self.columns.iter().collect();
-        let unified = Unified::new(self.table, &columns, batches)?;
-        let rows = batches
-            .iter()
-            .enumerate()
-            .flat_map(|(position, batch)| (0..batch.num_rows()).map(move |row| (position as u32, row as u32)));
-        let rows = sorted(self.table, &unified, rows.collect());
-        self.writer.write_group(&unified, &rows)
+    /// Sorts row groups into one.
+    pub fn sort(&mut self, groups: &[Group]) -> Result<(), FilesError> {
+        let parts = Groups::new(&self.columns, &self.schema, groups);
+        let rows = parts.rows().iter().enumerate();
+        let rows = rows.flat_map(|(part, &rows)| (0..rows).map(move |row| (part as u32, row as u32)));
+        let rows = sorted(self.table, &parts, rows.collect())?;
+        self.writer.write_group(&parts, &rows)
     }
 
     pub fn finish(self, tenant: &Tenant) -> Result<NewFile, FilesError> {

@@ -30,6 +30,12 @@ pub enum FilesError {
     Task(#[from] tokio::task::JoinError),
 }
 
+impl FilesError {
+    pub(crate) fn read(path: &str, reason: impl ToString) -> Self {
+        FilesError::Read { path: path.to_owned(), reason: reason.to_string() }
+    }
+}
+
 impl From<FilesError> for StorageError {
     fn from(error: FilesError) -> Self {
         match error {

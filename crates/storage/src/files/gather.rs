@@ -1,34 +1,42 @@
-//! The columns of many batches as if they were one batch, without copying them together: rows are gathered in any order,
-//! a few thousand at a time.
+//! Rows of many parts (batches of the buffer, row groups of files) as if they were one, column by column, without copying
+//! the parts together: rows are gathered in any order, a few thousand at a time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::iter::repeat_n;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray, StringBuilder, new_null_array,
-};
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, StringArray, StringBuilder, new_null_array};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::{cast, interleave};
-use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Int32Type, SchemaRef};
 use arrow::error::ArrowError;
-use trefoil_model::Table;
 
 use super::FilesError;
-use crate::catalog::{Column, TableColumns};
 
-/// A row: which batch, which row in it.
+/// A row: which part, which row in it.
 pub(crate) type Row = (u32, u32);
 
-/// One column over all batches.
+/// Parts whose columns can be had one at a time, so that not all of them need to be in memory decoded.
+pub(crate) trait Parts {
+    /// What is written: the table's order, with field ids.
+    fn schema(&self) -> &SchemaRef;
+
+    /// Rows of each part.
+    fn rows(&self) -> &[usize];
+
+    /// The column at `index` of the schema.
+    fn column(&self, index: usize) -> Result<Gather, FilesError>;
+}
+
+/// One column over all parts.
 pub(crate) enum Gather {
-    /// Every batch has it dictionary-encoded: one dictionary for all, and the keys of each batch.
-    Dictionary { values: Arc<StringArray>, batches: Vec<Option<Keys>> },
-    /// Arrays of one type, one a batch.
+    /// Every part that has it has it dictionary-encoded: one dictionary for all, and the keys of each part.
+    Dictionary { values: Arc<StringArray>, parts: Vec<Option<Keys>> },
+    /// Arrays of one type, one a part.
     Arrays(Vec<ArrayRef>),
 }
 
-/// The keys of a batch and where in the common dictionary each of its values is.
+/// The keys of a part and where in the common dictionary each of its values is.
 pub(crate) struct Keys {
     own: Int32Array,
     common: Vec<i32>,
@@ -41,161 +49,33 @@ impl Keys {
     }
 }
 
-/// Batches of one table and tenant, unified to the columns that have something in them.
-pub(crate) struct Unified {
-    /// As written: the table's order, with field ids; strings dictionary-encoded where they came so.
-    pub schema: SchemaRef,
-    columns: Vec<Gather>,
-    /// Rows of each batch.
-    pub rows: Vec<usize>,
-}
-
-/// The columns a file of these batches needs: the base columns, and promoted ones in which a value is not NULL.
-pub(super) fn present_columns<'c>(
-    table: Table,
-    known: &'c TableColumns,
-    batches: &[RecordBatch],
-) -> Result<Vec<&'c Column>, FilesError> {
-    let mut present = HashSet::new();
-    for batch in batches {
-        for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-            let Some(column) = known.get(field.name()) else {
-                return Err(FilesError::UnknownColumn { table: table.name(), column: field.name().clone() });
-            };
-            if array.null_count() < array.len() {
-                present.insert(column.id);
-            }
-        }
-    }
-    let base = known.all().len() - known.promoted().len();
-    let wanted = |(position, column): &(usize, &Column)| *position < base || present.contains(&column.id);
-    Ok(known.all().iter().enumerate().filter(wanted).map(|(_, column)| column).collect())
-}
-
-impl Unified {
-    /// Batches as one, with these columns in this order.
-    pub fn new(table: Table, columns: &[&Column], batches: &[RecordBatch]) -> Result<Self, FilesError> {
-        let mut fields = Vec::with_capacity(columns.len());
-        let mut gathers = Vec::with_capacity(columns.len());
-        for column in columns {
-            let arrays: Vec<Option<&ArrayRef>> =
-                batches.iter().map(|batch| batch.column_by_name(&column.name)).collect();
-            let gather = Gather::new(&column.data_type, &arrays, batches).map_err(|error| FilesError::Encode {
-                path: format!("column {:?} of table {}", column.name, table.name()),
-                reason: error.to_string(),
-            })?;
-            let field = column.field_with_ids();
-            let data_type = match &gather {
-                Gather::Dictionary { .. } => dictionary_type(),
-                Gather::Arrays(_) => field.data_type().clone(),
-            };
-            fields.push(field.with_data_type(data_type));
-            gathers.push(gather);
-        }
-        let rows = batches.iter().map(RecordBatch::num_rows).collect();
-        Ok(Self { schema: Arc::new(Schema::new(fields)), columns: gathers, rows })
-    }
-
-    pub fn column(&self, name: &str) -> Option<&Gather> {
-        self.columns.get(self.schema.index_of(name).ok()?)
-    }
-
-    /// The columns, ready to be gathered one after the other.
-    pub fn columns(&self) -> impl Iterator<Item = Flat<'_>> {
-        self.columns.iter().zip(self.schema.fields()).map(|(column, field)| Flat::new(column, field, &self.rows))
-    }
-}
-
-/// A column with what makes gathering rows of it cheap.
-pub(crate) struct Flat<'u> {
-    data_type: &'u DataType,
-    rows: Rows<'u>,
-}
-
-enum Rows<'u> {
-    /// All batches' keys one after the other, -1 for NULL; `starts` = where each batch begins. A row costs one read from
-    /// memory instead of one each for validity, key and place in the dictionary.
-    Keys {
-        values: &'u Arc<StringArray>,
-        keys: Vec<i32>,
-        starts: Vec<usize>,
-    },
-    Arrays(Vec<&'u dyn Array>),
-}
-
-const NULL: i32 = -1;
-
-impl<'u> Flat<'u> {
-    fn new(column: &'u Gather, field: &'u Field, batch_rows: &[usize]) -> Self {
-        let rows = match column {
-            Gather::Arrays(arrays) => Rows::Arrays(arrays.iter().map(|array| array.as_ref()).collect()),
-            Gather::Dictionary { values, batches } => {
-                let mut keys = Vec::with_capacity(batch_rows.iter().sum());
-                let mut starts = Vec::with_capacity(batch_rows.len());
-                for (batch, &rows) in batches.iter().zip(batch_rows) {
-                    starts.push(keys.len());
-                    match batch {
-                        Some(batch) => keys.extend(batch.iter().map(|key| key.unwrap_or(NULL))),
-                        None => keys.extend(repeat_n(NULL, rows)),
-                    }
-                }
-                Rows::Keys { values, keys, starts }
-            }
-        };
-        Self { data_type: field.data_type(), rows }
-    }
-
-    /// The rows at `rows`, in that order.
-    pub fn gather(&self, rows: &[Row]) -> Result<ArrayRef, ArrowError> {
-        let array = match &self.rows {
-            Rows::Arrays(arrays) => {
-                let indices: Vec<_> = rows.iter().map(|&(batch, row)| (batch as usize, row as usize)).collect();
-                interleave(arrays, &indices)?
-            }
-            Rows::Keys { values, keys, starts } => {
-                let mut gathered: Vec<i32> =
-                    rows.iter().map(|&(batch, row)| keys[starts[batch as usize] + row as usize]).collect();
-                let valid = BooleanBuffer::collect_bool(gathered.len(), |row| gathered[row] != NULL);
-                let nulls = Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0);
-                if nulls.is_some() {
-                    // A negative key is undefined even below a NULL.
-                    gathered.iter_mut().for_each(|key| *key = (*key).max(0));
-                }
-                let keys = Int32Array::try_new(gathered.into(), nulls)?;
-                Arc::new(DictionaryArray::try_new(keys, Arc::clone(values) as ArrayRef)?)
-            }
-        };
-        // Members of structs carry field ids in the schema, which the arrays do not know of.
-        if array.data_type() == self.data_type { Ok(array) } else { cast(&array, self.data_type) }
-    }
-}
-
-fn dictionary_type() -> DataType {
+pub(crate) fn dictionary_type() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
 
 impl Gather {
-    fn new(data_type: &DataType, arrays: &[Option<&ArrayRef>], batches: &[RecordBatch]) -> Result<Self, ArrowError> {
+    /// The column of parts with so many rows; `None` where a part lacks it, which is NULL in all its rows.
+    pub fn new(data_type: &DataType, arrays: &[Option<ArrayRef>], rows: &[usize]) -> Result<Self, ArrowError> {
         let wanted = dictionary_type();
         let is_text = *data_type == DataType::Utf8View;
         if is_text && arrays.iter().flatten().all(|array| *array.data_type() == wanted) {
             return Self::dictionary(arrays);
         }
-        let arrays = arrays.iter().zip(batches).map(|(array, batch)| match array {
-            None => Ok(new_null_array(data_type, batch.num_rows())),
+        let arrays = arrays.iter().zip(rows).map(|(array, &rows)| match array {
+            None => Ok(new_null_array(data_type, rows)),
             Some(array) if array.data_type() == data_type => Ok(Arc::clone(array)),
             Some(array) => cast(array, data_type),
         });
         Ok(Gather::Arrays(arrays.collect::<Result<_, ArrowError>>()?))
     }
 
-    pub(super) fn dictionary(arrays: &[Option<&ArrayRef>]) -> Result<Self, ArrowError> {
+    pub(super) fn dictionary(arrays: &[Option<ArrayRef>]) -> Result<Self, ArrowError> {
         let mut seen: HashMap<&str, i32, ahash::RandomState> = HashMap::default();
         let mut values = StringBuilder::new();
-        let mut batches = Vec::with_capacity(arrays.len());
+        let mut parts = Vec::with_capacity(arrays.len());
         for array in arrays {
             let Some(array) = array else {
-                batches.push(None);
+                parts.push(None);
                 continue;
             };
             let dictionary = array.as_dictionary::<Int32Type>();
@@ -210,8 +90,70 @@ impl Gather {
                 });
                 common.push(key);
             }
-            batches.push(Some(Keys { own: dictionary.keys().clone(), common }));
+            parts.push(Some(Keys { own: dictionary.keys().clone(), common }));
         }
-        Ok(Gather::Dictionary { values: Arc::new(values.finish()), batches })
+        Ok(Gather::Dictionary { values: Arc::new(values.finish()), parts })
+    }
+}
+
+/// A column with what makes gathering rows of it cheap.
+pub(super) enum Flat {
+    /// All parts' keys one after the other, -1 for NULL; `starts` = where each part begins. A row costs one read from
+    /// memory instead of one each for validity, key and place in the dictionary.
+    Keys {
+        values: Arc<StringArray>,
+        keys: Vec<i32>,
+        starts: Vec<usize>,
+    },
+    Arrays {
+        arrays: Vec<ArrayRef>,
+        data_type: DataType,
+    },
+}
+
+const NULL: i32 = -1;
+
+impl Flat {
+    /// `part_rows` = rows of each part; `data_type` = of the field that is written.
+    pub fn new(column: Gather, part_rows: &[usize], data_type: &DataType) -> Self {
+        let (values, parts) = match column {
+            Gather::Arrays(arrays) => return Flat::Arrays { arrays, data_type: data_type.clone() },
+            Gather::Dictionary { values, parts } => (values, parts),
+        };
+        let mut keys = Vec::with_capacity(part_rows.iter().sum());
+        let mut starts = Vec::with_capacity(part_rows.len());
+        for (part, &rows) in parts.iter().zip(part_rows) {
+            starts.push(keys.len());
+            match part {
+                Some(part) => keys.extend(part.iter().map(|key| key.unwrap_or(NULL))),
+                None => keys.extend(repeat_n(NULL, rows)),
+            }
+        }
+        Flat::Keys { values, keys, starts }
+    }
+
+    /// The rows at `rows`, in that order. Strings may come dictionary-encoded.
+    pub fn gather(&self, rows: &[Row]) -> Result<ArrayRef, ArrowError> {
+        match self {
+            Flat::Arrays { arrays, data_type } => {
+                let arrays: Vec<&dyn Array> = arrays.iter().map(|array| array.as_ref()).collect();
+                let indices: Vec<_> = rows.iter().map(|&(part, row)| (part as usize, row as usize)).collect();
+                let array = interleave(&arrays, &indices)?;
+                // Members of structs carry field ids in the schema, which the arrays do not know of.
+                if array.data_type() == data_type { Ok(array) } else { cast(&array, data_type) }
+            }
+            Flat::Keys { values, keys, starts } => {
+                let mut gathered: Vec<i32> =
+                    rows.iter().map(|&(part, row)| keys[starts[part as usize] + row as usize]).collect();
+                let valid = BooleanBuffer::collect_bool(gathered.len(), |row| gathered[row] != NULL);
+                let nulls = Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0);
+                if nulls.is_some() {
+                    // A negative key is undefined even below a NULL.
+                    gathered.iter_mut().for_each(|key| *key = (*key).max(0));
+                }
+                let keys = Int32Array::try_new(gathered.into(), nulls)?;
+                Ok(Arc::new(DictionaryArray::try_new(keys, Arc::clone(values) as ArrayRef)?))
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! [`Table::sort_order`]: trefoil_model::Table::sort_order
 
+mod batches;
 mod error;
 mod gather;
 mod output;
@@ -19,9 +20,9 @@ pub use error::FilesError;
 pub use store::{FileStore, StoredObject};
 pub use write::write;
 
-pub(crate) use gather::Unified;
+pub(crate) use gather::{Gather, Parts, dictionary_type};
 pub(crate) use output::Output;
-pub(crate) use properties::row_group_rows;
+pub(crate) use properties::{is_unique_text, row_group_rows};
 pub(crate) use sort::sorted;
 pub(crate) use store::{created_at, location, new_path};
 pub(crate) use writer::FileWriter;

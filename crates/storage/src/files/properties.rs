@@ -118,6 +118,6 @@ fn leaf(
 }
 
 /// Texts that differ from row to row: a dictionary of them costs time and saves nothing, bounds of them say nothing.
-fn is_unique_text(name: &str) -> bool {
+pub(crate) fn is_unique_text(name: &str) -> bool {
     matches!(name, "body" | "span_attributes" | "log_attributes" | "filtered_attributes")
 }

@@ -7,20 +7,21 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Date32Type, Int64Type, TimeUnit, TimestampNanosecondType, UInt64Type};
 use trefoil_model::Table;
 
-use super::gather::{Gather, Row, Unified};
+use super::FilesError;
+use super::gather::{Gather, Parts, Row, dictionary_type};
 
 /// A trace id takes two words, everything else one; every table's order fits.
 const WORDS: usize = 3;
 const SIGN: u64 = 1 << 63;
 
 /// `rows` in the table's order. Columns that do not fit the key (none does today) would be left out of the order.
-pub(crate) fn sorted(table: Table, unified: &Unified, mut rows: Vec<Row>) -> Vec<Row> {
-    let words = key_words(table, unified);
+pub(crate) fn sorted(table: Table, parts: &impl Parts, mut rows: Vec<Row>) -> Result<Vec<Row>, FilesError> {
+    let words = key_words(table, parts)?;
     if words.is_empty() {
-        return rows;
+        return Ok(rows);
     }
-    let offsets: Vec<usize> = unified
-        .rows
+    let offsets: Vec<usize> = parts
+        .rows()
         .iter()
         .scan(0, |next, rows| {
             let offset = *next;
@@ -28,8 +29,8 @@ pub(crate) fn sorted(table: Table, unified: &Unified, mut rows: Vec<Row>) -> Vec
             Some(offset)
         })
         .collect();
-    let key = |&(batch, row): &Row| {
-        let position = offsets[batch as usize] + row as usize;
+    let key = |&(part, row): &Row| {
+        let position = offsets[part as usize] + row as usize;
         let mut key = [0; WORDS];
         for (word, column) in key.iter_mut().zip(&words) {
             *word = column[position];
@@ -40,27 +41,28 @@ pub(crate) fn sorted(table: Table, unified: &Unified, mut rows: Vec<Row>) -> Vec
     keyed.sort_unstable();
     rows.clear();
     rows.extend(keyed.into_iter().map(|(_, row)| row));
-    rows
+    Ok(rows)
 }
 
-/// One vector a key word, each over the rows of all batches in order. NULL sorts with the smallest value.
-fn key_words(table: Table, unified: &Unified) -> Vec<Vec<u64>> {
-    let total = unified.rows.iter().sum();
+/// One vector a key word, each over the rows of all parts in order. NULL sorts with the smallest value.
+fn key_words(table: Table, parts: &impl Parts) -> Result<Vec<Vec<u64>>, FilesError> {
+    let total = parts.rows().iter().sum();
     let mut words: Vec<Vec<u64>> = Vec::with_capacity(WORDS);
     for name in table.sort_order() {
-        let Some(column) = unified.column(name) else { continue };
-        let mut next = match column {
-            Gather::Dictionary { .. } => vec![dictionary_words(column, &unified.rows, total)],
+        let Ok(index) = parts.schema().index_of(name) else { continue };
+        let column = parts.column(index)?;
+        let mut next = match &column {
+            Gather::Dictionary { .. } => vec![dictionary_words(&column, parts.rows(), total)],
             Gather::Arrays(arrays) => array_words(arrays, total),
         };
         words.append(&mut next);
     }
     words.truncate(WORDS);
-    words
+    Ok(words)
 }
 
 fn dictionary_words(column: &Gather, rows: &[usize], total: usize) -> Vec<u64> {
-    let Gather::Dictionary { values, batches } = column else { return vec![0; total] };
+    let Gather::Dictionary { values, parts } = column else { return vec![0; total] };
     let mut order: Vec<u32> = (0..values.len() as u32).collect();
     order.sort_unstable_by_key(|&key| values.value(key as usize));
     let mut rank = vec![0; order.len()];
@@ -68,7 +70,7 @@ fn dictionary_words(column: &Gather, rows: &[usize], total: usize) -> Vec<u64> {
         rank[key as usize] = position as u64 + 1;
     }
     let mut words = Vec::with_capacity(total);
-    for (keys, &rows) in batches.iter().zip(rows) {
+    for (keys, &rows) in parts.iter().zip(rows) {
         match keys {
             None => words.extend(repeat_n(0, rows)),
             Some(keys) => words.extend(keys.iter().map(|key| key.map_or(0, |key| rank[key as usize]))),
@@ -123,10 +125,10 @@ fn signed(value: Option<i64>) -> u64 {
 
 /// Ranks among all values, as for a dictionary.
 fn text_words(arrays: &[ArrayRef], total: usize) -> Vec<u64> {
-    let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let dictionary = dictionary_type();
     let encoded: Result<Vec<ArrayRef>, _> = arrays.iter().map(|array| cast(array, &dictionary)).collect();
     let rows: Vec<usize> = arrays.iter().map(|array| array.len()).collect();
-    let columns: Vec<Option<&ArrayRef>> = encoded.iter().flatten().map(Some).collect();
+    let columns: Vec<Option<ArrayRef>> = encoded.into_iter().flatten().map(Some).collect();
     match Gather::dictionary(&columns) {
         Ok(column) if columns.len() == rows.len() => dictionary_words(&column, &rows, total),
         _ => vec![0; total],

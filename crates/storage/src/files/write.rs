@@ -8,7 +8,8 @@ use arrow::datatypes::TimestampNanosecondType;
 use chrono::Utc;
 use trefoil_model::{Table, Tenant};
 
-use super::gather::{Row, Unified, present_columns};
+use super::batches::Batches;
+use super::gather::{Parts, Row};
 use super::properties::row_group_rows;
 use super::sort::sorted;
 use super::store::new_path;
@@ -47,14 +48,14 @@ fn write_blocking(
     tenant: &Tenant,
     batches: &[RecordBatch],
 ) -> Result<Vec<NewFile>, FilesError> {
-    let unified = Unified::new(table, &present_columns(table, columns, batches)?, batches)?;
+    let parts = Batches::new(table, columns, batches)?;
     let mut files = Vec::new();
     for (day, rows) in by_day(table, batches) {
         let path = new_path(table, tenant, day, Utc::now());
-        let rows = sorted(table, &unified, rows);
-        let mut writer = FileWriter::create(store, table, path, unified.schema.clone())?;
+        let rows = sorted(table, &parts, rows)?;
+        let mut writer = FileWriter::create(store, table, path, parts.schema().clone())?;
         for group in rows.chunks(row_group_rows(table)) {
-            writer.write_group(&unified, group)?;
+            writer.write_group(&parts, group)?;
         }
         files.push(writer.finish(tenant)?);
     }

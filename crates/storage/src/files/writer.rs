@@ -3,12 +3,12 @@
 
 use arrow::datatypes::{Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves};
-use parquet::errors::{ParquetError, Result};
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves};
+use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedFileWriter;
 use trefoil_model::{Table, Tenant};
 
-use super::gather::{Row, Unified};
+use super::gather::{Flat, Parts, Row};
 use super::output::Output;
 use super::properties::writer_properties;
 use super::stats::new_file;
@@ -37,17 +37,20 @@ impl FileWriter {
         }
     }
 
-    /// Appends one row group of these rows, which are in the table's order. The columns are those of the file's schema;
-    /// strings may be dictionary-encoded.
-    pub fn write_group(&mut self, unified: &Unified, rows: &[Row]) -> Result<(), FilesError> {
+    /// Appends one row group of these rows, which are in the table's order. The schema of `parts` is the file's.
+    pub fn write_group(&mut self, parts: &impl Parts, rows: &[Row]) -> Result<(), FilesError> {
         let number = self.groups;
-        self.append(|parquet| write_group(parquet, number, unified, rows))
+        self.groups += 1;
+        write_group(&mut self.parquet, number, parts, rows).map_err(|failed| match failed {
+            Failed::Parts(error) => error,
+            Failed::Parquet(error) => write_error(&self.path, error),
+        })
     }
 
     /// Appends one row group by other means.
     pub fn append(
         &mut self,
-        group: impl FnOnce(&mut SerializedFileWriter<Output>) -> Result<()>,
+        group: impl FnOnce(&mut SerializedFileWriter<Output>) -> Result<(), ParquetError>,
     ) -> Result<(), FilesError> {
         self.groups += 1;
         group(&mut self.parquet).map_err(|error| write_error(&self.path, error))
@@ -64,36 +67,48 @@ impl FileWriter {
 }
 
 /// `ArrowWriter` knows how Arrow's types are stored; the writing itself is done without it.
-fn parquet_writer(output: Output, table: Table, schema: &Schema) -> Result<SerializedFileWriter<Output>> {
+fn parquet_writer(output: Output, table: Table, schema: &Schema) -> Result<SerializedFileWriter<Output>, ParquetError> {
     let options =
         ArrowWriterOptions::new().with_properties(writer_properties(table, schema)).with_skip_arrow_metadata(true);
     let writer = ArrowWriter::try_new_with_options(output, schema.clone().into(), options)?;
     Ok(writer.into_serialized_writer()?.0)
 }
 
+/// Whose fault it was.
+enum Failed {
+    Parts(FilesError),
+    Parquet(ParquetError),
+}
+
+impl<E: Into<ParquetError>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Failed::Parquet(error.into())
+    }
+}
+
 fn write_group(
     parquet: &mut SerializedFileWriter<Output>,
     number: usize,
-    unified: &Unified,
+    parts: &impl Parts,
     rows: &[Row],
-) -> Result<()> {
-    let factory = ArrowRowGroupWriterFactory::new(parquet, unified.schema.clone());
+) -> Result<(), Failed> {
+    let factory = ArrowRowGroupWriterFactory::new(parquet, parts.schema().clone());
     let mut writers = factory.create_column_writers(number)?.into_iter();
     let mut group = parquet.next_row_group()?;
-    for (field, column) in unified.schema.fields().iter().zip(unified.columns()) {
-        let mut chunks = rows.chunks(CHUNK_ROWS).map(|chunk| column.gather(chunk)).peekable();
-        // A nested column has several leaves, each with a writer.
-        let leaves = match chunks.peek() {
-            Some(Ok(array)) => compute_leaves(field, array)?.len(),
-            _ => return Err(ParquetError::General("a row group without rows".into())),
-        };
-        let mut writers: Vec<_> = writers.by_ref().take(leaves).collect();
-        for array in chunks {
-            for (writer, leaf) in writers.iter_mut().zip(compute_leaves(field, &array?)?) {
-                writer.write(&leaf)?;
+    for (index, field) in parts.schema().fields().iter().enumerate() {
+        let column = Flat::new(parts.column(index).map_err(Failed::Parts)?, parts.rows(), field.data_type());
+        let mut leaf_writers: Vec<ArrowColumnWriter> = Vec::new();
+        for chunk in rows.chunks(CHUNK_ROWS) {
+            let leaves = compute_leaves(field, &column.gather(chunk)?)?;
+            if leaf_writers.is_empty() {
+                // A nested column has several leaves, each with a writer.
+                leaf_writers.extend(writers.by_ref().take(leaves.len()));
+            }
+            for (writer, leaf) in leaf_writers.iter_mut().zip(&leaves) {
+                writer.write(leaf)?;
             }
         }
-        for writer in writers {
+        for writer in leaf_writers {
             writer.close()?.append_to_row_group(&mut group)?;
         }
     }

@@ -1,0 +1,121 @@
+//! Small row groups of several files as the parts of one large row group. They are held as they lie in their files, and
+//! decoded a column at a time.
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::compute::concat;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+
+use super::section::Section;
+use crate::catalog::{Column, DataFile};
+use crate::files::{FilesError, Gather, Parts, dictionary_type, is_unique_text};
+
+/// A row group read from its file, still encoded.
+pub(super) struct Group {
+    file: Arc<DataFile>,
+    metadata: ArrowReaderMetadata,
+    number: usize,
+    rows: usize,
+    section: Section,
+}
+
+impl Group {
+    /// `section` has the bytes of row group `number`.
+    pub fn new(
+        file: Arc<DataFile>,
+        footer: Arc<ParquetMetaData>,
+        number: usize,
+        section: Section,
+    ) -> Result<Self, FilesError> {
+        let rows = usize::try_from(footer.row_group(number).num_rows()).unwrap_or_default();
+        let metadata = with_dictionaries(footer).map_err(|error| FilesError::read(&file.path, error))?;
+        Ok(Self { file, metadata, number, rows, section })
+    }
+
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// What it takes in memory while it waits, or while its widest column is decoded.
+    pub fn bytes(&self) -> usize {
+        let columns = self.metadata.metadata().row_group(self.number).columns();
+        let widest = columns.iter().map(ColumnChunkMetaData::uncompressed_size).max().unwrap_or_default();
+        self.section.bytes.len().max(usize::try_from(widest).unwrap_or_default())
+    }
+
+    /// `None` if the file does not have the column.
+    fn column(&self, name: &str) -> Result<Option<ArrayRef>, FilesError> {
+        let root = self.metadata.parquet_schema().root_schema();
+        let Some(index) = root.get_fields().iter().position(|field| field.name() == name) else { return Ok(None) };
+        self.decode(index).map(Some).map_err(|error| FilesError::read(&self.file.path, error))
+    }
+
+    fn decode(&self, root: usize) -> Result<ArrayRef, ParquetError> {
+        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), [root]);
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.section.clone(), self.metadata.clone())
+            .with_row_groups(vec![self.number])
+            .with_projection(mask)
+            .with_batch_size(self.rows.max(1))
+            .build()?;
+        let arrays: Vec<ArrayRef> =
+            reader.map(|batch| batch.map(|batch| batch.column(0).clone())).collect::<Result<_, _>>()?;
+        match arrays.as_slice() {
+            [array] => Ok(array.clone()),
+            several => Ok(concat(&several.iter().map(|array| array.as_ref()).collect::<Vec<_>>())?),
+        }
+    }
+}
+
+/// Strings as dictionaries where the file has them so, which is most of them; the others as views into its pages.
+fn with_dictionaries(footer: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, ParquetError> {
+    let plain = ArrowReaderMetadata::try_new(Arc::clone(&footer), ArrowReaderOptions::new())?;
+    let fields = plain.schema().fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 | DataType::Utf8View if is_unique_text(field.name()) => {
+            Field::clone(field).with_data_type(DataType::Utf8View)
+        }
+        DataType::Utf8 | DataType::Utf8View => Field::clone(field).with_data_type(dictionary_type()),
+        _ => Field::clone(field),
+    });
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new().with_schema(schema))
+}
+
+/// Row groups to be sorted together.
+pub(super) struct Groups<'g> {
+    columns: &'g [Column],
+    schema: &'g SchemaRef,
+    groups: &'g [Group],
+    rows: Vec<usize>,
+}
+
+impl<'g> Groups<'g> {
+    /// `schema` = that of `columns`, with field ids.
+    pub fn new(columns: &'g [Column], schema: &'g SchemaRef, groups: &'g [Group]) -> Self {
+        Self { columns, schema, groups, rows: groups.iter().map(Group::rows).collect() }
+    }
+}
+
+impl Parts for Groups<'_> {
+    fn schema(&self) -> &SchemaRef {
+        self.schema
+    }
+
+    fn rows(&self) -> &[usize] {
+        &self.rows
+    }
+
+    fn column(&self, index: usize) -> Result<Gather, FilesError> {
+        let column = &self.columns[index];
+        let arrays: Vec<_> =
+            self.groups.iter().map(|group| group.column(&column.name)).collect::<Result<_, FilesError>>()?;
+        Gather::new(&column.data_type, &arrays, &self.rows).map_err(|error| FilesError::Encode {
+            path: format!("column {:?} of a merged file", column.name),
+            reason: error.to_string(),
+        })
+    }
+}
