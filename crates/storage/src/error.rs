@@ -35,6 +35,11 @@ impl AppendError {
     pub(crate) fn unavailable(reason: impl Into<String>) -> Self {
         AppendError::Unavailable { reason: reason.into(), retry_after: Duration::from_secs(1) }
     }
+
+    /// While nothing is accepted.
+    pub(crate) fn suspended(reason: &str) -> Self {
+        AppendError::Unavailable { reason: reason.to_owned(), retry_after: Duration::from_secs(5) }
+    }
 }
 
 /// Why the store could not be opened, read, flushed or closed. The text says everything, causes included: there is no

@@ -15,7 +15,7 @@ use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
 use trefoil_model::{Table, Tenant};
 use trefoil_storage::catalog::{
-    Catalog, CatalogError, CatalogSnapshot, Change, ColumnStats, FileId, NewFile, table_directory,
+    Catalog, CatalogError, CatalogSnapshot, Change, ColumnStats, FileId, NewFile, Withdrawn, table_directory,
 };
 use uuid::Uuid;
 
@@ -92,6 +92,7 @@ on_every_database! {
     keeps_concurrent_writers_apart
     adds_a_column_once
     moves_log_positions_forward_with_the_files
+    withdraws_a_commit_whether_or_not_it_happened
     expires_only_what_nobody_reads
     recovers_from_sleeping_through_an_expiry
     follows_changes_of_other_clients
@@ -376,6 +377,55 @@ async fn moves_log_positions_forward_with_the_files(lake: Lake) {
     assert_eq!(catalog.commit(alone).await.unwrap(), 3);
     assert_eq!(catalog.commit(Change::default()).await.unwrap(), 3);
     assert_eq!(catalog.log_position("w").await.unwrap(), Some(11));
+}
+
+async fn withdraws_a_commit_whether_or_not_it_happened(lake: Lake) {
+    let catalog = lake.open().await;
+    let known = catalog.snapshot().await.unwrap();
+    let change = |position| Change {
+        log_position: Some(("w".to_string(), position)),
+        ..added(vec![file(&known, Table::Logs, "acme", 1), file(&known, Table::Spans, "acme", 1)])
+    };
+    let paths = |change: &Change| change.add.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+    let listed = async || {
+        let snapshot = catalog.snapshot().await.unwrap();
+        (snapshot.all_files(Table::Logs).count(), snapshot.all_files(Table::Spans).count())
+    };
+
+    // It has not happened, and does nothing when it arrives late. As often as it is said.
+    let lost = change(10);
+    for _ in 0..2 {
+        assert_eq!(catalog.withdraw("w", 10, &paths(&lost)).await.unwrap(), Withdrawn::Prevented);
+    }
+    catalog.commit(lost).await.unwrap();
+    assert_eq!(listed().await, (0, 0));
+
+    // It has happened.
+    let happened = change(11);
+    catalog.commit(happened.clone()).await.unwrap();
+    assert_eq!(listed().await, (1, 1));
+    for _ in 0..2 {
+        let withdrawn = catalog.withdraw("w", 11, &paths(&happened)).await.unwrap();
+        assert_eq!(withdrawn, Withdrawn::Undone { replaced: 0 });
+        assert_eq!(listed().await, (0, 0));
+    }
+    assert_eq!(lake.number("SELECT sum(record_count) FROM ducklake_table_stats").await, 0);
+
+    // It has happened, and somebody has merged one of the files since.
+    let merged = change(12);
+    catalog.commit(merged.clone()).await.unwrap();
+    let source = ids(&*catalog.snapshot().await.unwrap(), Table::Logs);
+    catalog.commit(Change { remove: source, ..added(vec![file(&known, Table::Logs, "acme", 1)]) }).await.unwrap();
+    let withdrawn = catalog.withdraw("w", 12, &paths(&merged)).await.unwrap();
+    assert_eq!(withdrawn, Withdrawn::Undone { replaced: 1 });
+    assert_eq!(listed().await, (1, 0));
+
+    // Others, and what comes next, are not touched.
+    catalog.commit(change(13)).await.unwrap();
+    assert_eq!(listed().await, (2, 1));
+    let error = catalog.withdraw("w", 12, &paths(&merged)).await.unwrap_err();
+    assert!(matches!(error, CatalogError::LogPosition { recorded: 13, proposed: 12, .. }), "{error}");
+    assert_eq!(catalog.withdraw("other", 12, &[]).await.unwrap(), Withdrawn::Prevented);
 }
 
 async fn expires_only_what_nobody_reads(lake: Lake) {
