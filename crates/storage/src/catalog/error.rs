@@ -55,10 +55,8 @@ pub enum CatalogError {
     #[error("the catalog database {database} stayed busy through {attempts} attempts: {source}")]
     Busy { database: String, attempts: u32, source: sqlx::Error },
 
-    #[error(
-        "the catalog database {database} did not say whether a commit happened: {reason}; commit the same change again, or \
-         withdraw it"
-    )]
+    /// Commit the same change again, or withdraw it.
+    #[error("the catalog database {database} did not say whether a commit happened: {reason}")]
     Unanswered { database: String, reason: String },
 
     #[error("the catalog database {database} did not answer in time; check that it runs and what slows it down")]

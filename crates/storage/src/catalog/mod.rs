@@ -19,6 +19,7 @@ mod migrations;
 mod retry;
 mod snapshot;
 mod stats;
+mod upgrade;
 mod withdraw;
 
 pub use change::{Change, ColumnStats, FileId, NewFile};
@@ -65,7 +66,8 @@ struct Inner {
 
 impl Catalog {
     /// Opens the catalog at `url` (`sqlite:<path>`, made if it is missing, or `postgres://…`) for files under
-    /// `data_path` (a directory or an object store URL), making the tables if there are none.
+    /// `data_path` (a directory or an object store URL), making the tables if there are none and adding columns that an
+    /// older release did not know.
     pub async fn open(url: &str, data_path: &str) -> Result<Catalog, CatalogError> {
         let database = Database::open(url).await?;
         migrations::run(&database).await?;
@@ -132,14 +134,14 @@ impl Catalog {
             .boxed()
         })
         .await;
-        if is_unanswered.load(Relaxed)
-            && let Err(error) = committed
-        {
-            let (database, reason) = (database.name.clone(), error.to_string());
-            return Err(CatalogError::Unanswered { database, reason });
+        match &committed {
+            Ok(snapshot) => tracing::debug!(snapshot, "committed"),
+            Err(error) => tracing::debug!(%error, "failed to commit"),
         }
-        tracing::debug!(snapshot = committed.as_ref().ok(), "committed");
-        committed
+        committed.map_err(|error| match is_unanswered.load(Relaxed) {
+            true => CatalogError::Unanswered { database: database.name.clone(), reason: error.to_string() },
+            false => error,
+        })
     }
 
     fn late(&self, is_unanswered: &AtomicBool) -> CatalogError {
@@ -307,7 +309,7 @@ async fn newest(database: &Database) -> Result<i64, Failure> {
     Ok(newest.ok_or(sqlx::Error::RowNotFound)?)
 }
 
-/// Makes the lake if the database has none, else checks that it is one this program may use.
+/// Makes the lake if the database has none, else checks that it is one this program may use and brings it up to date.
 async fn prepare(database: &Database, data_path: &str) -> Result<(), Failure> {
     let mut session = database.write().await?;
     if !exists(&mut session).await? {
@@ -323,6 +325,12 @@ async fn prepare(database: &Database, data_path: &str) -> Result<(), Failure> {
     let recorded = setting(&mut session, "data_path").await?;
     if recorded.trim_end_matches('/') != data_path.trim_end_matches('/') {
         return refuse(CatalogError::DataPath { database: name(), recorded, configured: data_path.to_string() });
+    }
+    let table_ids = load::table_ids(database, &mut session).await?;
+    let added = upgrade::add_missing_columns(&mut session, &table_ids).await?;
+    if !added.is_empty() {
+        session.commit().await?;
+        tracing::info!(columns = added.join(", "), "the catalog was of an older release; columns were added");
     }
     Ok(())
 }

@@ -98,6 +98,7 @@ on_every_database! {
     follows_changes_of_other_clients
     refuses_nonsense
     refuses_a_newer_lake
+    adds_the_columns_that_an_older_release_did_not_know
     refuses_another_data_path
 }
 
@@ -536,6 +537,39 @@ async fn refuses_a_newer_lake(lake: Lake) {
     lake.execute("UPDATE trefoil_migrations SET version = 99").await;
     let error = Catalog::open(&lake.url, DATA_PATH).await.unwrap_err();
     assert!(matches!(error, CatalogError::NewerApplication { found: 99, known: 1, .. }), "{error}");
+}
+
+async fn adds_the_columns_that_an_older_release_did_not_know(lake: Lake) {
+    let catalog = lake.open().await;
+    let route = vec![(Table::Spans, Field::new("span.http.route", DataType::Utf8View, true))];
+    let before = catalog.add_columns(route).await.unwrap();
+    let highest = before.columns(Table::Spans).all().iter().map(|column| column.id).max().unwrap();
+    // A scalar, and a list with everything inside it.
+    let events = before.columns(Table::Spans).get("events").unwrap().id;
+    let of_events = "table_id = 1 AND column_id >= $first AND column_id < $first + 6";
+    let of_events = of_events.replace("$first", &events.to_string());
+    assert_eq!(lake.execute(&format!("DELETE FROM ducklake_column WHERE {of_events}")).await, 6);
+    let kind = "DELETE FROM ducklake_column WHERE column_name = 'kind' AND table_id = 1";
+    assert_eq!(lake.execute(kind).await, 1);
+
+    let after = lake.open().await.snapshot().await.unwrap();
+    let columns = after.columns(Table::Spans);
+    assert_eq!(after.id(), before.id() + 1);
+    let names = |columns: &[trefoil_storage::catalog::Column]| {
+        columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(columns.all()), names(before.columns(Table::Spans).all()));
+    for name in ["kind", "events"] {
+        let (old, new) = (before.columns(Table::Spans).get(name).unwrap(), columns.get(name).unwrap());
+        assert!(new.nullable && new.id > highest.max(old.id), "{new:?}");
+        assert_eq!(new.data_type, old.data_type);
+    }
+    assert_eq!(names(columns.promoted()), ["span.http.route"]);
+    // A process that runs meanwhile sees them too, and it is done once.
+    assert_eq!(contents(&catalog.snapshot().await.unwrap()), contents(&after));
+    assert_eq!(lake.open().await.snapshot().await.unwrap().id(), after.id());
+    let altered = "SELECT count(*) FROM ducklake_snapshot_changes WHERE changes_made = 'altered_table:1'";
+    assert_eq!(lake.number(altered).await, 2);
 }
 
 async fn refuses_another_data_path(lake: Lake) {
