@@ -1,5 +1,6 @@
 """S3 and PostgreSQL go away and come back: senders are asked to wait, nothing is lost, nothing needs a restart."""
 
+import os
 import threading
 import time
 
@@ -139,6 +140,48 @@ def test_dependencies_go_away_and_come_back(start, postgres, seaweedfs, acknowle
     finally:
         if postgres_for_mode is not postgres:
             postgres_for_mode.close()
+
+
+def test_objects_are_merged_and_collected(start, seaweedfs):
+    """Files in S3 too become few and large (in parts), and what nobody lists goes."""
+    data = f"{seaweedfs.url}/collected"
+    server = start(
+        {
+            "storage": {
+                "data": data,
+                "object_store": seaweedfs.options,
+                "buffer": {"flush_interval": "1s"},
+                "compaction": {"interval": "500ms", "min_files": 2},
+                "garbage": {"interval": "1s", "grace": "1s"},
+            }
+        }
+    )
+    requests, lines = 6, 10_000
+    for number in range(requests):
+        otlp.send(server, "logs", noise(lines))
+        wait_until(lambda: server.metrics()["trefoil_storage_flushes_total"] > number, "it is flushed")
+
+    # A file waits until there are others of its size.
+    wait_until(lambda: server.live_files()[0] <= 2, "the files are merged", 60)
+
+    def stored():
+        return seaweedfs.objects(data.removeprefix(f"s3://{seaweedfs.BUCKET}/")).values()
+
+    wait_until(lambda: (len(stored()), sum(stored())) == server.live_files(), "the others are deleted")
+    assert max(stored()) > 8 << 20, "too small to be uploaded in parts"
+    query = "SELECT count(*), count(DISTINCT body) FROM logs"
+    assert server.sql(query) == [(requests * lines, requests * lines)]
+    assert server.stop() == 0
+    server.start()
+    assert server.sql(query) == [(requests * lines, requests * lines)]
+
+
+def noise(lines):
+    """Log lines of 200 bytes that nothing makes shorter."""
+    request = otlp.logs(lines)
+    for record in request.resource_logs[0].scope_logs[0].log_records:
+        record.body.string_value = os.urandom(200).hex()
+    return request
 
 
 def acknowledged_again(sender):
