@@ -6,13 +6,14 @@ import hmac
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 
@@ -136,6 +137,12 @@ class SeaweedFs:
         return requests.request(
             method, self.endpoint + path, data=body, auth=SignatureV4(self.KEY, self.SECRET), timeout=10
         )
+
+    def objects(self, prefix):
+        """Key → bytes, of at most a thousand objects below `prefix` of the bucket."""
+        listing = self._request("GET", f"/{self.BUCKET}?list-type=2&max-keys=1000&prefix={quote(prefix, safe='')}").text
+        keys, sizes = (re.findall(f"<{tag}>(.*?)</{tag}>", listing) for tag in ("Key", "Size"))
+        return dict(zip(keys, map(int, sizes), strict=True))
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)

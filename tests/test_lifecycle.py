@@ -64,8 +64,38 @@ def test_a_second_server_on_the_same_directory_is_refused(start):
     other.start(wait=False)
     assert other.process.wait(30) != 0
     said = other.log_tail()
-    assert str(server.data_dir) in said, said
+    assert said.count(str(server.data_dir)) == 1, said
     otlp.send(server, "logs", otlp.logs(1))
+
+
+def a_directory_for_the_lock(data_dir):
+    (data_dir / "lock").mkdir()
+    return [str(data_dir / "lock"), "Is a directory"]
+
+
+def text_for_the_catalog(data_dir):
+    (data_dir / "catalog.sqlite").write_text("this is a text file, not a database, and long enough to have a header\n" * 20)
+    return [str(data_dir / "catalog.sqlite"), "not a database"]
+
+
+def a_file_for_the_log(data_dir):
+    (data_dir / "log").write_text("")
+    return [str(data_dir / "log"), "(os error"]
+
+
+@pytest.mark.parametrize("spoil", [a_directory_for_the_lock, text_for_the_catalog, a_file_for_the_log])
+def test_a_store_that_cannot_be_opened_is_said_once(tmp_path, spoil):
+    server = Server(tmp_path / "server")
+    server.data_dir.mkdir(parents=True)
+    said = spoil(server.data_dir)
+    try:
+        server.start(wait=False)
+        assert server.process.wait(30) == 1
+    finally:
+        server.close()
+    (message,) = [line for line in server.log_tail().splitlines() if line.startswith("trefoil: ")]
+    assert message.startswith("trefoil: the store cannot be opened: ")
+    assert [message.count(part) for part in said] == [1, 1], message
 
 
 def test_a_taken_port_is_a_clear_error(start):

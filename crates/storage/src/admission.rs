@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use crate::buffer::Buffer;
 use crate::error::AppendError;
 
@@ -18,9 +20,8 @@ pub(crate) struct Admission {
     in_flight: Arc<AtomicUsize>,
     /// Set while flushes fail: a full buffer will not drain soon then.
     is_flush_failing: AtomicBool,
-    /// Set while the catalog does not say whether a commit happened (`acknowledge: commit`): who came before has to wait
-    /// for the answer, who comes now is better told to come again.
-    is_outcome_unknown: AtomicBool,
+    /// Why nothing is accepted for now (see [`crate::refusal`]).
+    suspended: Mutex<Option<&'static str>>,
 }
 
 /// Memory that a request in flight holds; given back when dropped.
@@ -52,7 +53,7 @@ impl Admission {
             max_bytes,
             in_flight: Arc::default(),
             is_flush_failing: AtomicBool::new(false),
-            is_outcome_unknown: AtomicBool::new(false),
+            suspended: Mutex::new(None),
         }
     }
 
@@ -64,15 +65,20 @@ impl Admission {
         self.is_flush_failing.load(Relaxed)
     }
 
-    pub(crate) fn set_outcome_unknown(&self, unknown: bool) {
-        self.is_outcome_unknown.store(unknown, Relaxed);
+    /// From now on everything is refused, for this reason …
+    pub(crate) fn suspend(&self, reason: &'static str) {
+        *self.suspended.lock() = Some(reason);
+    }
+
+    /// … until now.
+    pub(crate) fn resume(&self) {
+        *self.suspended.lock() = None;
     }
 
     /// Room for a request of `body_bytes`, or a refusal.
     pub(crate) fn reserve(&self, body_bytes: usize) -> Result<Reservation, AppendError> {
-        if self.is_outcome_unknown.load(Relaxed) {
-            let reason = "the catalog is unreachable, and with it what became of the last commit is unknown".to_owned();
-            return Err(AppendError::Unavailable { reason, retry_after: Duration::from_secs(5) });
+        if let Some(reason) = *self.suspended.lock() {
+            return Err(AppendError::suspended(reason));
         }
         let bytes = body_bytes.saturating_mul(EXPANSION);
         let held = self.buffer.size().bytes.saturating_add(self.in_flight.load(Relaxed));
@@ -106,11 +112,15 @@ mod tests {
     }
 
     #[test]
-    fn refuses_while_the_outcome_of_a_commit_is_unknown() {
+    fn refuses_everything_while_suspended() {
         let admission = Admission::new(Arc::new(Buffer::new(1)), 1000);
-        admission.set_outcome_unknown(true);
-        assert!(matches!(admission.reserve(1), Err(AppendError::Unavailable { .. })));
-        admission.set_outcome_unknown(false);
+        admission.suspend("it is late");
+        let refused = admission.reserve(1);
+        assert!(
+            matches!(&refused, Err(AppendError::Unavailable { reason, .. }) if reason == "it is late"),
+            "{refused:?}"
+        );
+        admission.resume();
         assert!(admission.reserve(1).is_ok());
     }
 }

@@ -35,24 +35,30 @@ impl AppendError {
     pub(crate) fn unavailable(reason: impl Into<String>) -> Self {
         AppendError::Unavailable { reason: reason.into(), retry_after: Duration::from_secs(1) }
     }
+
+    /// While nothing is accepted.
+    pub(crate) fn suspended(reason: &str) -> Self {
+        AppendError::Unavailable { reason: reason.to_owned(), retry_after: Duration::from_secs(5) }
+    }
 }
 
-/// Why the store could not be opened, read, flushed or closed.
+/// Why the store could not be opened, read, flushed or closed. The text says everything, causes included: there is no
+/// [`source`](std::error::Error::source) to print after it.
 #[derive(Debug, Error)]
 pub enum StorageError {
     #[error("storage configuration: {0}")]
     Configuration(String),
-    #[error("{path}: {source}", path = path.display())]
-    Io { path: PathBuf, source: std::io::Error },
+    #[error("{path}: {cause}", path = path.display())]
+    Io { path: PathBuf, cause: std::io::Error },
     #[error(
         "the data directory {} is in use by another process; stop that one, or give this one another `storage.path`",
         .0.display()
     )]
     Locked(PathBuf),
     #[error("log: {0}")]
-    Log(#[from] crate::log::LogError),
+    Log(crate::log::LogError),
     #[error("object store: {0}")]
-    ObjectStore(#[from] object_store::Error),
+    ObjectStore(object_store::Error),
     #[error("files: {0}")]
     Files(String),
     #[error("catalog: {0}")]
@@ -61,8 +67,36 @@ pub enum StorageError {
     Closed,
 }
 
+impl From<crate::log::LogError> for StorageError {
+    fn from(error: crate::log::LogError) -> Self {
+        StorageError::Log(error)
+    }
+}
+
 impl From<crate::catalog::CatalogError> for StorageError {
     fn from(error: crate::catalog::CatalogError) -> Self {
         StorageError::Catalog(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_chain_of_causes_says_nothing_twice() {
+        let path = PathBuf::from("/data/log");
+        let cause = || std::io::Error::other("the disk is on fire");
+        let errors = [
+            StorageError::Io { path: path.clone(), cause: cause() },
+            StorageError::Log(crate::log::LogError::Io { path, source: cause() }),
+            StorageError::ObjectStore(object_store::Error::Generic { store: "test", source: cause().into() }),
+        ];
+        for error in errors {
+            assert!(error.to_string().contains("the disk is on fire"), "{error}");
+            assert!(error.source().is_none(), "{error}");
+        }
     }
 }

@@ -2,43 +2,46 @@
 //!
 //! The commit lists the files *and* moves the log position to the generation's end, in one transaction. Before it, a
 //! replay brings the rows back; after it, a replay leaves them out. Whether a commit whose answer got lost happened is
-//! asked of the catalog, never guessed.
+//! asked of the catalog, never guessed: with a log by trying it again, without one by [withdrawing](crate::refusal) it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field};
 use futures::{StreamExt, TryStreamExt};
-use tracing::{debug, info, warn};
+use tokio::time::{Instant, timeout_at};
+use tracing::{debug, info};
 use trefoil_model::promote::Scope;
 use trefoil_model::{Table, Tenant};
 
 use crate::buffer::Frozen;
-use crate::catalog::{CatalogError, Change, NewFile};
+use crate::catalog::{CatalogError, CatalogSnapshot, Change, NewFile};
 use crate::engine::Engine;
-use crate::error::{AppendError, StorageError};
+use crate::error::StorageError;
 use crate::files;
+use crate::refusal::PATIENCE;
 use crate::sequencer::{Acknowledgement, Cut};
 
 /// Files written at once: sorting and encoding is work for a core each.
 const WRITERS: usize = 2;
-/// Between questions to a catalog that does not answer.
-const OUTCOME_RETRY: Duration = Duration::from_millis(500);
 
 /// A flush that has begun.
 pub(crate) struct Pending {
-    frozen: Arc<Frozen>,
-    waiting: Vec<Acknowledgement>,
+    pub frozen: Arc<Frozen>,
+    /// Without a log: who waits for the commit …
+    pub waiting: Vec<Acknowledgement>,
+    /// … and when the first of them will have waited long enough.
+    pub deadline: Option<Instant>,
     /// Once they are written: a commit that failed is tried again with the same files.
-    files: Option<Vec<NewFile>>,
-    /// A commit was sent: it may have happened.
-    is_committing: bool,
+    pub files: Option<Vec<NewFile>>,
+    /// The catalog did not say whether the commit happened.
+    pub is_unanswered: bool,
 }
 
-impl From<Cut> for Pending {
-    fn from(cut: Cut) -> Self {
-        Self { frozen: cut.frozen, waiting: cut.waiting, files: None, is_committing: false }
+impl Pending {
+    fn new(cut: Cut, deadline: Option<Instant>) -> Self {
+        Self { frozen: cut.frozen, waiting: cut.waiting, deadline, files: None, is_unanswered: false }
     }
 }
 
@@ -55,8 +58,15 @@ impl Engine {
         // What an earlier flush left goes first: there is one frozen generation.
         self.finish(&mut pending).await?;
         let sequencer = self.sequencer().map_err(|_| StorageError::Closed)?;
-        *pending = sequencer.freeze().await.map(Pending::from);
+        let deadline = self.deadline();
+        *pending = sequencer.freeze().await.map(|cut| Pending::new(cut, deadline));
         self.finish(&mut pending).await
+    }
+
+    /// Without a log: of the active generation.
+    fn deadline(&self) -> Option<Instant> {
+        let left = PATIENCE.saturating_sub(self.buffer.age().unwrap_or_default());
+        (!self.has_log()).then(|| Instant::now() + left)
     }
 
     /// Flushes what a replay found so far; `end` is the position after the last record.
@@ -64,7 +74,7 @@ impl Engine {
         let mut pending = self.flushing.lock().await;
         self.finish(&mut pending).await?;
         let cut = self.buffer.freeze(end).map(|frozen| Cut { frozen, waiting: Vec::new() });
-        *pending = cut.map(Pending::from);
+        *pending = cut.map(|cut| Pending::new(cut, None));
         self.finish(&mut pending).await
     }
 
@@ -76,89 +86,93 @@ impl Engine {
     async fn finish(&self, slot: &mut Option<Pending>) -> Result<(), StorageError> {
         let Some(pending) = slot.as_mut() else { return Ok(()) };
         let started = Instant::now();
+        debug!(end = pending.frozen.end, rows = pending.frozen.rows, "flushing");
         let result = self.try_finish(pending).await;
-        self.metrics.flush_failing.set(u64::from(result.is_err()));
-        self.admission.set_flush_failing(result.is_err());
-        let outcome = match &result {
-            Ok(()) => Some(Ok(())),
-            Err(error) => {
-                self.metrics.failed("flush");
-                // Without a log nobody was acknowledged: the senders keep their data, so the store need not.
-                (!self.has_log()).then(|| Err(AppendError::unavailable(format!("cannot commit: {error}"))))
-            }
-        };
-        let Some(outcome) = outcome else { return result };
-        let end = pending.frozen.end;
-        self.buffer.remove(end);
-        if let Some(done) = slot.take() {
-            if outcome.is_ok() {
-                self.count(&done, started.elapsed());
-            }
-            for acknowledgement in done.waiting {
-                let _ = acknowledgement.send(outcome.clone());
-            }
+        self.set_flush_failing(result.is_err());
+        if result.is_err() {
+            self.metrics.failed("flush");
         }
-        self.observe_buffer();
-        if outcome.is_ok()
-            && let Ok(sequencer) = self.sequencer()
-        {
-            sequencer.release(end).await;
+        match &result {
+            Ok(()) => {
+                if let Some(done) = slot.take() {
+                    self.succeed(done, started.elapsed()).await;
+                }
+            }
+            // Its rows are acknowledged: they stay until the flush succeeds.
+            Err(_) if self.has_log() => {}
+            Err(error) => {
+                if let Some(mut failed) = slot.take() {
+                    self.refuse(&mut failed, error);
+                    self.settle(failed).await;
+                }
+            }
         }
         result
     }
 
-    /// On return with an error nothing of it is in the catalog, or (with a log) it will turn out when it is tried again.
+    async fn succeed(&self, done: Pending, took: Duration) {
+        let end = done.frozen.end;
+        self.buffer.remove(end);
+        self.count(&done, took);
+        for acknowledgement in done.waiting {
+            let _ = acknowledgement.send(Ok(()));
+        }
+        self.observe_buffer();
+        if let Ok(sequencer) = self.sequencer() {
+            sequencer.release(end).await;
+        }
+    }
+
+    fn set_flush_failing(&self, is_failing: bool) {
+        self.metrics.flush_failing.set(u64::from(is_failing));
+        self.admission.set_flush_failing(is_failing);
+    }
+
+    /// After an error nothing of it is in the catalog, or `is_unanswered` is set.
     async fn try_finish(&self, pending: &mut Pending) -> Result<(), StorageError> {
-        if pending.is_committing {
-            // With the same position the catalog does it once: what did happen is not repeated.
-            debug!(end = pending.frozen.end, "asking the catalog again for a commit without an answer");
-        }
-        if pending.files.is_none() {
-            pending.files = Some(self.write_files(&pending.frozen).await?);
-        }
-        let change = Change {
-            add: pending.files.clone().unwrap_or_default(),
-            log_position: Some((self.writer.clone(), pending.frozen.end)),
-            ..Change::default()
+        let files = match pending.files.clone() {
+            Some(files) => files,
+            None => self.write(pending).await?,
         };
-        pending.is_committing = true;
+        pending.files = Some(files.clone());
+        let log_position = Some((self.writer.clone(), pending.frozen.end));
+        let change = Change { add: files, log_position, ..Change::default() };
         let started = Instant::now();
-        match self.catalog.commit(change).await {
-            Ok(snapshot) => {
-                self.metrics.catalog_commits.inc();
-                self.metrics.catalog_commit_seconds.observe(started.elapsed().as_secs_f64());
-                self.metrics.catalog_snapshot.set(u64::try_from(snapshot).unwrap_or(0));
-                Ok(())
-            }
-            Err(error) if self.has_log() || !error.is_transient() => Err(error.into()),
-            Err(error) if self.did_commit(pending.frozen.end, &error).await => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Asks until the catalog answers: the senders can be told neither yes nor no before.
-    async fn did_commit(&self, end: u64, error: &CatalogError) -> bool {
-        self.admission.set_flush_failing(true);
-        self.metrics.flush_failing.set(1);
-        self.admission.set_outcome_unknown(true);
-        warn!(%error, "the catalog does not say whether a commit happened; its senders wait until it does");
-        let did_commit = loop {
-            match self.catalog.log_position(&self.writer).await {
-                Ok(position) => break position.is_some_and(|position| position >= end),
-                Err(error) => debug!(%error, "still no answer from the catalog"),
-            }
-            tokio::select! {
-                () = tokio::time::sleep(OUTCOME_RETRY) => {}
-                () = self.shutdown.cancelled() => break false,
-            }
+        let committed = match pending.deadline {
+            None => self.catalog.commit(change).await,
+            Some(deadline) => self.catalog.commit_until(change, deadline).await,
         };
-        self.admission.set_outcome_unknown(false);
-        did_commit
+        // With a log it is tried again with the same position, at which the catalog does it once.
+        pending.is_unanswered = matches!(committed, Err(CatalogError::Unanswered { .. }));
+        let snapshot = committed?;
+        self.metrics.catalog_commits.inc();
+        self.metrics.catalog_commit_seconds.observe(started.elapsed().as_secs_f64());
+        self.metrics.catalog_snapshot.set(u64::try_from(snapshot).unwrap_or(0));
+        Ok(())
     }
 
-    async fn write_files(&self, frozen: &Frozen) -> Result<Vec<NewFile>, StorageError> {
-        let snapshot = self.catalog.add_columns(promoted_columns(frozen)).await?;
-        self.promotion.adopt(&snapshot);
+    async fn write(&self, pending: &mut Pending) -> Result<Vec<NewFile>, StorageError> {
+        let columns = self.catalog.add_columns(promoted_columns(&pending.frozen));
+        let Some(deadline) = pending.deadline else {
+            return self.write_files(&pending.frozen, &*columns.await?).await;
+        };
+        let late = |what: &str| format!("no answer in time; check that {what} runs and what slows it down");
+        let snapshot = timeout_at(deadline, columns).await;
+        let snapshot = snapshot.map_err(|_| StorageError::Catalog(late("it")))??;
+        let frozen = pending.frozen.clone();
+        let mut writing = std::pin::pin!(self.write_files(&frozen, &snapshot));
+        if let Ok(written) = timeout_at(deadline, &mut writing).await {
+            return written;
+        }
+        let error = StorageError::Files(late("the object store"));
+        self.refuse(pending, &error);
+        self.set_flush_failing(true);
+        self.outlast(writing).await;
+        Err(error)
+    }
+
+    async fn write_files(&self, frozen: &Frozen, snapshot: &CatalogSnapshot) -> Result<Vec<NewFile>, StorageError> {
+        self.promotion.adopt(snapshot);
         let parts = frozen.tenants.iter().flat_map(|(tenant, tables)| {
             Table::ALL.into_iter().zip(tables).map(move |(table, batches)| (tenant, table, batches))
         });

@@ -28,6 +28,7 @@ mod flush;
 mod ingest;
 mod lock;
 mod maintenance;
+mod refusal;
 mod replay;
 mod sequencer;
 mod snapshot;

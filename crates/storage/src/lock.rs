@@ -16,7 +16,7 @@ impl DirectoryLock {
     pub(crate) fn acquire(directory: &Path) -> Result<Self, StorageError> {
         let io = |path: &Path| {
             let path = path.to_path_buf();
-            move |source| StorageError::Io { path, source }
+            move |cause| StorageError::Io { path, cause }
         };
         fs::create_dir_all(directory).map_err(io(directory))?;
         let path = directory.join("lock");
@@ -24,7 +24,7 @@ impl DirectoryLock {
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(StorageError::Locked(directory.to_path_buf())),
-            Err(TryLockError::Error(source)) => Err(StorageError::Io { path, source }),
+            Err(TryLockError::Error(cause)) => Err(StorageError::Io { path, cause }),
         }
     }
 }

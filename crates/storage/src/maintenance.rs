@@ -16,10 +16,12 @@ const LONGEST_NAP: Duration = Duration::from_secs(1);
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// Soon enough that an object store that is back is noticed before senders give up.
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
+/// Without a log senders wait for the next attempt.
+const LONGEST_RETRY_WITHOUT_LOG: Duration = Duration::from_millis(500);
 
 /// Flushes when the buffer is full or old, until the store shuts down.
 pub(crate) async fn flush_when_due(engine: Arc<Engine>) {
-    let mut retry = Retry::default();
+    let mut retry = Retry::up_to(if engine.has_log() { LONGEST_RETRY } else { LONGEST_RETRY_WITHOUT_LOG });
     loop {
         let nap = match retry.wait() {
             Some(wait) => wait,
@@ -40,6 +42,8 @@ pub(crate) async fn flush_when_due(engine: Arc<Engine>) {
             return;
         }
         match engine.flush().await {
+            // Without a log there may have been nothing to try it with.
+            Ok(()) if engine.admission.is_flush_failing() => {}
             Ok(()) => {
                 if retry.succeeded() {
                     info!("flushes work again");
@@ -76,23 +80,30 @@ fn time_until_due(engine: &Engine) -> Duration {
 }
 
 /// Waits that double from failure to failure.
-#[derive(Debug, Default)]
-struct Retry(Option<Duration>);
+#[derive(Debug)]
+struct Retry {
+    wait: Option<Duration>,
+    longest: Duration,
+}
 
 impl Retry {
+    fn up_to(longest: Duration) -> Self {
+        Self { wait: None, longest }
+    }
+
     fn wait(&self) -> Option<Duration> {
-        self.0
+        self.wait
     }
 
     /// True for the first failure.
     fn failed(&mut self) -> bool {
-        let next = self.0.map_or(FIRST_RETRY, |last| (last * 2).min(LONGEST_RETRY));
-        self.0.replace(next).is_none()
+        let next = self.wait.map_or(FIRST_RETRY, |last| (last * 2).min(self.longest));
+        self.wait.replace(next).is_none()
     }
 
     /// True if there had been failures.
     fn succeeded(&mut self) -> bool {
-        self.0.take().is_some()
+        self.wait.take().is_some()
     }
 }
 

@@ -109,7 +109,7 @@ impl Storage {
             None => Journal::Commit { next_sequence: position, waiting: Vec::new() },
         };
         let (sequencer, ended) = Sequencer::start(journal, buffer, metrics, max_batch_bytes)
-            .map_err(|source| StorageError::Io { path: engine.config.log_directory(), source })?;
+            .map_err(|cause| StorageError::Io { path: engine.config.log_directory(), cause })?;
         engine.sequencer.get_or_init(|| Mutex::new(Some(sequencer)));
 
         let mut tasks = JoinSet::new();
@@ -212,7 +212,7 @@ fn recorded_data_path(url: &str) -> Result<String, StorageError> {
         Some(("file", path)) => path,
         Some(_) => return Ok(url.to_string()),
     };
-    let io = |source| StorageError::Io { path: directory.into(), source };
+    let io = |cause| StorageError::Io { path: directory.into(), cause };
     let absolute = Path::new(directory).canonicalize().or_else(|_| std::path::absolute(directory)).map_err(io)?;
     Ok(absolute.display().to_string())
 }

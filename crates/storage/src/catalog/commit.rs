@@ -352,14 +352,24 @@ fn stats_rows(file: &NewFile, file_id: i64, table_id: i64) -> impl Iterator<Item
 /// Whether the change's log position is the recorded one; an error if it is an earlier one.
 async fn is_done(session: &mut Session, change: &Change) -> Result<bool, Failure> {
     let Some((writer, proposed)) = &change.log_position else { return Ok(false) };
+    Ok(recorded_position(session, writer, *proposed).await? == Some(*proposed))
+}
+
+/// The writer's position; an error if it is beyond `proposed`.
+pub(super) async fn recorded_position(
+    session: &mut Session,
+    writer: &str,
+    proposed: u64,
+) -> Result<Option<u64>, Failure> {
     let sql = "SELECT position FROM trefoil_log_position WHERE writer = $1";
     let recorded: Option<i64> = session.row(sql, &[Arg::Text(writer)]).await?.map(|row| row.get(0)).transpose()?;
-    let Some(recorded) = recorded.map(|recorded| recorded.max(0) as u64) else { return Ok(false) };
-    if recorded > *proposed {
-        let (writer, proposed) = (writer.clone(), *proposed);
-        return Err(Failure::Refused(CatalogError::LogPosition { writer, recorded, proposed }));
+    match recorded.map(|recorded| recorded.max(0) as u64) {
+        Some(recorded) if recorded > proposed => {
+            let writer = writer.to_string();
+            Err(Failure::Refused(CatalogError::LogPosition { writer, recorded, proposed }))
+        }
+        recorded => Ok(recorded),
     }
-    Ok(recorded == *proposed)
 }
 
 async fn set_log_position(session: &mut Session, change: &Change) -> Result<(), Failure> {

@@ -55,6 +55,13 @@ pub enum CatalogError {
     #[error("the catalog database {database} stayed busy through {attempts} attempts: {source}")]
     Busy { database: String, attempts: u32, source: sqlx::Error },
 
+    /// Commit the same change again, or withdraw it.
+    #[error("the catalog database {database} did not say whether a commit happened: {reason}")]
+    Unanswered { database: String, reason: String },
+
+    #[error("the catalog database {database} did not answer in time; check that it runs and what slows it down")]
+    Late { database: String },
+
     #[error("the catalog database {database} failed: {source}")]
     Database { database: String, source: sqlx::Error },
 }
@@ -62,6 +69,12 @@ pub enum CatalogError {
 impl CatalogError {
     /// Whether the same call may succeed later without anyone doing anything but waiting.
     pub fn is_transient(&self) -> bool {
-        matches!(self, CatalogError::Unreachable { .. } | CatalogError::Busy { .. })
+        matches!(
+            self,
+            CatalogError::Unreachable { .. }
+                | CatalogError::Busy { .. }
+                | CatalogError::Unanswered { .. }
+                | CatalogError::Late { .. }
+        )
     }
 }

@@ -263,7 +263,8 @@ fn table_columns(
                 database: database.name.clone(),
                 reason: format!("table {}: {reason}", table.name()),
             })?;
-        columns.push(Column { nullable: field.is_nullable(), ..found });
+        // One that was added later is nullable, whatever the schema says: older files are without it.
+        columns.push(Column { nullable: field.is_nullable() || found.nullable, ..found });
     }
     for row in recorded.iter().filter(|row| row.parent.is_none() && base.field_with_name(&row.name).is_err()) {
         let Some(data_type) = promoted_type(&row.column_type) else {

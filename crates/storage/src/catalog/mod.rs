@@ -19,20 +19,25 @@ mod migrations;
 mod retry;
 mod snapshot;
 mod stats;
+mod upgrade;
+mod withdraw;
 
 pub use change::{Change, ColumnStats, FileId, NewFile};
 pub use columns::{Column, TableColumns};
 pub use error::CatalogError;
 pub use snapshot::{Bounds, CatalogSnapshot, DataFile, pruning_columns};
+pub use withdraw::Withdrawn;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 use arrow::datatypes::Field;
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
 use trefoil_model::Table;
 use uuid::Uuid;
 
@@ -61,7 +66,8 @@ struct Inner {
 
 impl Catalog {
     /// Opens the catalog at `url` (`sqlite:<path>`, made if it is missing, or `postgres://…`) for files under
-    /// `data_path` (a directory or an object store URL), making the tables if there are none.
+    /// `data_path` (a directory or an object store URL), making the tables if there are none and adding columns that an
+    /// older release did not know.
     pub async fn open(url: &str, data_path: &str) -> Result<Catalog, CatalogError> {
         let database = Database::open(url).await?;
         migrations::run(&database).await?;
@@ -77,40 +83,98 @@ impl Catalog {
     }
 
     /// Does all of `change` or nothing; returns the id of the snapshot in which it is done (the present one if there was
-    /// nothing to do). Waits for other writers and tries again, within bounds, while the database is busy or away. After
-    /// an error that [`is transient`](CatalogError::is_transient) it may have happened all the same (the answer got
-    /// lost): commit the same change again, with its `log_position`, or its `remove`, it is not done twice.
+    /// nothing to do). Waits for other writers and tries again, within bounds, while the database is busy or away. Only
+    /// after [`CatalogError::Unanswered`] it may have happened all the same: commit the same change again, with its
+    /// `log_position`, or its `remove`, it is not done twice; or [`withdraw`](Catalog::withdraw) it.
     pub async fn commit(&self, change: Change) -> Result<i64, CatalogError> {
+        let id = self.transact(&change, &AtomicBool::new(false)).await?;
+        self.read_back(id).await;
+        Ok(id)
+    }
+
+    /// As [`Catalog::commit`], but gives up at the deadline.
+    pub async fn commit_until(&self, change: Change, deadline: Instant) -> Result<i64, CatalogError> {
+        let is_unanswered = AtomicBool::new(false);
+        let committed = timeout_at(deadline, self.transact(&change, &is_unanswered)).await;
+        let id = committed.unwrap_or_else(|_| Err(self.late(&is_unanswered)))?;
+        if timeout_at(deadline, self.read_back(id)).await.is_err() {
+            tracing::debug!(snapshot = id, "no time left to read the commit back; the next read does");
+        }
+        Ok(id)
+    }
+
+    /// `is_unanswered` tells, also if the call is cut off, whether the transaction may have been committed.
+    async fn transact(&self, change: &Change, is_unanswered: &AtomicBool) -> Result<i64, CatalogError> {
         let database = &self.inner.database;
-        let known = self.inner.current.load_full();
         let _turn = self.inner.commits.lock().await;
         if change.is_empty() {
-            return Ok(known.id());
+            return Ok(self.cached().id());
         }
-        commit::validate(&change, |table| self.inner.current.load().columns(table).clone())?;
-        let table_ids = Table::ALL.map(|table| known.columns(table).table_id());
+        commit::validate(change, |table| self.inner.current.load().columns(table).clone())?;
+        let table_ids = self.table_ids();
         let token = Uuid::now_v7().to_string();
-        let id = retry(database, |attempt| {
-            let (change, table_ids, token) = (&change, &table_ids, &token);
+        tracing::debug!(add = change.add.len(), remove = change.remove.len(), "committing");
+        let committed = retry(database, |attempt| {
+            let (table_ids, token) = (&table_ids, &token);
             async move {
                 let mut session = database.write().await?;
-                // The connection may have been lost after the commit arrived.
-                if attempt > 1
-                    && let Some(id) = commit::find(&mut session, token).await?
-                {
-                    return Ok(id);
+                if attempt > 1 {
+                    // The connection may have been lost after the commit arrived. Whoever made it has ended by now: this
+                    // transaction began after it.
+                    if let Some(id) = commit::find(&mut session, token).await? {
+                        return Ok(id);
+                    }
+                    is_unanswered.store(false, Relaxed);
                 }
                 let id = commit::apply(&mut session, change, table_ids, token).await?;
+                is_unanswered.store(true, Relaxed);
                 session.commit().await?;
                 Ok(id)
             }
             .boxed()
         })
-        .await?;
+        .await;
+        match &committed {
+            Ok(snapshot) => tracing::debug!(snapshot, "committed"),
+            Err(error) => tracing::debug!(%error, "failed to commit"),
+        }
+        committed.map_err(|error| match is_unanswered.load(Relaxed) {
+            true => CatalogError::Unanswered { database: database.name.clone(), reason: error.to_string() },
+            false => error,
+        })
+    }
+
+    fn late(&self, is_unanswered: &AtomicBool) -> CatalogError {
+        let database = self.inner.database.name.clone();
+        match is_unanswered.load(Relaxed) {
+            true => CatalogError::Unanswered { database, reason: "there was no answer in time".to_string() },
+            false => CatalogError::Late { database },
+        }
+    }
+
+    async fn read_back(&self, id: i64) {
+        if id == self.cached().id() {
+            return;
+        }
         if let Err(error) = self.refresh().await {
             tracing::warn!(%error, snapshot = id, "the catalog was committed to but could not be read back; reads will try again");
         }
-        Ok(id)
+    }
+
+    /// Sees to it that files are not listed whose commit, with `writer`'s log position `position`, stayed
+    /// [unanswered](CatalogError::Unanswered): forbids the commit if it has not happened, else takes out the files at
+    /// `paths`. May be repeated, also after an error. Until it has returned, commit nothing else of this writer.
+    pub async fn withdraw(&self, writer: &str, position: u64, paths: &[String]) -> Result<Withdrawn, CatalogError> {
+        let database = &self.inner.database;
+        let _turn = self.inner.commits.lock().await;
+        let table_ids = self.table_ids();
+        let withdraw = async || {
+            let mut session = database.write().await?;
+            let withdrawn = withdraw::withdraw(&mut session, &table_ids, writer, position, paths).await?;
+            session.commit().await?;
+            Ok(withdrawn)
+        };
+        retry(database, |_| withdraw().boxed()).await
     }
 
     /// The newest snapshot: one tiny query when nothing happened since the last, else a read of what changed.
@@ -245,7 +309,7 @@ async fn newest(database: &Database) -> Result<i64, Failure> {
     Ok(newest.ok_or(sqlx::Error::RowNotFound)?)
 }
 
-/// Makes the lake if the database has none, else checks that it is one this program may use.
+/// Makes the lake if the database has none, else checks that it is one this program may use and brings it up to date.
 async fn prepare(database: &Database, data_path: &str) -> Result<(), Failure> {
     let mut session = database.write().await?;
     if !exists(&mut session).await? {
@@ -261,6 +325,12 @@ async fn prepare(database: &Database, data_path: &str) -> Result<(), Failure> {
     let recorded = setting(&mut session, "data_path").await?;
     if recorded.trim_end_matches('/') != data_path.trim_end_matches('/') {
         return refuse(CatalogError::DataPath { database: name(), recorded, configured: data_path.to_string() });
+    }
+    let table_ids = load::table_ids(database, &mut session).await?;
+    let added = upgrade::add_missing_columns(&mut session, &table_ids).await?;
+    if !added.is_empty() {
+        session.commit().await?;
+        tracing::info!(columns = added.join(", "), "the catalog was of an older release; columns were added");
     }
     Ok(())
 }

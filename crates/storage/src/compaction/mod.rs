@@ -102,6 +102,7 @@ impl Compactor {
         let started = Instant::now();
         let snapshot = self.catalog.snapshot().await?;
         let Some(job) = plan::next_job(&snapshot, &self.options, Utc::now()) else { return Ok(None) };
+        tracing::debug!(table = job.table.name(), files = job.files.len(), "compacting");
         let columns = snapshot.columns(job.table);
         let file = merge::merge(&self.files, &self.reader, columns, &job).await?;
         let compacted = Compacted {

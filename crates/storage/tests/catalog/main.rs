@@ -15,7 +15,7 @@ use sqlx::AssertSqlSafe;
 use tempfile::TempDir;
 use trefoil_model::{Table, Tenant};
 use trefoil_storage::catalog::{
-    Catalog, CatalogError, CatalogSnapshot, Change, ColumnStats, FileId, NewFile, table_directory,
+    Catalog, CatalogError, CatalogSnapshot, Change, ColumnStats, FileId, NewFile, Withdrawn, table_directory,
 };
 use uuid::Uuid;
 
@@ -92,11 +92,13 @@ on_every_database! {
     keeps_concurrent_writers_apart
     adds_a_column_once
     moves_log_positions_forward_with_the_files
+    withdraws_a_commit_whether_or_not_it_happened
     expires_only_what_nobody_reads
     recovers_from_sleeping_through_an_expiry
     follows_changes_of_other_clients
     refuses_nonsense
     refuses_a_newer_lake
+    adds_the_columns_that_an_older_release_did_not_know
     refuses_another_data_path
 }
 
@@ -378,6 +380,55 @@ async fn moves_log_positions_forward_with_the_files(lake: Lake) {
     assert_eq!(catalog.log_position("w").await.unwrap(), Some(11));
 }
 
+async fn withdraws_a_commit_whether_or_not_it_happened(lake: Lake) {
+    let catalog = lake.open().await;
+    let known = catalog.snapshot().await.unwrap();
+    let change = |position| Change {
+        log_position: Some(("w".to_string(), position)),
+        ..added(vec![file(&known, Table::Logs, "acme", 1), file(&known, Table::Spans, "acme", 1)])
+    };
+    let paths = |change: &Change| change.add.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+    let listed = async || {
+        let snapshot = catalog.snapshot().await.unwrap();
+        (snapshot.all_files(Table::Logs).count(), snapshot.all_files(Table::Spans).count())
+    };
+
+    // It has not happened, and does nothing when it arrives late. As often as it is said.
+    let lost = change(10);
+    for _ in 0..2 {
+        assert_eq!(catalog.withdraw("w", 10, &paths(&lost)).await.unwrap(), Withdrawn::Prevented);
+    }
+    catalog.commit(lost).await.unwrap();
+    assert_eq!(listed().await, (0, 0));
+
+    // It has happened.
+    let happened = change(11);
+    catalog.commit(happened.clone()).await.unwrap();
+    assert_eq!(listed().await, (1, 1));
+    for _ in 0..2 {
+        let withdrawn = catalog.withdraw("w", 11, &paths(&happened)).await.unwrap();
+        assert_eq!(withdrawn, Withdrawn::Undone { replaced: 0 });
+        assert_eq!(listed().await, (0, 0));
+    }
+    assert_eq!(lake.number("SELECT sum(record_count) FROM ducklake_table_stats").await, 0);
+
+    // It has happened, and somebody has merged one of the files since.
+    let merged = change(12);
+    catalog.commit(merged.clone()).await.unwrap();
+    let source = ids(&*catalog.snapshot().await.unwrap(), Table::Logs);
+    catalog.commit(Change { remove: source, ..added(vec![file(&known, Table::Logs, "acme", 1)]) }).await.unwrap();
+    let withdrawn = catalog.withdraw("w", 12, &paths(&merged)).await.unwrap();
+    assert_eq!(withdrawn, Withdrawn::Undone { replaced: 1 });
+    assert_eq!(listed().await, (1, 0));
+
+    // Others, and what comes next, are not touched.
+    catalog.commit(change(13)).await.unwrap();
+    assert_eq!(listed().await, (2, 1));
+    let error = catalog.withdraw("w", 12, &paths(&merged)).await.unwrap_err();
+    assert!(matches!(error, CatalogError::LogPosition { recorded: 13, proposed: 12, .. }), "{error}");
+    assert_eq!(catalog.withdraw("other", 12, &[]).await.unwrap(), Withdrawn::Prevented);
+}
+
 async fn expires_only_what_nobody_reads(lake: Lake) {
     let catalog = lake.open().await;
     let known = catalog.snapshot().await.unwrap();
@@ -486,6 +537,39 @@ async fn refuses_a_newer_lake(lake: Lake) {
     lake.execute("UPDATE trefoil_migrations SET version = 99").await;
     let error = Catalog::open(&lake.url, DATA_PATH).await.unwrap_err();
     assert!(matches!(error, CatalogError::NewerApplication { found: 99, known: 1, .. }), "{error}");
+}
+
+async fn adds_the_columns_that_an_older_release_did_not_know(lake: Lake) {
+    let catalog = lake.open().await;
+    let route = vec![(Table::Spans, Field::new("span.http.route", DataType::Utf8View, true))];
+    let before = catalog.add_columns(route).await.unwrap();
+    let highest = before.columns(Table::Spans).all().iter().map(|column| column.id).max().unwrap();
+    // A scalar, and a list with everything inside it.
+    let events = before.columns(Table::Spans).get("events").unwrap().id;
+    let of_events = "table_id = 1 AND column_id >= $first AND column_id < $first + 6";
+    let of_events = of_events.replace("$first", &events.to_string());
+    assert_eq!(lake.execute(&format!("DELETE FROM ducklake_column WHERE {of_events}")).await, 6);
+    let kind = "DELETE FROM ducklake_column WHERE column_name = 'kind' AND table_id = 1";
+    assert_eq!(lake.execute(kind).await, 1);
+
+    let after = lake.open().await.snapshot().await.unwrap();
+    let columns = after.columns(Table::Spans);
+    assert_eq!(after.id(), before.id() + 1);
+    let names = |columns: &[trefoil_storage::catalog::Column]| {
+        columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(columns.all()), names(before.columns(Table::Spans).all()));
+    for name in ["kind", "events"] {
+        let (old, new) = (before.columns(Table::Spans).get(name).unwrap(), columns.get(name).unwrap());
+        assert!(new.nullable && new.id > highest.max(old.id), "{new:?}");
+        assert_eq!(new.data_type, old.data_type);
+    }
+    assert_eq!(names(columns.promoted()), ["span.http.route"]);
+    // A process that runs meanwhile sees them too, and it is done once.
+    assert_eq!(contents(&catalog.snapshot().await.unwrap()), contents(&after));
+    assert_eq!(lake.open().await.snapshot().await.unwrap().id(), after.id());
+    let altered = "SELECT count(*) FROM ducklake_snapshot_changes WHERE changes_made = 'altered_table:1'";
+    assert_eq!(lake.number(altered).await, 2);
 }
 
 async fn refuses_another_data_path(lake: Lake) {

@@ -125,16 +125,24 @@ pub async fn wait_until<F: Future<Output = bool>>(what: &str, mut condition: imp
     }
 }
 
-/// An object store that refuses to be written to on demand.
+/// An object store that refuses to be written to, or does not answer, on demand.
 #[derive(Debug, Clone)]
 pub struct Failing {
     inner: Arc<dyn ObjectStore>,
     pub is_down: Arc<AtomicBool>,
+    /// What is written waits until this is over.
+    pub is_stuck: Arc<AtomicBool>,
 }
 
 impl Failing {
     pub fn new(inner: Arc<dyn ObjectStore>) -> Self {
-        Self { inner, is_down: Arc::default() }
+        Self { inner, is_down: Arc::default(), is_stuck: Arc::default() }
+    }
+
+    async fn wait(&self) {
+        while self.is_stuck.load(SeqCst) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -154,6 +162,7 @@ impl fmt::Display for Failing {
 #[async_trait::async_trait]
 impl ObjectStore for Failing {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        self.wait().await;
         self.check()?;
         self.inner.put_opts(location, payload, options).await
     }
