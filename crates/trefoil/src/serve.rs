@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use trefoil_api::ApiState;
 use trefoil_api::internal::Readiness;
 use trefoil_model::Tenancy;
-use trefoil_pipeline::Store;
 use trefoil_pipeline::component::Health;
 use trefoil_pipeline::graph::{Graph, ReloadError, Resources};
+use trefoil_pipeline::{Metrics, Store};
 use trefoil_query::Engine;
 use trefoil_storage::Storage;
 
@@ -44,6 +44,8 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
 
     let listeners = bind(&configuration).await?;
     let mut registry = Registry::default();
+    let metrics = Metrics::default();
+    metrics.register(&mut registry);
     let storage = Storage::open(configuration.storage.clone()).await.context("the store cannot be opened")?;
     storage.register_metrics(&mut registry);
     let store: Arc<dyn Store> = Arc::new(StorageStore(storage.clone()));
@@ -64,6 +66,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         tenancy: configuration.tenancy.into(),
         data_dir: configuration.storage.path.join("components"),
         health: Health::default(),
+        metrics,
         grace: GRACE,
     };
     let served = match Graph::start(configuration.pipelines, resources).await {

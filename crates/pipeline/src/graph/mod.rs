@@ -22,8 +22,10 @@ use crate::component::{
     ComponentError, ComponentId, Context, Downstream, Exporter, Extension, Generation, Health, Receiver,
 };
 use crate::config::{Configuration, Node};
+use crate::metrics::Metrics;
 use crate::store::Store;
 
+mod counted;
 mod fan_out;
 mod gate;
 mod plan;
@@ -38,6 +40,7 @@ pub struct Resources {
     /// Where components keep state.
     pub data_dir: PathBuf,
     pub health: Health,
+    pub metrics: Metrics,
     /// How long a receiver may finish, and how long an exporter may send, when it has to go.
     pub grace: Duration,
 }
@@ -50,6 +53,7 @@ impl Resources {
             tenancy: self.tenancy,
             data_dir: self.data_dir.clone(),
             health: self.health.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 }
@@ -140,7 +144,7 @@ impl Graph {
             graph.shutdown().await;
             return Err(error);
         }
-        graph.configuration = Arc::new(configuration);
+        graph.adopt(Arc::new(configuration));
         graph.resources.health.set_ready(true);
         Ok(graph)
     }
@@ -148,19 +152,26 @@ impl Graph {
     /// Changes to `next`. Receivers and exporters whose configuration is the same are kept, connections and queues
     /// included. If `next` cannot run, what ran before does so again.
     pub async fn reload(&mut self, next: Configuration) -> Result<Changes, ReloadError> {
-        let plan = self.plan(&next).map_err(ReloadError::Kept)?;
-        let reason = match self.change(&next, plan).await {
+        let before = self.configuration.clone();
+        let changed = match self.plan(&next) {
+            Ok(plan) => self.change(&next, plan).await,
+            Err(reason) => {
+                self.adopt(before);
+                return Err(ReloadError::Kept(reason));
+            }
+        };
+        let reason = match changed {
             Ok(changes) => {
-                self.configuration = Arc::new(next);
+                self.adopt(Arc::new(next));
                 return Ok(changes);
             }
             Err(reason) => reason,
         };
-        let before = self.configuration.clone();
         let restored = match self.plan(&before) {
             Ok(plan) => self.change(&before, plan).await,
             Err(error) => Err(error),
         };
+        self.adopt(before);
         match restored {
             Ok(_) => Err(ReloadError::Kept(reason)),
             Err(restoring) => {
@@ -181,6 +192,18 @@ impl Graph {
         if let Err(error) = stopped {
             tracing::error!(%error, "the pipelines did not shut down");
         }
+    }
+
+    /// `configuration` is what runs now; components that it does not have lose their metrics.
+    fn adopt(&mut self, configuration: Arc<Configuration>) {
+        let Configuration { receivers, processors, exporters, .. } = &*configuration;
+        let names = |id: &ComponentId, name: &str| id.to_string() == name;
+        self.resources.metrics.retain(
+            |name| receivers.keys().any(|id| names(id, name)),
+            |name| processors.keys().any(|id| names(id, name)),
+            |name| exporters.keys().any(|id| names(id, name)),
+        );
+        self.configuration = configuration;
     }
 
     fn plan(&self, next: &Configuration) -> Result<Plan, GraphError> {

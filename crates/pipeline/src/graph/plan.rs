@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use trefoil_model::Signal;
 
+use super::counted::Counted;
 use super::fan_out::fan_out;
 use super::{GraphError, Resources, Running, RunningReceiver};
 use crate::component::{Component, ComponentId, Connector, Downstream, Exporter, Extension, Generation, Processor};
@@ -122,12 +123,15 @@ fn build_pipeline(
     let mut entry = fan_out(ends);
     for id in pipeline.processors.iter().rev() {
         let Some(configured) = next.processors.get(id) else { continue };
+        let signal = pipeline.id.signal;
+        let metrics = resources.metrics.processor(id, signal);
+        let outgoing = Arc::new(Counted { items: metrics.outgoing, next: entry });
         let processor: Arc<dyn Processor> = configured
             .config
-            .build(resources.context(id), pipeline.id.signal, entry)
+            .build(resources.context(id), signal, outgoing)
             .map_err(GraphError::of("processors", id))?;
         middle.components.push((format!("processors.{id}"), processor.clone()));
-        entry = processor;
+        entry = Arc::new(Counted { items: metrics.incoming, next: processor });
     }
     Ok(entry)
 }

@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 use trefoil_model::{Signal, Tenant};
 
 use super::*;
+use crate::metrics::Metrics;
 
 /// Delivers only while it has permits, or fails while `down`.
 struct Gate {
@@ -60,7 +61,9 @@ fn parcel(body: &'static str) -> Parcel {
 
 fn start(gate: &Arc<Gate>, config: QueueConfig, directory: &std::path::Path) -> Queue {
     let retry = RetryConfig { initial_interval: Duration::from_millis(5), ..RetryConfig::default() };
-    Queue::start("test".into(), config, retry, gate.clone(), directory.to_path_buf()).unwrap()
+    let metrics = Metrics::default();
+    let reports = Reports { exporter: "test".into(), sent: metrics.exporter("test"), queue: metrics.queue("test") };
+    Queue::start(reports, config, retry, gate.clone(), directory.to_path_buf()).unwrap()
 }
 
 fn small(queue_size: u64, sizer: Sizer) -> QueueConfig {

@@ -12,6 +12,7 @@ use trefoil_model::tenant::{NoTenant, TENANT_HEADER, Tenancy};
 use trefoil_model::{Signal, Tenant};
 
 use crate::component::Downstream;
+use crate::metrics::RequestMetrics;
 use crate::net::body::Admission;
 use crate::telemetry::{Accepted, Consumer, Origin, Payload, Refused, Telemetry};
 
@@ -46,6 +47,7 @@ impl Intake {
     /// Hands the protobuf body of one request to the pipelines.
     pub async fn deliver(
         &self,
+        request: &mut RequestMetrics<'_>,
         tenant: Tenant,
         signal: Signal,
         body: Bytes,
@@ -53,10 +55,13 @@ impl Intake {
     ) -> Result<Accepted, Refused> {
         let mut telemetry = Telemetry::new(tenant, Payload::from_bytes(signal, body));
         telemetry.origin = origin;
-        tokio::select! {
-            result = self.downstream.consume(telemetry) => result,
+        let items = telemetry.payload.items();
+        let answer = tokio::select! {
+            answer = self.downstream.consume(telemetry) => answer,
             () = self.refusing.cancelled() => Err(Refused::unavailable("the receiver is shutting down")),
-        }
+        };
+        request.delivered(signal, items, &answer);
+        answer
     }
 
     /// Answers every request under way, and all that follow, with a retryable error.
