@@ -24,6 +24,7 @@ use trefoil_storage::Storage;
 use crate::cli::ServeArgs;
 use crate::configuration::Configuration;
 use crate::listeners::Listener;
+use crate::metrics;
 use crate::store::StorageStore;
 use crate::telemetry::Telemetry;
 
@@ -43,11 +44,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     }
 
     let listeners = bind(&configuration).await?;
-    let mut registry = Registry::default();
-    let metrics = Metrics::default();
-    metrics.register(&mut registry);
     let storage = Storage::open(configuration.storage.clone()).await.context("the store cannot be opened")?;
-    storage.register_metrics(&mut registry);
     let store: Arc<dyn Store> = Arc::new(StorageStore(storage.clone()));
     telemetry.store_into(store.clone());
 
@@ -55,7 +52,8 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let closing = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let api = api_state(&configuration, &storage)?;
-    let registry = Arc::new(registry);
+    let metrics = Metrics::default();
+    let registry = Arc::new(metrics::registry(&storage, &metrics));
     for listener in listeners {
         let router = router(listener.name(), &api, &registry, &readiness);
         listener.serve(router, &mut tasks, closing.clone());
