@@ -32,6 +32,9 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
+/// The `receiver` in metrics of what comes in by Trefoil's main listener. It is no component, so no reload removes it.
+pub const MAIN_LISTENER: &str = "listeners/main";
+
 /// What components get from the program around them.
 #[derive(Clone)]
 pub struct Resources {
@@ -41,6 +44,9 @@ pub struct Resources {
     pub data_dir: PathBuf,
     pub health: Health,
     pub metrics: Metrics,
+    /// The graph leads it to the pipelines of the `otlp` receivers, for OTLP that comes in by other listeners: begin with
+    /// [`Downstream::not_running`].
+    pub otlp: Downstream,
     /// How long a receiver may finish, and how long an exporter may send, when it has to go.
     pub grace: Duration,
 }
@@ -199,7 +205,7 @@ impl Graph {
         let Configuration { receivers, processors, exporters, .. } = &*configuration;
         let names = |id: &ComponentId, name: &str| id.to_string() == name;
         self.resources.metrics.retain(
-            |name| receivers.keys().any(|id| names(id, name)),
+            |name| name == MAIN_LISTENER || receivers.keys().any(|id| names(id, name)),
             |name| processors.keys().any(|id| names(id, name)),
             |name| exporters.keys().any(|id| names(id, name)),
         );
@@ -221,13 +227,14 @@ impl Graph {
             component.hurry();
         }
         self.stop_receivers(leaving, &mut changes).await;
-        let behind = self.receivers.values().map(|receiver| gate.close(&receiver.downstream)).collect();
+        let doors = self.receivers.values().map(|receiver| &receiver.downstream).chain([&self.resources.otlp]);
+        let behind = doors.map(|downstream| gate.close(downstream)).collect();
         self.drain(behind).await;
         self.stop_middle().await;
         self.stop_exporters(next, &mut changes).await;
         self.stop_extensions(|id| is_replaced(id, &plan.extensions), &mut changes).await;
 
-        let Plan { extensions, exporters, middle, receivers, mut behind } = plan;
+        let Plan { extensions, exporters, middle, receivers, mut behind, otlp } = plan;
         for (id, running) in extensions {
             running.component.start().await.map_err(GraphError::of("extensions", &id))?;
             changes.started.push(format!("extensions.{id}"));
@@ -246,6 +253,10 @@ impl Graph {
             receiver.downstream.swap(Generation::new(behind.remove(id).unwrap_or_default()));
             changes.kept.push(format!("receivers.{id}"));
         }
+        self.resources.otlp.swap(match next.pipelines.is_empty() {
+            true => Generation::not_running(),
+            false => Generation::new(otlp),
+        });
         gate.open();
         for (id, receiver) in receivers {
             receiver.component.start().await.map_err(GraphError::of("receivers", &id))?;

@@ -150,7 +150,9 @@ impl ExporterConfig for TestConfig {
 fn registry() -> Registry {
     let signals = &Signal::ALL;
     Registry {
-        receivers: vec![ReceiverFactory { kind: "in", signals, parse: |s| Ok(Box::new(s.parse::<TestConfig>()?)) }],
+        receivers: ["in", "otlp"]
+            .map(|kind| ReceiverFactory { kind, signals, parse: |s| Ok(Box::new(s.parse::<TestConfig>()?)) })
+            .to_vec(),
         processors: vec![ProcessorFactory { kind: "mark", signals, parse: |s| Ok(Box::new(s.parse::<TestConfig>()?)) }],
         exporters: vec![ExporterFactory { kind: "out", signals, parse: |s| Ok(Box::new(s.parse::<TestConfig>()?)) }],
         connectors: connectors::FACTORIES.to_vec(),
@@ -174,6 +176,7 @@ fn resources() -> Resources {
         data_dir: PathBuf::from("unused"),
         health: Health::default(),
         metrics: Metrics::default(),
+        otlp: Downstream::not_running(),
         grace: Duration::from_secs(5),
     }
 }
@@ -251,6 +254,51 @@ async fn items_are_counted_between_components_also_after_a_reload() {
     assert!(text.contains(&counter("incoming", "mark/2", 4)), "it counts on:\n{text}");
     assert!(!text.contains("mark/1"), "it is gone:\n{text}");
     graph.shutdown().await;
+}
+
+#[tokio::test]
+async fn other_listeners_reach_the_pipelines_of_otlp_receivers() {
+    let journal = Journal::of("door");
+    let yaml = "
+receivers: {in: {journal: door}, otlp/1: {journal: door}}
+processors: {mark: {journal: door}}
+exporters: {out: {journal: door}}
+service:
+  pipelines:
+    traces: {receivers: [in, otlp/1], processors: [], exporters: [out]}
+    logs: {receivers: [in], exporters: [out]}
+";
+    let resources = resources();
+    let door = resources.otlp.clone();
+    let send = async || {
+        let payload = Payload::from_bytes(Signal::Traces, Bytes::from_static(b"x"));
+        door.consume(Telemetry::new(Tenant::default(), payload)).await
+    };
+    assert!(door.takes(Signal::Logs) && send().await.unwrap_err().is_retryable(), "not running yet");
+    let mut graph = Graph::start(configuration(yaml), resources).await.unwrap();
+    journal.take();
+    send().await.unwrap();
+    assert_eq!(journal.take(), ["out got x"]);
+    assert!(!door.takes(Signal::Logs), "only `in` takes logs");
+
+    // The requests of this door, too, wait for a reload to end.
+    journal.blocked.store(true, Ordering::SeqCst);
+    let mut first = Box::pin(send());
+    assert!(futures::poll!(first.as_mut()).is_pending());
+    let next = configuration(&yaml.replace("processors: []", "processors: [mark]"));
+    let mut reload = Box::pin(graph.reload(next));
+    assert!(futures::poll!(reload.as_mut()).is_pending());
+    let mut second = Box::pin(send());
+    assert!(futures::poll!(second.as_mut()).is_pending());
+    journal.blocked.store(false, Ordering::SeqCst);
+    journal.unblock.notify_waiters();
+    first.await.unwrap();
+    reload.await.unwrap();
+    second.await.unwrap();
+    assert_eq!(journal.take(), ["out got x", "start mark", "out got x>mark"]);
+
+    graph.shutdown().await;
+    assert!(send().await.unwrap_err().is_retryable(), "not running any more");
 }
 
 #[tokio::test]

@@ -93,9 +93,7 @@ impl Endpoint {
     async fn unary(&self, parts: http::request::Parts, body: Body) -> Result<Bytes, Status> {
         let mut metrics = self.metrics.begin();
         let tenant = self.intake.tenant(&parts.headers).map_err(|e| Answer::from(e).to_grpc())?;
-        if !self.intake.takes(self.signal) {
-            return Err(Status::unimplemented(format!("no pipeline takes {} from this receiver", self.signal)));
-        }
+        self.intake.check_taken(self.signal).map_err(|answer| answer.to_grpc())?;
         let encoding = grpc::encoding(parts.headers.get("grpc-encoding").and_then(|name| name.to_str().ok()))?;
         let limit = self.limits.max_message_size;
 

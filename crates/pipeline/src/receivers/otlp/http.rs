@@ -115,10 +115,7 @@ async fn export(State(endpoint): State<Endpoint>, request: Request) -> Response 
 impl Endpoint {
     async fn take(&self, form: Form, request: Request) -> Result<Accepted, Answer> {
         let mut metrics = self.metrics.begin();
-        if !self.intake.takes(self.signal) {
-            let message = format!("no pipeline takes {} from this receiver", self.signal);
-            return Err(Answer::new(StatusCode::NOT_FOUND, Code::Unimplemented, message));
-        }
+        self.intake.check_taken(self.signal)?;
         let (parts, body) = request.into_parts();
         let tenant = self.intake.tenant(&parts.headers)?;
         let encoding = self.encoding(&parts.headers)?;

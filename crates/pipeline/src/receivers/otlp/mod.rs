@@ -50,7 +50,7 @@ pub fn http_router(
     metrics: TransportMetrics,
 ) -> Router {
     let intake = Intake::new(downstream, tenancy, in_flight_bytes.unwrap_or(DEFAULT_IN_FLIGHT_BYTES));
-    http::routes(intake, limits, &Paths::default(), metrics)
+    http::routes(intake.of_another_listener(), limits, &Paths::default(), metrics)
 }
 
 impl ReceiverConfig for Config {
