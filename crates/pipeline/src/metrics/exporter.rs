@@ -73,8 +73,8 @@ impl Exporters {
 /// Of one exporter.
 #[derive(Debug, Clone)]
 pub struct ExporterMetrics {
-    sent: ItemCounters,
-    failed: ItemCounters,
+    pub sent: ItemCounters,
+    pub failed: ItemCounters,
 }
 
 impl ExporterMetrics {

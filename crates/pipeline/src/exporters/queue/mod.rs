@@ -392,11 +392,11 @@ impl Inner {
         {
             self.forget(sequence).await;
         }
-        self.free(entry.size);
         let kept = interrupted && sequence.is_some();
         if !kept {
             self.reports.sent.answered(parcel.signal, parcel.items, &result);
         }
+        self.free(entry.size);
         match entry.reply {
             Some(reply) => {
                 let _ = reply.send(result);
