@@ -20,7 +20,7 @@ use trefoil_pipeline::net::compression::{Encoding, compress};
 use trefoil_pipeline::net::grpc;
 use trefoil_pipeline::receivers::otlp::OtlpReceiver;
 use trefoil_pipeline::receivers::otlp::config::Config;
-use trefoil_pipeline::{Accepted, Consumer, Refused, Telemetry};
+use trefoil_pipeline::{Accepted, Consumer, Metrics, Refused, Telemetry};
 
 const SPANS: usize = 500;
 const DURATION: Duration = Duration::from_secs(3);
@@ -69,7 +69,8 @@ fn serve(ready: &mpsc::Sender<Started>) {
         let document = Document::parse("cost.yaml", YAML, &|_| None)?;
         let config = Config::parse(&Section::new(document.root(), &[]))?;
         let consumer: Arc<dyn Consumer> = Arc::new(Discard);
-        let receiver = OtlpReceiver::new(&config, Tenancy::Single, Downstream::new([(Signal::Traces, consumer)]))?;
+        let downstream = Downstream::new([(Signal::Traces, consumer)]);
+        let receiver = OtlpReceiver::new(&config, Tenancy::Single, downstream, &Metrics::default().receiver("otlp"))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(receiver.start())?;
         Ok((runtime, receiver))

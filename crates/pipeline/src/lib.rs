@@ -13,6 +13,7 @@ pub mod connectors;
 pub mod exporters;
 pub mod extensions;
 pub mod graph;
+pub mod metrics;
 pub mod net;
 pub mod processors;
 pub mod receivers;
@@ -20,5 +21,6 @@ pub mod store;
 pub mod telemetry;
 
 pub use graph::{Graph, Resources};
+pub use metrics::Metrics;
 pub use store::Store;
 pub use telemetry::{Accepted, Consumer, Message, Origin, Payload, Refused, Telemetry};

@@ -3,6 +3,7 @@
 //! A [`Payload`] keeps the wire bytes as long as nobody changed the message, so that the durable log and OTLP exporters
 //! need not encode again. Whatever waits (batches, queues) holds bytes, not messages.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -108,16 +109,23 @@ pub struct Payload {
     signal: Signal,
     bytes: Option<Bytes>,
     message: Option<Message>,
+    /// Spans, log records or data points, once somebody asked: receivers, batches, queues and exporters all do.
+    items: OnceLock<u64>,
 }
 
 impl Payload {
     /// Takes the protobuf body of an export request as received; nothing is checked yet.
     pub fn from_bytes(signal: Signal, bytes: Bytes) -> Self {
-        Self { signal, bytes: Some(bytes), message: None }
+        Self { signal, bytes: Some(bytes), message: None, items: OnceLock::new() }
     }
 
     pub fn from_message(message: Message) -> Self {
-        Self { signal: message.signal(), bytes: None, message: Some(message) }
+        Self { signal: message.signal(), bytes: None, message: Some(message), items: OnceLock::new() }
+    }
+
+    /// For who put the payload together and knows how many items are in it.
+    pub(crate) fn with_items(self, items: u64) -> Self {
+        Self { items: items.into(), ..self }
     }
 
     pub const fn signal(&self) -> Signal {
@@ -140,8 +148,8 @@ impl Payload {
 
     /// Encodes if needed and drops the message: the form in which telemetry waits and is shared.
     pub fn into_shared(mut self) -> Self {
-        let bytes = self.bytes();
-        Self::from_bytes(self.signal, bytes)
+        self.bytes();
+        Self { message: None, ..self }
     }
 
     /// Decodes on the first call.
@@ -153,6 +161,7 @@ impl Payload {
     pub fn message_mut(&mut self) -> Result<&mut Message, Malformed> {
         self.decoded()?;
         self.bytes = None;
+        self.items = OnceLock::new();
         self.decoded()
     }
 
@@ -172,12 +181,13 @@ impl Payload {
     }
 
     /// The number of spans, log records or data points, without decoding; what cannot be read counts as nothing.
+    /// Counted on the first call.
     pub fn items(&self) -> u64 {
-        match (&self.message, &self.bytes) {
+        *self.items.get_or_init(|| match (&self.message, &self.bytes) {
             (Some(message), _) => count::in_message(message),
             (None, Some(bytes)) => count::in_bytes(self.signal, bytes),
             (None, None) => 0,
-        }
+        })
     }
 
     /// Whether the bytes are whole fields from beginning to end. Only such payloads may be joined by appending their bytes:

@@ -6,6 +6,8 @@ mod cli;
 mod commands;
 mod configuration;
 mod listeners;
+mod metrics;
+mod process;
 mod serve;
 mod settings;
 mod store;

@@ -15,15 +15,17 @@ use tokio_util::sync::CancellationToken;
 use trefoil_api::ApiState;
 use trefoil_api::internal::Readiness;
 use trefoil_model::Tenancy;
-use trefoil_pipeline::Store;
-use trefoil_pipeline::component::Health;
-use trefoil_pipeline::graph::{Graph, ReloadError, Resources};
+use trefoil_pipeline::component::{Downstream, Health};
+use trefoil_pipeline::graph::{self, Graph, ReloadError, Resources};
+use trefoil_pipeline::receivers::otlp::{HttpLimits, http_router};
+use trefoil_pipeline::{Metrics, Store};
 use trefoil_query::Engine;
 use trefoil_storage::Storage;
 
 use crate::cli::ServeArgs;
 use crate::configuration::Configuration;
 use crate::listeners::Listener;
+use crate::metrics;
 use crate::store::StorageStore;
 use crate::telemetry::Telemetry;
 
@@ -43,27 +45,34 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     }
 
     let listeners = bind(&configuration).await?;
-    let mut registry = Registry::default();
     let storage = Storage::open(configuration.storage.clone()).await.context("the store cannot be opened")?;
-    storage.register_metrics(&mut registry);
     let store: Arc<dyn Store> = Arc::new(StorageStore(storage.clone()));
     telemetry.store_into(store.clone());
 
     let readiness = Readiness::default();
     let closing = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let api = api_state(&configuration, &storage)?;
-    let registry = Arc::new(registry);
+    let metrics = Metrics::default();
+    let tenancy = Tenancy::from(configuration.tenancy);
+    let otlp = Downstream::not_running();
+    let surfaces = Surfaces {
+        api: api_state(&configuration, &storage)?,
+        otlp: otlp_router(otlp.clone(), tenancy, &metrics),
+        registry: Arc::new(metrics::registry(&storage, &metrics)),
+        readiness: readiness.clone(),
+    };
     for listener in listeners {
-        let router = router(listener.name(), &api, &registry, &readiness);
+        let router = surfaces.of(listener.name());
         listener.serve(router, &mut tasks, closing.clone());
     }
 
     let resources = Resources {
         store,
-        tenancy: configuration.tenancy.into(),
+        tenancy,
         data_dir: configuration.storage.path.join("components"),
         health: Health::default(),
+        metrics,
+        otlp,
         grace: GRACE,
     };
     let served = match Graph::start(configuration.pipelines, resources).await {
@@ -106,12 +115,28 @@ fn api_state(configuration: &Configuration, storage: &Storage) -> anyhow::Result
     })
 }
 
-fn router(name: &str, api: &ApiState, registry: &Arc<Registry>, readiness: &Readiness) -> Router {
-    match name {
-        "internal" => trefoil_api::internal::router(registry.clone(), readiness.clone()),
-        "tempo" => trefoil_api::tempo_router(api.clone()),
-        _ => trefoil_api::main_router(api.clone()),
+/// What the listeners serve.
+struct Surfaces {
+    api: ApiState,
+    otlp: Router,
+    registry: Arc<Registry>,
+    readiness: Readiness,
+}
+
+impl Surfaces {
+    fn of(&self, listener: &str) -> Router {
+        match listener {
+            "internal" => trefoil_api::internal::router(self.registry.clone(), self.readiness.clone()),
+            "tempo" => trefoil_api::tempo_router(self.api.clone()),
+            _ => trefoil_api::main_router(self.api.clone()).nest("/otlp", self.otlp.clone()),
+        }
     }
+}
+
+/// OTLP over HTTP for the main listener, into the pipelines of the `otlp` receivers.
+fn otlp_router(pipelines: Downstream, tenancy: Tenancy, metrics: &Metrics) -> Router {
+    let metrics = metrics.receiver(graph::MAIN_LISTENER).over("http");
+    http_router(pipelines, tenancy, HttpLimits::default(), None, metrics)
 }
 
 struct Signals {

@@ -32,6 +32,12 @@ impl Generation {
         generation
     }
 
+    /// Asks every sender to come back later.
+    pub(crate) fn not_running() -> Self {
+        let nothing: Arc<dyn Consumer> = Arc::new(NotRunning);
+        Self::new(Signal::ALL.map(|signal| (signal, nothing.clone())))
+    }
+
     /// Returns when no request is inside; only useful after it was swapped out.
     pub(crate) async fn drained(&self) {
         self.requests.close();
@@ -42,6 +48,11 @@ impl Generation {
 impl Downstream {
     pub fn new(consumers: impl IntoIterator<Item = (Signal, Arc<dyn Consumer>)>) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(Generation::new(consumers))))
+    }
+
+    /// Leads nowhere yet: senders are asked to come back later.
+    pub fn not_running() -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(Generation::not_running())))
     }
 
     /// Whether a pipeline of the signal is there; OTLP's answer to a request of another signal is "not found".
@@ -56,6 +67,15 @@ impl Downstream {
     /// Sends new requests to `next`; the old generation is given back for [`Generation::drained`].
     pub(crate) fn swap(&self, next: Generation) -> Arc<Generation> {
         self.0.swap(Arc::new(next))
+    }
+}
+
+struct NotRunning;
+
+#[async_trait]
+impl Consumer for NotRunning {
+    async fn consume(&self, _telemetry: Telemetry) -> Result<Accepted, Refused> {
+        Err(Refused::unavailable("the pipelines are not running (yet)"))
     }
 }
 

@@ -14,6 +14,7 @@ use thiserror::Error;
 use trefoil_model::{Signal, Tenancy};
 
 use crate::config::{ConfigError, Section};
+use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::telemetry::Consumer;
 
@@ -51,6 +52,8 @@ pub struct Context {
     pub data_dir: PathBuf,
     /// Whether the whole pipeline is up, for health checks.
     pub health: Health,
+    /// Where components count what they do.
+    pub metrics: Metrics,
 }
 
 impl Context {

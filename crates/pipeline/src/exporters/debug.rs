@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use trefoil_model::Signal;
 
+use super::counted::Counted;
 use crate::component::{Component, ComponentError, Context, Exporter, ExporterConfig, ExporterFactory};
 use crate::config::{ConfigError, Section};
 use crate::telemetry::{Accepted, Consumer, Message, Refused, Telemetry};
@@ -59,7 +60,8 @@ fn parse(section: &Section<'_>) -> Result<Box<dyn ExporterConfig>, ConfigError> 
 impl ExporterConfig for Config {
     fn build(&self, context: Context) -> Result<Arc<dyn Exporter>, ComponentError> {
         let name = context.id.to_string();
-        Ok(Arc::new(DebugExporter { name, config: self.clone(), sampler: Mutex::new(Sampler::default()) }))
+        let exporter = DebugExporter { name, config: self.clone(), sampler: Mutex::new(Sampler::default()) };
+        Ok(Counted::new(&context, exporter))
     }
 }
 

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use trefoil_model::Signal;
 
 use self::rotation::Rotation;
+use super::counted::Counted;
 use crate::component::{Component, ComponentError, Context, Exporter, ExporterConfig, ExporterFactory};
 use crate::config::{ConfigError, Problems, Section, duration};
 use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
@@ -94,13 +95,14 @@ fn parse(section: &Section<'_>) -> Result<Box<dyn ExporterConfig>, ConfigError> 
 }
 
 impl ExporterConfig for Config {
-    fn build(&self, _context: Context) -> Result<Arc<dyn Exporter>, ComponentError> {
-        Ok(Arc::new(FileExporter {
+    fn build(&self, context: Context) -> Result<Arc<dyn Exporter>, ComponentError> {
+        let exporter = FileExporter {
             config: self.clone(),
             output: Arc::default(),
             stop: CancellationToken::new(),
             flusher: TaskTracker::new(),
-        }))
+        };
+        Ok(Counted::new(&context, exporter))
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::component::ExporterFactory;
 
 mod answer;
+mod counted;
 pub mod debug;
 pub mod file;
 mod headers;

@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
-use super::parcel::Sender;
-use super::queue::{Queue, QueueConfig};
+use super::parcel::{Parcel, Sender};
+use super::queue::{Queue, QueueConfig, Reports};
 use super::retry::{RetryConfig, send_with_retry};
 use crate::component::{Component, ComponentError, Context, Exporter};
+use crate::metrics::{ExporterMetrics, Metrics};
 use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
 
 pub struct QueuedExporter {
@@ -21,6 +22,8 @@ pub struct QueuedExporter {
     retry: RetryConfig,
     config: QueueConfig,
     queue: RwLock<Option<Queue>>,
+    metrics: Metrics,
+    sent: ExporterMetrics,
     stop: CancellationToken,
 }
 
@@ -33,6 +36,8 @@ impl QueuedExporter {
             retry,
             config,
             queue: RwLock::default(),
+            metrics: context.metrics.clone(),
+            sent: context.metrics.exporter(&context.id),
             stop: CancellationToken::new(),
         }
     }
@@ -54,11 +59,13 @@ impl Component for QueuedExporter {
         if !self.config.enabled {
             return Ok(());
         }
-        let (name, config, retry) = (self.name.clone(), self.config.clone(), self.retry.clone());
-        let queue =
-            Queue::start(name, config, retry, self.sender.clone(), self.directory.clone()).map_err(|error| {
-                ComponentError::new(format!("sending_queue: cannot use {}: {error}", self.directory.display()))
-            })?;
+        let (config, retry) = (self.config.clone(), self.retry.clone());
+        let reports =
+            Reports { exporter: self.name.clone(), sent: self.sent.clone(), queue: self.metrics.queue(&self.name) };
+        let queue = Queue::start(reports, config, retry, self.sender.clone(), self.directory.clone());
+        let queue = queue.map_err(|error| {
+            ComponentError::new(format!("sending_queue: cannot use {}: {error}", self.directory.display()))
+        })?;
         *self.queue.write() = Some(queue);
         Ok(())
     }
@@ -75,9 +82,11 @@ impl Component for QueuedExporter {
 #[async_trait]
 impl Consumer for QueuedExporter {
     async fn consume(&self, telemetry: Telemetry) -> Result<Accepted, Refused> {
-        let parcel = telemetry.into();
+        let parcel = Parcel::from(telemetry);
         if !self.config.enabled {
-            return send_with_retry(&*self.sender, &parcel, &self.retry, &self.stop).await;
+            let answer = send_with_retry(&*self.sender, &parcel, &self.retry, &self.stop).await;
+            self.sent.answered(parcel.signal, parcel.items, &answer);
+            return answer;
         }
         let queue = self.queue.read().clone();
         match queue {

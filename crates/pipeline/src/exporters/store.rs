@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use trefoil_model::Signal;
 
+use super::counted::Counted;
 use crate::component::{Component, ComponentError, Context, Exporter, ExporterConfig, ExporterFactory};
 use crate::config::{ConfigError, Section};
 use crate::store::Store;
@@ -24,7 +25,7 @@ fn parse(section: &Section<'_>) -> Result<Box<dyn ExporterConfig>, ConfigError> 
 
 impl ExporterConfig for Config {
     fn build(&self, context: Context) -> Result<Arc<dyn Exporter>, ComponentError> {
-        Ok(Arc::new(StoreExporter(context.store)))
+        Ok(Counted::new(&context, StoreExporter(context.store.clone())))
     }
 }
 

@@ -22,13 +22,18 @@ use crate::component::{
     ComponentError, ComponentId, Context, Downstream, Exporter, Extension, Generation, Health, Receiver,
 };
 use crate::config::{Configuration, Node};
+use crate::metrics::Metrics;
 use crate::store::Store;
 
+mod counted;
 mod fan_out;
 mod gate;
 mod plan;
 #[cfg(test)]
 mod tests;
+
+/// The `receiver` in metrics of what comes in by Trefoil's main listener. It is no component, so no reload removes it.
+pub const MAIN_LISTENER: &str = "listeners/main";
 
 /// What components get from the program around them.
 #[derive(Clone)]
@@ -38,6 +43,10 @@ pub struct Resources {
     /// Where components keep state.
     pub data_dir: PathBuf,
     pub health: Health,
+    pub metrics: Metrics,
+    /// The graph leads it to the pipelines of the `otlp` receivers, for OTLP that comes in by other listeners: begin with
+    /// [`Downstream::not_running`].
+    pub otlp: Downstream,
     /// How long a receiver may finish, and how long an exporter may send, when it has to go.
     pub grace: Duration,
 }
@@ -50,6 +59,7 @@ impl Resources {
             tenancy: self.tenancy,
             data_dir: self.data_dir.clone(),
             health: self.health.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 }
@@ -140,7 +150,7 @@ impl Graph {
             graph.shutdown().await;
             return Err(error);
         }
-        graph.configuration = Arc::new(configuration);
+        graph.adopt(Arc::new(configuration));
         graph.resources.health.set_ready(true);
         Ok(graph)
     }
@@ -148,19 +158,26 @@ impl Graph {
     /// Changes to `next`. Receivers and exporters whose configuration is the same are kept, connections and queues
     /// included. If `next` cannot run, what ran before does so again.
     pub async fn reload(&mut self, next: Configuration) -> Result<Changes, ReloadError> {
-        let plan = self.plan(&next).map_err(ReloadError::Kept)?;
-        let reason = match self.change(&next, plan).await {
+        let before = self.configuration.clone();
+        let changed = match self.plan(&next) {
+            Ok(plan) => self.change(&next, plan).await,
+            Err(reason) => {
+                self.adopt(before);
+                return Err(ReloadError::Kept(reason));
+            }
+        };
+        let reason = match changed {
             Ok(changes) => {
-                self.configuration = Arc::new(next);
+                self.adopt(Arc::new(next));
                 return Ok(changes);
             }
             Err(reason) => reason,
         };
-        let before = self.configuration.clone();
         let restored = match self.plan(&before) {
             Ok(plan) => self.change(&before, plan).await,
             Err(error) => Err(error),
         };
+        self.adopt(before);
         match restored {
             Ok(_) => Err(ReloadError::Kept(reason)),
             Err(restoring) => {
@@ -183,6 +200,18 @@ impl Graph {
         }
     }
 
+    /// `configuration` is what runs now; components that it does not have lose their metrics.
+    fn adopt(&mut self, configuration: Arc<Configuration>) {
+        let Configuration { receivers, processors, exporters, .. } = &*configuration;
+        let names = |id: &ComponentId, name: &str| id.to_string() == name;
+        self.resources.metrics.retain(
+            |name| name == MAIN_LISTENER || receivers.keys().any(|id| names(id, name)),
+            |name| processors.keys().any(|id| names(id, name)),
+            |name| exporters.keys().any(|id| names(id, name)),
+        );
+        self.configuration = configuration;
+    }
+
     fn plan(&self, next: &Configuration) -> Result<Plan, GraphError> {
         let existing =
             Existing { extensions: &self.extensions, exporters: &self.exporters, receivers: &self.receivers };
@@ -198,13 +227,14 @@ impl Graph {
             component.hurry();
         }
         self.stop_receivers(leaving, &mut changes).await;
-        let behind = self.receivers.values().map(|receiver| gate.close(&receiver.downstream)).collect();
+        let doors = self.receivers.values().map(|receiver| &receiver.downstream).chain([&self.resources.otlp]);
+        let behind = doors.map(|downstream| gate.close(downstream)).collect();
         self.drain(behind).await;
         self.stop_middle().await;
         self.stop_exporters(next, &mut changes).await;
         self.stop_extensions(|id| is_replaced(id, &plan.extensions), &mut changes).await;
 
-        let Plan { extensions, exporters, middle, receivers, mut behind } = plan;
+        let Plan { extensions, exporters, middle, receivers, mut behind, otlp } = plan;
         for (id, running) in extensions {
             running.component.start().await.map_err(GraphError::of("extensions", &id))?;
             changes.started.push(format!("extensions.{id}"));
@@ -223,6 +253,10 @@ impl Graph {
             receiver.downstream.swap(Generation::new(behind.remove(id).unwrap_or_default()));
             changes.kept.push(format!("receivers.{id}"));
         }
+        self.resources.otlp.swap(match next.pipelines.is_empty() {
+            true => Generation::not_running(),
+            false => Generation::new(otlp),
+        });
         gate.open();
         for (id, receiver) in receivers {
             receiver.component.start().await.map_err(GraphError::of("receivers", &id))?;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use trefoil_model::Signal;
 
+use super::counted::Counted;
 use super::fan_out::fan_out;
 use super::{GraphError, Resources, Running, RunningReceiver};
 use crate::component::{Component, ComponentId, Connector, Downstream, Exporter, Extension, Generation, Processor};
 use crate::config::{Configuration, Pipeline};
+use crate::receivers::otlp;
 use crate::telemetry::Consumer;
 
 type Consumers = Vec<(Signal, Arc<dyn Consumer>)>;
@@ -21,6 +23,8 @@ pub struct Plan {
     pub receivers: Vec<(ComponentId, RunningReceiver)>,
     /// What is behind every receiver, new or kept.
     pub behind: HashMap<ComponentId, Consumers>,
+    /// What is behind the `otlp` receivers together: of each signal, behind the first that its pipelines name.
+    pub otlp: Consumers,
 }
 
 /// What stands between receivers and exporters: built anew for every configuration.
@@ -93,9 +97,19 @@ impl Plan {
                 .map_err(GraphError::of("receivers", id))?;
             receivers.push((id.clone(), RunningReceiver { component, downstream, node: configured.node.clone() }));
         }
-        let behind = next.receivers.keys().map(|id| (id.clone(), behind(id, &entries))).collect();
-        Ok(Self { extensions, exporters, middle, receivers, behind })
+        let behind: HashMap<_, _> = next.receivers.keys().map(|id| (id.clone(), behind(id, &entries))).collect();
+        let otlp = behind_otlp(&behind, &next.pipelines);
+        Ok(Self { extensions, exporters, middle, receivers, behind, otlp })
     }
+}
+
+fn behind_otlp(behind: &HashMap<ComponentId, Consumers>, pipelines: &[Pipeline]) -> Consumers {
+    let of_signal = |signal| {
+        let receivers = pipelines.iter().filter(|pipeline| pipeline.id.signal == signal).flat_map(|p| &p.receivers);
+        let first = receivers.filter(|id| id.kind() == otlp::FACTORY.kind).find_map(|id| behind.get(id))?;
+        first.iter().find(|(of, _)| *of == signal).cloned()
+    };
+    Signal::ALL.into_iter().filter_map(of_signal).collect()
 }
 
 /// The first consumer of every signal's pipelines that name the receiver or connector `id`.
@@ -122,12 +136,15 @@ fn build_pipeline(
     let mut entry = fan_out(ends);
     for id in pipeline.processors.iter().rev() {
         let Some(configured) = next.processors.get(id) else { continue };
+        let signal = pipeline.id.signal;
+        let metrics = resources.metrics.processor(id, signal);
+        let outgoing = Arc::new(Counted { items: metrics.outgoing, next: entry });
         let processor: Arc<dyn Processor> = configured
             .config
-            .build(resources.context(id), pipeline.id.signal, entry)
+            .build(resources.context(id), signal, outgoing)
             .map_err(GraphError::of("processors", id))?;
         middle.components.push((format!("processors.{id}"), processor.clone()));
-        entry = processor;
+        entry = Arc::new(Counted { items: metrics.incoming, next: processor });
     }
     Ok(entry)
 }

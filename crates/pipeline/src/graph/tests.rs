@@ -150,7 +150,9 @@ impl ExporterConfig for TestConfig {
 fn registry() -> Registry {
     let signals = &Signal::ALL;
     Registry {
-        receivers: vec![ReceiverFactory { kind: "in", signals, parse: |s| Ok(Box::new(s.parse::<TestConfig>()?)) }],
+        receivers: ["in", "otlp"]
+            .map(|kind| ReceiverFactory { kind, signals, parse: |s| Ok(Box::new(s.parse::<TestConfig>()?)) })
+            .to_vec(),
         processors: vec![ProcessorFactory { kind: "mark", signals, parse: |s| Ok(Box::new(s.parse::<TestConfig>()?)) }],
         exporters: vec![ExporterFactory { kind: "out", signals, parse: |s| Ok(Box::new(s.parse::<TestConfig>()?)) }],
         connectors: connectors::FACTORIES.to_vec(),
@@ -173,6 +175,8 @@ fn resources() -> Resources {
         tenancy: Tenancy::Single,
         data_dir: PathBuf::from("unused"),
         health: Health::default(),
+        metrics: Metrics::default(),
+        otlp: Downstream::not_running(),
         grace: Duration::from_secs(5),
     }
 }
@@ -207,6 +211,94 @@ async fn telemetry_passes_processors_in_order_and_everything_starts_from_the_end
     graph.shutdown().await;
     assert!(!health.is_ready());
     assert_eq!(journal.take(), ["stop in", "stop mark/1", "stop mark/2", "stop out"]);
+}
+
+fn exposed(graph: &Graph) -> String {
+    let mut registry = prometheus_client::registry::Registry::default();
+    graph.resources.metrics.register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    text
+}
+
+#[tokio::test]
+async fn items_are_counted_between_components_also_after_a_reload() {
+    let journal = Journal::of("counted");
+    let yaml = SIMPLE.replace("NAME", "counted");
+    let mut graph = start(&yaml).await;
+    // Two log records of which only the fields' frame is there: what is counted is not looked into.
+    let body = "\n\x06\x12\x04\x12\0\x12\0";
+    let send = async || {
+        let telemetry = Payload::from_bytes(Signal::Logs, Bytes::from_static(body.as_bytes()));
+        let receiver = journal.receiver("in");
+        receiver.next.as_ref().unwrap().consume(Telemetry::new(Tenant::default(), telemetry)).await
+    };
+    assert_eq!(Payload::from_bytes(Signal::Logs, Bytes::from_static(body.as_bytes())).items(), 2);
+    assert!(send().await.is_err(), "there is no pipeline of logs yet");
+
+    let logs = "service: {pipelines: {logs: {receivers: [in], processors: [mark/1, mark/2], exporters: [out]}, ";
+    let with_logs = yaml.replace("service: {pipelines: {", logs);
+    graph.reload(configuration(&with_logs)).await.unwrap();
+    send().await.unwrap();
+    let counter = |way: &str, id: &str, items: u64| {
+        format!("otelcol_processor_{way}_items_total{{processor=\"{id}\",otel_signal=\"logs\"}} {items}\n")
+    };
+    for line in [counter("incoming", "mark/1", 2), counter("outgoing", "mark/2", 2)] {
+        assert!(exposed(&graph).contains(&line), "{line} not in\n{}", exposed(&graph));
+    }
+
+    let without_first = with_logs.replace("[mark/1, mark/2]", "[mark/2]");
+    graph.reload(configuration(&without_first)).await.unwrap();
+    send().await.unwrap();
+    let text = exposed(&graph);
+    assert!(text.contains(&counter("incoming", "mark/2", 4)), "it counts on:\n{text}");
+    assert!(!text.contains("mark/1"), "it is gone:\n{text}");
+    graph.shutdown().await;
+}
+
+#[tokio::test]
+async fn other_listeners_reach_the_pipelines_of_otlp_receivers() {
+    let journal = Journal::of("door");
+    let yaml = "
+receivers: {in: {journal: door}, otlp/1: {journal: door}}
+processors: {mark: {journal: door}}
+exporters: {out: {journal: door}}
+service:
+  pipelines:
+    traces: {receivers: [in, otlp/1], processors: [], exporters: [out]}
+    logs: {receivers: [in], exporters: [out]}
+";
+    let resources = resources();
+    let door = resources.otlp.clone();
+    let send = async || {
+        let payload = Payload::from_bytes(Signal::Traces, Bytes::from_static(b"x"));
+        door.consume(Telemetry::new(Tenant::default(), payload)).await
+    };
+    assert!(door.takes(Signal::Logs) && send().await.unwrap_err().is_retryable(), "not running yet");
+    let mut graph = Graph::start(configuration(yaml), resources).await.unwrap();
+    journal.take();
+    send().await.unwrap();
+    assert_eq!(journal.take(), ["out got x"]);
+    assert!(!door.takes(Signal::Logs), "only `in` takes logs");
+
+    // The requests of this door, too, wait for a reload to end.
+    journal.blocked.store(true, Ordering::SeqCst);
+    let mut first = Box::pin(send());
+    assert!(futures::poll!(first.as_mut()).is_pending());
+    let next = configuration(&yaml.replace("processors: []", "processors: [mark]"));
+    let mut reload = Box::pin(graph.reload(next));
+    assert!(futures::poll!(reload.as_mut()).is_pending());
+    let mut second = Box::pin(send());
+    assert!(futures::poll!(second.as_mut()).is_pending());
+    journal.blocked.store(false, Ordering::SeqCst);
+    journal.unblock.notify_waiters();
+    first.await.unwrap();
+    reload.await.unwrap();
+    second.await.unwrap();
+    assert_eq!(journal.take(), ["out got x", "start mark", "out got x>mark"]);
+
+    graph.shutdown().await;
+    assert!(send().await.unwrap_err().is_retryable(), "not running any more");
 }
 
 #[tokio::test]

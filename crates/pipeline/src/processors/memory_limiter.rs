@@ -15,6 +15,7 @@ use trefoil_model::Signal;
 
 use crate::component::{Component, ComponentError, Context, Processor, ProcessorConfig, ProcessorFactory};
 use crate::config::{ConfigError, Problems, Section};
+use crate::metrics::ItemCounters;
 use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
 
 pub const FACTORY: ProcessorFactory = ProcessorFactory { kind: "memory_limiter", signals: &Signal::ALL, parse };
@@ -90,7 +91,7 @@ impl Config {
 impl ProcessorConfig for Config {
     fn build(
         &self,
-        _context: Context,
+        context: Context,
         _signal: Signal,
         next: Arc<dyn Consumer>,
     ) -> Result<Arc<dyn Processor>, ComponentError> {
@@ -108,6 +109,7 @@ impl ProcessorConfig for Config {
             check_interval: self.check_interval,
             gauge: Mutex::new(gauge),
             measure: process_memory,
+            refused: context.metrics.refused_by(&context.id),
             next,
         }))
     }
@@ -118,6 +120,7 @@ struct MemoryLimiter {
     check_interval: Duration,
     gauge: Mutex<Gauge>,
     measure: fn() -> Option<u64>,
+    refused: ItemCounters,
     next: Arc<dyn Consumer>,
 }
 
@@ -160,6 +163,7 @@ impl Consumer for MemoryLimiter {
         if let Some(used) = self.excess() {
             let (used, soft) = (used / MIB, self.limits.soft / MIB);
             let reason = format!("memory_limiter: {used} MiB are in use, more than the soft limit of {soft} MiB");
+            self.refused.add(telemetry.signal(), telemetry.payload.items());
             return Err(Refused::Unavailable { reason, retry_after: Some(self.check_interval) });
         }
         self.next.consume(telemetry).await
@@ -263,6 +267,7 @@ mod tests {
             check_interval: Duration::ZERO,
             gauge: Mutex::new(Gauge { used: 0, measured: None, limited: false }),
             measure: || Some(USED.load(Ordering::SeqCst) * MIB),
+            refused: ItemCounters::default(),
             next: Arc::new(Sink),
         };
         let send =

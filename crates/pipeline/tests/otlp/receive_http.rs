@@ -10,7 +10,7 @@ use trefoil_model::{Signal, Tenancy};
 use trefoil_pipeline::component::{Component, Downstream};
 use trefoil_pipeline::net::compression::{Encoding, compress};
 use trefoil_pipeline::receivers::otlp::{HttpLimits, http_router};
-use trefoil_pipeline::{Accepted, Refused};
+use trefoil_pipeline::{Accepted, Metrics, Refused};
 
 use crate::support::*;
 
@@ -341,7 +341,8 @@ async fn a_taken_port_is_named() {
 #[tokio::test]
 async fn another_listener_can_serve_the_routes_within_its_limits() {
     let recorder = Recorder::closed();
-    let routes = http_router(to_all(recorder.clone()), Tenancy::Single, HttpLimits::default(), Some(100));
+    let metrics = Metrics::default().receiver("main").over("http");
+    let routes = http_router(to_all(recorder.clone()), Tenancy::Single, HttpLimits::default(), Some(100), metrics);
     let router = axum::Router::new().nest("/otlp", routes);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/otlp/v1/traces", listener.local_addr().unwrap());

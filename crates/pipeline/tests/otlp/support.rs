@@ -22,7 +22,7 @@ use trefoil_pipeline::component::{Component, Context, Downstream, Exporter, Heal
 use trefoil_pipeline::config::{Document, Section};
 use trefoil_pipeline::receivers::otlp::OtlpReceiver;
 use trefoil_pipeline::receivers::otlp::config::Config;
-use trefoil_pipeline::{Accepted, Consumer, Payload, Refused, Store, Telemetry, exporters};
+use trefoil_pipeline::{Accepted, Consumer, Metrics, Payload, Refused, Store, Telemetry, exporters};
 
 /// Long enough for a busy machine; nothing waits this long when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -155,7 +155,7 @@ impl Running {
 pub fn receiver(yaml: &str, tenancy: Tenancy, downstream: Downstream) -> OtlpReceiver {
     let document = Document::parse("test.yaml", yaml, &|_| None).unwrap();
     let config = Config::parse(&Section::new(document.root(), &[])).unwrap();
-    OtlpReceiver::new(&config, tenancy, downstream).unwrap()
+    OtlpReceiver::new(&config, tenancy, downstream, &Metrics::default().receiver("otlp")).unwrap()
 }
 
 pub async fn start(yaml: &str, tenancy: Tenancy, downstream: Downstream) -> Running {
@@ -191,6 +191,7 @@ pub fn context(id: &str, data_dir: &Path) -> Context {
         tenancy: Tenancy::Single,
         data_dir: data_dir.to_path_buf(),
         health: Health::default(),
+        metrics: Metrics::default(),
     }
 }
 

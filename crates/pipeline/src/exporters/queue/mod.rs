@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use self::disk::Disk;
 use super::parcel::{Parcel, Sender};
 use super::retry::{RetryConfig, send_with_retry};
+use crate::metrics::{ExporterMetrics, QueueMetrics};
 use crate::telemetry::{Accepted, Refused};
 
 mod disk;
@@ -106,8 +107,16 @@ impl Sizer {
 #[derive(Clone)]
 pub struct Queue(Arc<Inner>);
 
+/// Where a queue says what becomes of its requests.
+pub struct Reports {
+    /// The exporter's id, for logs.
+    pub exporter: String,
+    pub sent: ExporterMetrics,
+    pub queue: QueueMetrics,
+}
+
 struct Inner {
-    name: String,
+    reports: Reports,
     config: QueueConfig,
     retry: RetryConfig,
     sender: Arc<dyn Sender>,
@@ -135,8 +144,10 @@ struct Entry {
     content: Content,
     size: u64,
     /// Who waits for the result.
-    reply: Option<oneshot::Sender<Result<Accepted, Refused>>>,
+    reply: Option<oneshot::Sender<Answer>>,
 }
+
+type Answer = Result<Accepted, Refused>;
 
 enum Content {
     Memory(Parcel),
@@ -145,9 +156,9 @@ enum Content {
 
 impl Queue {
     /// Starts the workers; `directory` is where a queue with `storage` lies. What an earlier process left there is sent
-    /// first. `name` tells the queue in logs. Blocks on the disk.
+    /// first. Blocks on the disk.
     pub fn start(
-        name: String,
+        reports: Reports,
         config: QueueConfig,
         retry: RetryConfig,
         sender: Arc<dyn Sender>,
@@ -158,7 +169,8 @@ impl Queue {
         if config.storage.is_some() {
             let (opened, left) = Disk::open(directory)?;
             if !left.is_empty() {
-                tracing::info!(exporter = name, requests = left.len(), "sending what an earlier run left in the queue");
+                let exporter = reports.exporter.as_str();
+                tracing::info!(exporter, requests = left.len(), "sending what an earlier run left in the queue");
             }
             for waiting in left {
                 let size = config.sizer.size(waiting.items, waiting.bytes);
@@ -167,8 +179,10 @@ impl Queue {
             }
             disk = Some(Arc::new(opened));
         }
+        reports.queue.started(config.queue_size);
+        reports.queue.size.set(state.size);
         let inner = Arc::new(Inner {
-            name,
+            reports,
             config,
             retry,
             sender,
@@ -188,11 +202,22 @@ impl Queue {
 
     /// Queues a request, on disk if there is one. Refused when the queue is full, unless it blocks.
     pub async fn put(&self, parcel: Parcel) -> Result<Accepted, Refused> {
+        let (signal, items) = (parcel.signal, parcel.items);
+        let enqueue_failed = |_: &Refused| self.0.reports.queue.enqueue_failed.add(signal, items);
+        match self.enqueue(parcel).await.inspect_err(enqueue_failed)? {
+            None => Ok(Accepted::all()),
+            Some(result) => result.await.unwrap_or_else(|_| Err(Refused::unavailable("the exporter is shutting down"))),
+        }
+    }
+
+    /// The channel brings the result to who waits for it.
+    async fn enqueue(&self, parcel: Parcel) -> Result<Option<oneshot::Receiver<Answer>>, Refused> {
         let inner = &self.0;
         let size = inner.config.sizer.size(parcel.items, parcel.body.len() as u64);
         let room = Room::reserve(inner.clone(), size).await?;
         let (reply, result) = oneshot::channel();
-        let reply = inner.config.wait_for_result.then_some(reply);
+        let waits = inner.config.wait_for_result;
+        let reply = waits.then_some(reply);
         let content = match &inner.disk {
             None => Content::Memory(parcel),
             Some(disk) => {
@@ -205,14 +230,11 @@ impl Queue {
                 });
                 let stored = stored.await.unwrap_or_else(|error| Err(io::Error::other(error)));
                 let refused = |e| Refused::overloaded(format!("cannot queue on disk: {e}"), FULL_RETRY_AFTER);
-                return stored.map(|()| Accepted::all()).map_err(refused);
+                return stored.map(|()| None).map_err(refused);
             }
         };
         room.fill(Entry { content, size, reply });
-        if !inner.config.wait_for_result {
-            return Ok(Accepted::all());
-        }
-        result.await.unwrap_or_else(|_| Err(Refused::unavailable("the exporter is shutting down")))
+        Ok(waits.then_some(result))
     }
 
     /// Sends what is queued within `grace`; what is left stays on disk or, in memory, is dropped aloud.
@@ -225,15 +247,22 @@ impl Queue {
             // A send under way ends by its own timeout; waiting for it beyond the grace time is not ours to decide.
             let _ = tokio::time::timeout(Duration::from_millis(100), inner.workers.wait()).await;
         }
+        inner.reports.queue.stopped();
         let left = std::mem::take(&mut inner.state.lock().waiting);
         if left.is_empty() {
             return;
         }
+        for entry in &left {
+            if let Content::Memory(parcel) = &entry.content {
+                inner.reports.sent.lost(parcel.signal, parcel.items);
+            }
+        }
+        let (exporter, requests) = (inner.reports.exporter.as_str(), left.len());
         match &inner.disk {
-            Some(_) => tracing::info!(exporter = inner.name, requests = left.len(), "the queue waits on disk"),
+            Some(_) => tracing::info!(exporter, requests, "the queue waits on disk"),
             None => tracing::error!(
-                exporter = inner.name,
-                requests = left.len(),
+                exporter,
+                requests,
                 "queued requests are dropped at shutdown; `sending_queue.storage` would keep them"
             ),
         }
@@ -264,6 +293,7 @@ impl Room {
                 let mut state = inner.state.lock();
                 if state.size + size <= capacity {
                     state.size += size;
+                    inner.reports.queue.size.set(state.size);
                     break;
                 }
             }
@@ -297,7 +327,11 @@ impl Inner {
         if size == 0 {
             return;
         }
-        self.state.lock().size -= size;
+        {
+            let mut state = self.state.lock();
+            state.size -= size;
+            self.reports.queue.size.set(state.size);
+        }
         self.freed.notify_waiters();
     }
 
@@ -340,7 +374,8 @@ impl Inner {
         let Some(disk) = self.disk.clone() else { return };
         let removed = tokio::task::spawn_blocking(move || disk.remove(sequence)).await;
         if let Err(error) = removed.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            tracing::error!(exporter = self.name, %error, "a sent request stays in the queue and will be sent again");
+            let exporter = self.reports.exporter.as_str();
+            tracing::error!(exporter, %error, "a sent request stays in the queue and will be sent again");
         }
     }
 
@@ -357,18 +392,22 @@ impl Inner {
         {
             self.forget(sequence).await;
         }
+        let kept = interrupted && sequence.is_some();
+        if !kept {
+            self.reports.sent.answered(parcel.signal, parcel.items, &result);
+        }
         self.free(entry.size);
         match entry.reply {
             Some(reply) => {
                 let _ = reply.send(result);
             }
-            None => self.report(&parcel, result, interrupted && sequence.is_some()),
+            None => self.report(&parcel, result, kept),
         }
     }
 
     /// Says what became of a request whose sender is gone.
     fn report(&self, parcel: &Parcel, result: Result<Accepted, Refused>, kept: bool) {
-        let (exporter, signal, items) = (self.name.as_str(), parcel.signal, parcel.items);
+        let (exporter, signal, items) = (self.reports.exporter.as_str(), parcel.signal, parcel.items);
         match result {
             // Partial success is said by the sender, which sees it in either case.
             Ok(_) => {}

@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 use trefoil_model::{Signal, Tenant};
 
 use super::*;
+use crate::metrics::Metrics;
 
 /// Delivers only while it has permits, or fails while `down`.
 struct Gate {
@@ -59,8 +60,13 @@ fn parcel(body: &'static str) -> Parcel {
 }
 
 fn start(gate: &Arc<Gate>, config: QueueConfig, directory: &std::path::Path) -> Queue {
+    start_counted(gate, config, directory, &Metrics::default())
+}
+
+fn start_counted(gate: &Arc<Gate>, config: QueueConfig, directory: &std::path::Path, metrics: &Metrics) -> Queue {
     let retry = RetryConfig { initial_interval: Duration::from_millis(5), ..RetryConfig::default() };
-    Queue::start("test".into(), config, retry, gate.clone(), directory.to_path_buf()).unwrap()
+    let reports = Reports { exporter: "test".into(), sent: metrics.exporter("test"), queue: metrics.queue("test") };
+    Queue::start(reports, config, retry, gate.clone(), directory.to_path_buf()).unwrap()
 }
 
 fn small(queue_size: u64, sizer: Sizer) -> QueueConfig {
@@ -69,6 +75,34 @@ fn small(queue_size: u64, sizer: Sizer) -> QueueConfig {
 
 fn on_disk() -> QueueConfig {
     QueueConfig { storage: Some("file_storage".into()), ..small(1000, Sizer::Requests) }
+}
+
+#[tokio::test]
+async fn what_becomes_of_items_is_counted() {
+    let metrics = Metrics::default();
+    let gate = Gate::new(0);
+    let queue = start_counted(&gate, small(3, Sizer::Requests), "unused".as_ref(), &metrics);
+    for body in ["one", "two", "three"] {
+        queue.put(parcel(body)).await.unwrap();
+    }
+    queue.put(parcel("four")).await.unwrap_err();
+    let (waiting, sent) = (metrics.queue("test"), metrics.exporter("test"));
+    assert_eq!((waiting.size.get(), waiting.enqueue_failed.get(Signal::Logs)), (3, 2));
+
+    // The other side rejects one item of each request.
+    gate.permits.add_permits(1);
+    gate.delivered(1).await;
+    let freed = async {
+        while waiting.size.get() > 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), freed).await.unwrap();
+    assert_eq!((sent.sent.get(Signal::Logs), sent.failed.get(Signal::Logs)), (1, 1));
+
+    // At the end one is being sent, and the one that waits in memory is lost.
+    queue.shutdown(Duration::ZERO).await;
+    assert_eq!((sent.sent.get(Signal::Logs), sent.failed.get(Signal::Logs)), (1, 3));
 }
 
 #[tokio::test]

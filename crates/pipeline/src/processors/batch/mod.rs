@@ -20,6 +20,7 @@ use trefoil_model::{Signal, Tenant};
 
 use crate::component::{Component, ComponentError, Context, Processor, ProcessorConfig, ProcessorFactory};
 use crate::config::{ConfigError, Problems, Section};
+use crate::metrics::{BatchMetrics, Trigger};
 use crate::telemetry::{Accepted, Consumer, Origin, Payload, Refused, Telemetry};
 
 mod split;
@@ -73,11 +74,11 @@ fn parse(section: &Section<'_>) -> Result<Box<dyn ProcessorConfig>, ConfigError>
 impl ProcessorConfig for Config {
     fn build(
         &self,
-        _context: Context,
+        context: Context,
         signal: Signal,
         next: Arc<dyn Consumer>,
     ) -> Result<Arc<dyn Processor>, ComponentError> {
-        Ok(Arc::new(Batch::new(self.clone(), signal, next)))
+        Ok(Arc::new(Batch::new(self.clone(), signal, next, context.metrics.batch(&context.id))))
     }
 }
 
@@ -122,8 +123,8 @@ struct Part {
 type Answer = Result<Accepted, Refused>;
 
 impl Batch {
-    fn new(config: Config, signal: Signal, next: Arc<dyn Consumer>) -> Self {
-        let sender = Arc::new(Sender { signal, max: config.send_batch_max_size, next });
+    fn new(config: Config, signal: Signal, next: Arc<dyn Consumer>, metrics: BatchMetrics) -> Self {
+        let sender = Arc::new(Sender { signal, max: config.send_batch_max_size, next, metrics });
         Self { config, waiting: Arc::default(), sender, tasks: TaskTracker::new() }
     }
 
@@ -158,6 +159,7 @@ impl Batch {
         batch.parts.push(part);
         if at_once || batch.items >= self.config.send_batch_size {
             if let Some(batch) = waiting.batches.remove(&key) {
+                self.sender.metrics.triggered(Trigger::Size);
                 self.tasks.spawn(self.sender.clone().send(key, batch.parts));
             }
         } else if is_first {
@@ -179,6 +181,7 @@ impl Batch {
                 }
             };
             if let Some(batch) = due {
+                sender.metrics.triggered(Trigger::Timeout);
                 sender.send(key, batch.parts).await;
             }
         });
@@ -191,6 +194,7 @@ impl Component for Batch {
         let mut waiting = self.waiting.lock();
         waiting.hurried = true;
         for (key, batch) in waiting.batches.drain() {
+            self.sender.metrics.triggered(Trigger::Timeout);
             self.tasks.spawn(self.sender.clone().send(key, batch.parts));
         }
     }
@@ -225,6 +229,7 @@ struct Sender {
     /// 0: no limit.
     max: usize,
     next: Arc<dyn Consumer>,
+    metrics: BatchMetrics,
 }
 
 /// A request or a part of one that was too large.
@@ -292,6 +297,8 @@ impl Sender {
 
     /// The answers by caller.
     async fn send_batch(&self, key: &Key, mut pieces: Vec<Piece>) -> Vec<(usize, Answer)> {
+        let items = pieces.iter().map(|piece| piece.items).sum();
+        self.metrics.sent(items);
         if let [piece] = pieces.as_mut_slice() {
             let payload = std::mem::replace(&mut piece.payload, Payload::from_bytes(self.signal, Default::default()));
             return vec![(piece.part, self.consume(key, payload).await)];
@@ -300,7 +307,8 @@ impl Sender {
         let bodies: Vec<_> = pieces.iter_mut().map(|piece| piece.payload.bytes()).collect();
         let mut joined = BytesMut::with_capacity(bodies.iter().map(|body| body.len()).sum());
         bodies.iter().for_each(|body| joined.extend_from_slice(body));
-        match self.consume(key, Payload::from_bytes(self.signal, joined.freeze())).await {
+        let payload = Payload::from_bytes(self.signal, joined.freeze()).with_items(items);
+        match self.consume(key, payload).await {
             Ok(accepted) => {
                 pieces.iter().map(|piece| (piece.part, Ok(share(&accepted, piece.items, pieces.len())))).collect()
             }

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::metrics::Metrics;
 use crate::telemetry::Message;
 
 /// Remembers what it got; answers when it is let go.
@@ -50,7 +51,7 @@ fn request(tenant: &str, count: usize) -> Telemetry {
 
 fn batch(sink: &Arc<Sink>, timeout: Duration, size: u64, max: usize) -> Arc<Batch> {
     let config = Config { timeout, send_batch_size: size, send_batch_max_size: max, ..Config::default() };
-    Arc::new(Batch::new(config, Signal::Traces, sink.clone()))
+    Arc::new(Batch::new(config, Signal::Traces, sink.clone(), Metrics::default().batch("batch")))
 }
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -142,7 +143,7 @@ async fn combinations_of_metadata_are_limited() {
         metadata_cardinality_limit: 2,
         ..Config::default()
     };
-    let batch = Batch::new(config, Signal::Traces, sink.clone());
+    let batch = Batch::new(config, Signal::Traces, sink.clone(), Metrics::default().batch("batch"));
     let from = |team: &str| {
         let metadata = Arc::new(vec![("team".to_owned(), team.to_owned())]);
         Telemetry { origin: Origin { metadata, address: None }, ..request("a", 1) }

@@ -20,6 +20,7 @@ use trefoil_model::Signal;
 use super::http::export_response;
 use super::intake::{Intake, origin};
 use super::status::Answer;
+use crate::metrics::TransportMetrics;
 use crate::net::body::{self, BodyError};
 use crate::net::grpc::{self, PREFIX};
 
@@ -41,7 +42,7 @@ impl Default for GrpcLimits {
 }
 
 /// The three services. A signal without a consumer answers `UNIMPLEMENTED`, as do unknown methods.
-pub fn routes(intake: Intake, limits: GrpcLimits) -> Router {
+pub fn routes(intake: Intake, limits: GrpcLimits, metrics: TransportMetrics) -> Router {
     let limits = Arc::new(limits);
     let methods = [
         (Signal::Traces, grpc::TRACES_EXPORT),
@@ -50,7 +51,7 @@ pub fn routes(intake: Intake, limits: GrpcLimits) -> Router {
     ];
     let mut router = Router::new().fallback(unknown_method);
     for (signal, path) in methods {
-        let endpoint = Endpoint { signal, intake: intake.clone(), limits: limits.clone() };
+        let endpoint = Endpoint { signal, intake: intake.clone(), limits: limits.clone(), metrics: metrics.clone() };
         router = router.route(path, post(export).with_state(endpoint));
     }
     router
@@ -61,6 +62,7 @@ struct Endpoint {
     signal: Signal,
     intake: Intake,
     limits: Arc<GrpcLimits>,
+    metrics: TransportMetrics,
 }
 
 async fn unknown_method(request: Request) -> Response {
@@ -89,10 +91,9 @@ impl Endpoint {
     }
 
     async fn unary(&self, parts: http::request::Parts, body: Body) -> Result<Bytes, Status> {
+        let mut metrics = self.metrics.begin();
         let tenant = self.intake.tenant(&parts.headers).map_err(|e| Answer::from(e).to_grpc())?;
-        if !self.intake.takes(self.signal) {
-            return Err(Status::unimplemented(format!("no pipeline takes {} from this receiver", self.signal)));
-        }
+        self.intake.check_taken(self.signal).map_err(|answer| answer.to_grpc())?;
         let encoding = grpc::encoding(parts.headers.get("grpc-encoding").and_then(|name| name.to_str().ok()))?;
         let limit = self.limits.max_message_size;
 
@@ -105,7 +106,7 @@ impl Endpoint {
         let message = grpc::unframe(received, encoding, limit)?;
         reservation.resize(message.len()).map_err(|e| Answer::from(e).to_grpc())?;
         let origin = origin(&parts, self.limits.include_metadata);
-        let accepted = self.intake.deliver(tenant, self.signal, message, origin).await;
+        let accepted = self.intake.deliver(&mut metrics, tenant, self.signal, message, origin).await;
         let accepted = accepted.map_err(|refused| Answer::from(refused).to_grpc())?;
         Ok(export_response(self.signal, accepted))
     }

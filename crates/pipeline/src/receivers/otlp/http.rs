@@ -20,6 +20,7 @@ use trefoil_model::Signal;
 
 use super::intake::{Intake, origin};
 use super::status::Answer;
+use crate::metrics::TransportMetrics;
 use crate::net::body;
 use crate::net::compression::{Encoding, decompress};
 use crate::telemetry::Accepted;
@@ -69,12 +70,12 @@ impl Default for Paths {
 }
 
 /// The routes of the three signals; one that no pipeline takes answers 404.
-pub fn routes(intake: Intake, limits: HttpLimits, paths: &Paths) -> Router {
+pub fn routes(intake: Intake, limits: HttpLimits, paths: &Paths, metrics: TransportMetrics) -> Router {
     let limits = Arc::new(limits);
     let mut router = Router::new();
     let signals = [(Signal::Traces, &paths.traces), (Signal::Metrics, &paths.metrics), (Signal::Logs, &paths.logs)];
     for (signal, path) in signals {
-        let endpoint = Endpoint { signal, intake: intake.clone(), limits: limits.clone() };
+        let endpoint = Endpoint { signal, intake: intake.clone(), limits: limits.clone(), metrics: metrics.clone() };
         router = router.route(path, post(export).fallback(only_post).with_state(endpoint));
     }
     router
@@ -85,6 +86,7 @@ struct Endpoint {
     signal: Signal,
     intake: Intake,
     limits: Arc<HttpLimits>,
+    metrics: TransportMetrics,
 }
 
 /// The form of a body and of its answer.
@@ -112,10 +114,8 @@ async fn export(State(endpoint): State<Endpoint>, request: Request) -> Response 
 
 impl Endpoint {
     async fn take(&self, form: Form, request: Request) -> Result<Accepted, Answer> {
-        if !self.intake.takes(self.signal) {
-            let message = format!("no pipeline takes {} from this receiver", self.signal);
-            return Err(Answer::new(StatusCode::NOT_FOUND, Code::Unimplemented, message));
-        }
+        let mut metrics = self.metrics.begin();
+        self.intake.check_taken(self.signal)?;
         let (parts, body) = request.into_parts();
         let tenant = self.intake.tenant(&parts.headers)?;
         let encoding = self.encoding(&parts.headers)?;
@@ -136,7 +136,7 @@ impl Endpoint {
                 .into(),
         };
         let origin = origin(&parts, self.limits.include_metadata);
-        Ok(self.intake.deliver(tenant, self.signal, protobuf, origin).await?)
+        Ok(self.intake.deliver(&mut metrics, tenant, self.signal, protobuf, origin).await?)
     }
 
     fn encoding(&self, headers: &HeaderMap) -> Result<Encoding, Answer> {

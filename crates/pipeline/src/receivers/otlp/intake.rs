@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, StatusCode};
 use tokio_util::sync::CancellationToken;
+use tonic::Code;
 use trefoil_model::tenant::{NoTenant, TENANT_HEADER, Tenancy};
 use trefoil_model::{Signal, Tenant};
 
+use super::status::Answer;
 use crate::component::Downstream;
+use crate::metrics::RequestMetrics;
 use crate::net::body::Admission;
 use crate::telemetry::{Accepted, Consumer, Origin, Payload, Refused, Telemetry};
 
@@ -23,6 +26,8 @@ pub const DEFAULT_IN_FLIGHT_BYTES: usize = 256 << 20;
 pub struct Intake {
     downstream: Downstream,
     tenancy: Tenancy,
+    /// As in "no pipeline takes traces from this receiver".
+    receiver: &'static str,
     pub(super) admission: Admission,
     refusing: CancellationToken,
 }
@@ -30,12 +35,22 @@ pub struct Intake {
 impl Intake {
     /// `in_flight_bytes` bounds the bodies of all requests under way together.
     pub fn new(downstream: Downstream, tenancy: Tenancy, in_flight_bytes: usize) -> Self {
-        Self { downstream, tenancy, admission: Admission::new(in_flight_bytes), refusing: CancellationToken::new() }
+        let (admission, refusing) = (Admission::new(in_flight_bytes), CancellationToken::new());
+        Self { downstream, tenancy, receiver: "this receiver", admission, refusing }
     }
 
-    /// Whether a pipeline of the signal uses this receiver; a reload can change it.
-    pub fn takes(&self, signal: Signal) -> bool {
-        self.downstream.takes(signal)
+    /// The door for requests that do not come by a receiver's own listener.
+    pub fn of_another_listener(self) -> Self {
+        Self { receiver: "an `otlp` receiver", ..self }
+    }
+
+    /// Whether a pipeline of the signal uses this receiver, or else what to answer; a reload can change it.
+    pub fn check_taken(&self, signal: Signal) -> Result<(), Answer> {
+        if self.downstream.takes(signal) {
+            return Ok(());
+        }
+        let message = format!("no pipeline takes {signal} from {}", self.receiver);
+        Err(Answer::new(StatusCode::NOT_FOUND, Code::Unimplemented, message))
     }
 
     /// The tenant that the headers name.
@@ -46,6 +61,7 @@ impl Intake {
     /// Hands the protobuf body of one request to the pipelines.
     pub async fn deliver(
         &self,
+        request: &mut RequestMetrics<'_>,
         tenant: Tenant,
         signal: Signal,
         body: Bytes,
@@ -53,10 +69,13 @@ impl Intake {
     ) -> Result<Accepted, Refused> {
         let mut telemetry = Telemetry::new(tenant, Payload::from_bytes(signal, body));
         telemetry.origin = origin;
-        tokio::select! {
-            result = self.downstream.consume(telemetry) => result,
+        let items = telemetry.payload.items();
+        let answer = tokio::select! {
+            answer = self.downstream.consume(telemetry) => answer,
             () = self.refusing.cancelled() => Err(Refused::unavailable("the receiver is shutting down")),
-        }
+        };
+        request.delivered(signal, items, &answer);
+        answer
     }
 
     /// Answers every request under way, and all that follow, with a retryable error.

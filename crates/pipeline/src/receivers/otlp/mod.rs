@@ -21,6 +21,7 @@ use self::http::Paths;
 use self::intake::{DEFAULT_IN_FLIGHT_BYTES, Intake};
 use crate::component::{Component, ComponentError, Context, Downstream, Receiver, ReceiverConfig, ReceiverFactory};
 use crate::config::{ConfigError, Section};
+use crate::metrics::{ReceiverMetrics, TransportMetrics};
 use crate::net::server::{self, Server, ServerSettings};
 use crate::net::tls::{ServerTls, ServerTlsSource};
 
@@ -46,18 +47,20 @@ pub fn http_router(
     tenancy: Tenancy,
     limits: HttpLimits,
     in_flight_bytes: Option<usize>,
+    metrics: TransportMetrics,
 ) -> Router {
     let intake = Intake::new(downstream, tenancy, in_flight_bytes.unwrap_or(DEFAULT_IN_FLIGHT_BYTES));
-    http::routes(intake, limits, &Paths::default())
+    http::routes(intake.of_another_listener(), limits, &Paths::default(), metrics)
 }
 
 impl ReceiverConfig for Config {
     fn build(&self, context: Context, downstream: Downstream) -> Result<Arc<dyn Receiver>, ComponentError> {
-        Ok(Arc::new(OtlpReceiver::new(self, context.tenancy, downstream)?))
+        let metrics = context.metrics.receiver(&context.id);
+        Ok(Arc::new(OtlpReceiver::new(self, context.tenancy, downstream, &metrics)?))
     }
 }
 
-fn grpc_listener(config: &Grpc, intake: Intake) -> Result<Listener, ComponentError> {
+fn grpc_listener(config: &Grpc, intake: Intake, metrics: TransportMetrics) -> Result<Listener, ComponentError> {
     let limits = GrpcLimits {
         max_message_size: config.max_recv_msg_size_mib as usize * (1 << 20),
         include_metadata: config.include_metadata,
@@ -66,15 +69,15 @@ fn grpc_listener(config: &Grpc, intake: Intake) -> Result<Listener, ComponentErr
         protocol: "grpc",
         endpoint: config.endpoint.clone(),
         transport: config.transport.clone(),
-        router: grpc::routes(intake, limits),
+        router: grpc::routes(intake, limits, metrics),
         settings: config.server_settings(),
         tls: load_tls(config.tls.as_ref(), &["h2"])?,
     })
 }
 
-fn http_listener(config: &Http, intake: Intake) -> Result<Listener, ComponentError> {
+fn http_listener(config: &Http, intake: Intake, metrics: TransportMetrics) -> Result<Listener, ComponentError> {
     let limits = config.limits().map_err(ComponentError::new)?;
-    let mut router = http::routes(intake, limits, &config.paths());
+    let mut router = http::routes(intake, limits, &config.paths(), metrics);
     if let Some(cors) = &config.cors
         && let Some(layer) = cors.layer().map_err(ComponentError::new)?
     {
@@ -137,11 +140,20 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl OtlpReceiver {
     /// Reads certificates; listens only when started.
-    pub fn new(config: &Config, tenancy: Tenancy, downstream: Downstream) -> Result<Self, ComponentError> {
+    pub fn new(
+        config: &Config,
+        tenancy: Tenancy,
+        downstream: Downstream,
+        metrics: &ReceiverMetrics,
+    ) -> Result<Self, ComponentError> {
         let intake = Intake::new(downstream, tenancy, DEFAULT_IN_FLIGHT_BYTES);
-        let grpc = config.protocols.grpc.as_ref().map(|grpc| grpc_listener(grpc, intake.clone())).transpose()?;
-        let http = config.protocols.http.as_ref().map(|http| http_listener(http, intake.clone())).transpose()?;
-        let listeners = grpc.into_iter().chain(http).collect();
+        let mut listeners = Vec::new();
+        if let Some(grpc) = &config.protocols.grpc {
+            listeners.push(grpc_listener(grpc, intake.clone(), metrics.over("grpc"))?);
+        }
+        if let Some(http) = &config.protocols.http {
+            listeners.push(http_listener(http, intake.clone(), metrics.over("http"))?);
+        }
         Ok(Self { intake, listeners, servers: Mutex::default() })
     }
 

@@ -1,0 +1,88 @@
+//! What the pipelines say about themselves, under the names of the Collector's internal telemetry, so that dashboards
+//! and alerts made for it work: `otelcol_receiver_accepted_spans_total`, `otelcol_exporter_queue_size`, …
+//! (The Collector's documentation.md of receiverhelper, processorhelper, exporterhelper and batchprocessor; units and
+//! `_total` are in the names as Prometheus wants them.)
+//!
+//! Families are registered once, for the life of the process; components get handles by their ids when they are built.
+//! A component that a reload builds anew counts on where the one before it stopped; of one that is gone from the
+//! configuration the series go too ([`Metrics::retain`]).
+
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+
+use self::exporter::Exporters;
+use self::processor::Processors;
+use self::receiver::Receivers;
+
+mod exporter;
+mod items;
+mod processor;
+mod receiver;
+#[cfg(test)]
+mod tests;
+
+pub use exporter::{ExporterMetrics, QueueMetrics};
+pub use items::ItemCounters;
+pub use processor::{BatchMetrics, ProcessorMetrics, Trigger};
+pub use receiver::{ReceiverMetrics, RequestMetrics, TransportMetrics};
+
+/// The metrics of all components. Clones share their values.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    receivers: Arc<Receivers>,
+    processors: Arc<Processors>,
+    exporters: Arc<Exporters>,
+}
+
+impl Metrics {
+    /// Registers everything as `otelcol_*`.
+    pub fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("otelcol");
+        self.receivers.register(registry);
+        self.processors.register(registry);
+        self.exporters.register(registry);
+    }
+
+    /// Of the receiver `id`, or of whatever else takes telemetry in.
+    pub fn receiver(&self, id: impl ToString) -> ReceiverMetrics {
+        ReceiverMetrics::new(self.receivers.clone(), id.to_string())
+    }
+
+    /// What goes into and comes out of the processor `id` in pipelines of `signal`.
+    pub fn processor(&self, id: impl ToString, signal: trefoil_model::Signal) -> ProcessorMetrics {
+        self.processors.processor(id.to_string(), signal)
+    }
+
+    /// What the processor `id` refuses itself.
+    pub fn refused_by(&self, id: impl ToString) -> ItemCounters {
+        self.processors.refused_by(id.to_string())
+    }
+
+    /// Of the `batch` processor `id`.
+    pub fn batch(&self, id: impl ToString) -> BatchMetrics {
+        self.processors.batch(id.to_string())
+    }
+
+    /// Of the exporter `id`.
+    pub fn exporter(&self, id: impl ToString) -> ExporterMetrics {
+        self.exporters.exporter(id.to_string())
+    }
+
+    /// Of the sending queue of the exporter `id`.
+    pub fn queue(&self, id: impl ToString) -> QueueMetrics {
+        QueueMetrics::new(self.exporters.clone(), id.to_string())
+    }
+
+    /// Forgets the series of components whose ids are not wanted any more.
+    pub fn retain(
+        &self,
+        receiver: impl Fn(&str) -> bool,
+        processor: impl Fn(&str) -> bool,
+        exporter: impl Fn(&str) -> bool,
+    ) {
+        self.receivers.retain(receiver);
+        self.processors.retain(processor);
+        self.exporters.retain(exporter);
+    }
+}
