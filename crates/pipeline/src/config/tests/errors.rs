@@ -228,4 +228,5 @@ fn the_nearest_name_is_near() {
     assert_eq!(nearest("otlp_http", known), Some("otlphttp"));
     assert_eq!(nearest("batch_size", known), Some("send_batch_size"));
     assert_eq!(nearest("zzz", known), None);
+    assert_eq!(nearest(&"timeout".repeat(40), known), None);
 }
