@@ -44,6 +44,13 @@ lint: ## Check formatting and run clippy, warnings being errors
 fmt: ## Format the Rust code
 	cargo fmt --all
 
+FUZZ_TARGETS ?= $(basename $(notdir $(wildcard fuzz/targets/*.rs)))
+FUZZ_SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: ## Fuzz what reads bytes from outside, a minute a target (FUZZ_SECONDS=300 FUZZ_TARGETS='log_replay body')
+	scripts/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
 .PHONY: bench
 bench: $(VENV)/.installed ## Measure a release build against the bars of benches/RESULTS.md (needs a quiet machine)
 	cargo build --release -p trefoil -p trefoil-loadgen

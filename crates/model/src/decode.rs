@@ -12,6 +12,7 @@ mod nested;
 mod origin;
 mod report;
 mod traces;
+mod walk;
 
 pub use report::{Place, Report};
 

@@ -8,6 +8,7 @@ pub mod attributes;
 mod conformance;
 pub mod decode;
 pub mod encode;
+pub mod entities;
 pub mod json;
 pub mod limits;
 pub mod promote;

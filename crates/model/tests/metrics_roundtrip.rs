@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, EntityRef, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
@@ -206,12 +206,15 @@ fn metrics_data() -> impl Strategy<Value = MetricsData> {
             ScopeMetrics { scope: Some(scope), metrics, schema_url }
         })
     };
-    let resource = (attributes(), vec(scope(), 0..3), 0..2u32, "[xy]?").prop_map(
-        |(attributes, mut scope_metrics, dropped_attributes_count, schema_url)| {
+    let entity_refs = vec(("(service|host)?", vec("[ab]?", 0..3)), 0..3);
+    let resource = (attributes(), vec(scope(), 0..3), 0..2u32, "[xy]?", entity_refs).prop_map(
+        |(attributes, mut scope_metrics, dropped_attributes_count, schema_url, entity_refs)| {
             for (index, scope_metrics) in scope_metrics.iter_mut().enumerate() {
                 scope_metrics.scope.as_mut().unwrap().name = format!("scope.{index}");
             }
-            let resource = Some(Resource { attributes, dropped_attributes_count, ..Resource::default() });
+            let entity_ref = |(r#type, id_keys)| EntityRef { r#type, id_keys, ..EntityRef::default() };
+            let entity_refs = entity_refs.into_iter().map(entity_ref).collect();
+            let resource = Some(Resource { attributes, dropped_attributes_count, entity_refs });
             ResourceMetrics { resource, scope_metrics, schema_url }
         },
     );

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList};
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, ArrayValue, EntityRef, InstrumentationScope, KeyValue, KeyValueList,
+};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, LogsData, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
@@ -87,11 +89,21 @@ fn attributes() -> impl Strategy<Value = Vec<KeyValue>> {
 }
 
 fn resource() -> impl Strategy<Value = Option<Resource>> {
-    prop::option::of((attributes(), any::<u32>()).prop_map(|(attributes, dropped_attributes_count)| Resource {
+    let resource = (attributes(), any::<u32>(), vec(entity_ref(), 0..3));
+    prop::option::of(resource.prop_map(|(attributes, dropped_attributes_count, entity_refs)| Resource {
         attributes,
         dropped_attributes_count,
-        ..Resource::default()
+        entity_refs,
     }))
+}
+
+prop_compose! {
+    fn entity_ref()(
+        schema_url in "[xy]?", r#type in "(service|host)?", id_keys in vec(any::<String>(), 0..3),
+        description_keys in vec("[ab]?", 0..3),
+    ) -> EntityRef {
+        EntityRef { schema_url, r#type, id_keys, description_keys }
+    }
 }
 
 fn scope() -> impl Strategy<Value = Option<InstrumentationScope>> {

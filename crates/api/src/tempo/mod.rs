@@ -46,6 +46,11 @@ impl TempoError {
     fn bad_request(message: impl Into<String>) -> Self {
         Self(StatusCode::BAD_REQUEST, message.into())
     }
+
+    /// Without a body, as Tempo says it.
+    fn not_found() -> Self {
+        Self(StatusCode::NOT_FOUND, String::new())
+    }
 }
 
 impl IntoResponse for TempoError {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Json, Response};
 use opentelemetry_proto::tonic::trace::v1::TracesData;
 use prost::Message;
@@ -66,9 +66,7 @@ pub(super) async fn v1(
     Query(hint): Query<TimeHint>,
     headers: HeaderMap,
 ) -> Result<Response, TempoError> {
-    let Some(trace) = find(&state, &headers, &trace_id, &hint).await? else {
-        return Ok(StatusCode::NOT_FOUND.into_response());
-    };
+    let trace = find(&state, &headers, &trace_id, &hint).await?;
     if wants_protobuf(&headers) {
         return Ok(protobuf(&trace));
     }
@@ -81,9 +79,7 @@ pub(super) async fn v2(
     Query(hint): Query<TimeHint>,
     headers: HeaderMap,
 ) -> Result<Response, TempoError> {
-    let Some(trace) = find(&state, &headers, &trace_id, &hint).await? else {
-        return Ok(StatusCode::NOT_FOUND.into_response());
-    };
+    let trace = find(&state, &headers, &trace_id, &hint).await?;
     if wants_protobuf(&headers) {
         let metrics = Some(TraceByIdMetrics::default());
         return Ok(protobuf(&TraceByIdResponse { trace: Some(trace), metrics, status: 0, message: String::new() }));
@@ -102,11 +98,14 @@ async fn find(
     headers: &HeaderMap,
     trace_id: &str,
     hint: &TimeHint,
-) -> Result<Option<TracesData>, TempoError> {
+) -> Result<TracesData, TempoError> {
     let tenant = state.tenant(headers)?;
     let trace_id = parse_trace_id(trace_id)?;
     let trace = state.engine.trace(&tenant, trace_id, hint.starts()?, state.limits).await?;
-    Ok(Some(trace).filter(|trace| !trace.resource_spans.is_empty()))
+    match trace.resource_spans.is_empty() {
+        true => Err(TempoError::not_found()),
+        false => Ok(trace),
+    }
 }
 
 /// Up to 32 hexadecimal digits; a shorter id (64-bit tracers, stripped zeros) is padded on the left, as Tempo does.
@@ -124,6 +123,8 @@ fn protobuf(message: &impl Message) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+
     use super::*;
 
     #[test]

@@ -10,6 +10,7 @@ use super::attributes::PromotedColumns;
 use super::batch::{batch, tenant_column};
 use super::columns::{Ids, Strings};
 use super::origin::{Group, Origins};
+use super::walk::{Items, outcome, walk};
 use super::{DecodeContext, DecodeError, Decoded, Place, Report};
 use crate::attributes::{AnyValue, Refusal, Tally, push_value};
 use crate::promote::Scope;
@@ -18,14 +19,7 @@ use crate::{Signal, Table, Tenant};
 
 pub(super) fn decode(tenant: &Tenant, body: &[u8], context: &DecodeContext<'_>) -> Result<Decoded, DecodeError> {
     let mut rows = Rows::new(context);
-    let mut place = Place { names: ["resource_logs", "scope_logs", "log_records"], indexes: [0; 3] };
-    for field in Reader::new(body) {
-        let field = field?;
-        if field.number == 1 {
-            rows.resource_logs(field.message()?, &mut place)?;
-            place.indexes[0] += 1;
-        }
-    }
+    walk(body, &mut rows)?;
     rows.finish(tenant)
 }
 
@@ -82,6 +76,7 @@ struct Rows<'a> {
     replaced_utf8: u64,
     record_attributes: Vec<Reader<'a>>,
     text: String,
+    resource_hash: u64,
 
     stream_ids: Vec<u64>,
     times: Vec<i64>,
@@ -109,6 +104,7 @@ impl<'a> Rows<'a> {
             replaced_utf8: 0,
             record_attributes: Vec::new(),
             text: String::new(),
+            resource_hash: 0,
             stream_ids: Vec::new(),
             times: Vec::new(),
             times_are_observed: Vec::new(),
@@ -127,40 +123,21 @@ impl<'a> Rows<'a> {
             promoted: PromotedColumns::new(context.promoted, Table::Logs, context.limits),
         }
     }
+}
+
+impl<'a> Items<'a> for Rows<'a> {
+    const NAMES: [&'static str; 3] = ["resource_logs", "scope_logs", "log_records"];
 
     fn len(&self) -> usize {
         self.times.len()
     }
 
-    fn resource_logs(&mut self, message: Reader<'a>, place: &mut Place) -> Result<(), WireError> {
-        let group = Group::parse(message)?;
-        let resource_hash = group.resource_hash()?;
-        let first = self.len();
-        for scope in group.items() {
-            let (index, message) = scope?;
-            place.indexes[1] = index;
-            self.scope_logs(message, resource_hash, place)?;
-        }
-        let rows = self.len() - first;
-        let limits = self.context.limits;
-        self.origins.resource(&group, first, rows, &mut self.promoted, limits, &mut self.replaced_utf8)
+    fn begin_resource(&mut self, resource: &Group<'a>) -> Result<(), WireError> {
+        self.resource_hash = resource.resource_hash()?;
+        Ok(())
     }
 
-    fn scope_logs(&mut self, message: Reader<'a>, resource_hash: u64, place: &mut Place) -> Result<(), WireError> {
-        let group = Group::parse(message)?;
-        let stream_id = group.stream_id(resource_hash)?;
-        let first = self.len();
-        for record in group.items() {
-            let (index, message) = record?;
-            place.indexes[2] = index;
-            self.record(message, *place)?;
-        }
-        let rows = self.len() - first;
-        self.stream_ids.resize(first + rows, stream_id);
-        self.origins.scope(&group, first, rows, self.context.limits, &mut self.replaced_utf8)
-    }
-
-    fn record(&mut self, message: Reader<'a>, place: Place) -> Result<(), WireError> {
+    fn item(&mut self, message: Reader<'a>, place: Place) -> Result<(), WireError> {
         let limits = self.context.limits;
         if message.bytes().len() > limits.max_item_bytes {
             let (size, limit) = (message.bytes().len(), limits.max_item_bytes);
@@ -211,6 +188,20 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
+    fn end_scope(&mut self, scope: &Group<'a>, first: usize) -> Result<(), WireError> {
+        let rows = self.len() - first;
+        self.stream_ids.resize(first + rows, scope.stream_id(self.resource_hash)?);
+        self.origins.scope(scope, first, rows, self.context.limits, &mut self.replaced_utf8)
+    }
+
+    fn end_resource(&mut self, resource: &Group<'a>, first: usize) -> Result<(), WireError> {
+        let rows = self.len() - first;
+        let limits = self.context.limits;
+        self.origins.resource(resource, first, rows, &mut self.promoted, limits, &mut self.replaced_utf8)
+    }
+}
+
+impl<'a> Rows<'a> {
     /// Appends the body; `false` (and nothing appended) if it is nested too deep.
     fn body(&mut self, body: AnyValue<'a>, tally: &mut Tally) -> Result<bool, WireError> {
         match body {
@@ -257,13 +248,7 @@ impl<'a> Rows<'a> {
 
     fn finish(mut self, tenant: &Tenant) -> Result<Decoded, DecodeError> {
         let rows = self.len();
-        let mut decoded = Decoded {
-            accepted: rows as u64,
-            rejected: self.report.rejected(),
-            reasons: self.report.message(Signal::Logs.item()),
-            replaced_utf8: self.replaced_utf8,
-            ..Decoded::default()
-        };
+        let mut decoded = outcome(Signal::Logs, rows, &self.report, self.replaced_utf8);
         let (promoted, counts) = self.promoted.finish(Scope::Log, rows)?;
         decoded.key_counts = Some(counts);
         if rows == 0 {

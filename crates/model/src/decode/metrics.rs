@@ -83,6 +83,8 @@ struct Holder<'a> {
     hash: u64,
     dropped: u32,
     schema_url: &'a [u8],
+    /// Where the text of a resource's entities lies in its column of `series`, if it has any.
+    entity_refs: Option<i32>,
 }
 
 /// A Metric without its points.
@@ -148,13 +150,18 @@ impl<'a> Decoder<'a> {
         }
         let mut attributes = AttributesHash::default();
         let mut count = 0;
+        let mut entity_refs = Vec::new();
         for field in resource.message {
             let field = field?;
             match field.number {
                 1 => self.holder_attribute(&mut attributes, &mut count, field.message()?)?,
                 2 => resource.dropped = field.uint32()?,
+                3 => entity_refs.push(field.message()?),
                 _ => {}
             }
+        }
+        if !entity_refs.is_empty() {
+            self.entity_refs(&entity_refs, &mut resource)?;
         }
         resource.hash = resource_hash(attributes);
         self.place.scope = 0;

@@ -26,8 +26,11 @@ struct Lengths {
 }
 
 impl Lengths {
-    /// The list of `row` has the items that were added since the row before; rows between them have none.
+    /// The list of `row` has the items that were added since the row before, if any; rows between such rows have none.
     fn end_row(&mut self, row: usize, items: usize) {
+        if items == self.total {
+            return;
+        }
         self.lengths.resize(row, 0);
         self.lengths.push(items - self.total);
         self.total = items;
@@ -115,9 +118,7 @@ impl Events {
     }
 
     pub fn end_row(&mut self, row: usize) {
-        if self.times.len() > self.lengths.total {
-            self.lengths.end_row(row, self.times.len());
-        }
+        self.lengths.end_row(row, self.times.len());
     }
 
     pub fn finish(mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
@@ -190,9 +191,7 @@ impl Links {
     }
 
     pub fn end_row(&mut self, row: usize) {
-        if self.flags.len() > self.lengths.total {
-            self.lengths.end_row(row, self.flags.len());
-        }
+        self.lengths.end_row(row, self.flags.len());
     }
 
     pub fn finish(mut self, rows: usize) -> Result<ArrayRef, ArrowError> {

@@ -10,6 +10,7 @@ use super::attributes::PromotedColumns;
 use super::columns::Strings;
 use crate::Limits;
 use crate::attributes::{AnyValue, KeyValue, Tally, close_object, push_attributes, push_member, truncate_string};
+use crate::entities::push_entity_refs;
 use crate::wire::{Reader, WireError};
 
 /// What `ResourceSpans`, `ScopeSpans`, `ResourceLogs` and `ScopeLogs` have in common: fields 1 (whose the items are), 2 (the
@@ -88,6 +89,7 @@ pub(super) struct Origins {
     scope_attributes: Strings,
     scope_dropped: Vec<u32>,
     scope_schema_url: Strings,
+    entity_refs: Strings,
     text: String,
 }
 
@@ -104,12 +106,14 @@ impl Origins {
     ) -> Result<(), WireError> {
         let mut dropped = 0;
         let mut attributes = Vec::new();
+        let mut entity_refs = Vec::new();
         for owner in &group.owner {
             for field in *owner {
                 let field = field?;
                 match field.number {
                     1 => attributes.push(KeyValue::parse(field.message()?)?),
                     2 => dropped = field.uint32()?,
+                    3 => entity_refs.push(field.message()?),
                     _ => {}
                 }
             }
@@ -149,6 +153,12 @@ impl Origins {
         if !group.schema_url.is_empty() {
             self.resource_schema_url.pad(first);
             self.resource_schema_url.push_run(group.schema_url, rows, &mut tally);
+        }
+        self.text.clear();
+        push_entity_refs(&mut self.text, &entity_refs, limits, &mut tally)?;
+        if !self.text.is_empty() {
+            self.entity_refs.pad(first);
+            self.entity_refs.push_run(self.text.as_bytes(), rows, &mut tally);
         }
         self.resource_dropped.resize(first + rows, tally.dropped);
         *replaced_utf8 += tally.replaced_utf8;
@@ -202,7 +212,7 @@ impl Origins {
     }
 
     /// The columns in the order of the schema.
-    pub fn finish(self, rows: usize) -> Result<[ArrayRef; 9], ArrowError> {
+    pub fn finish(self, rows: usize) -> Result<[ArrayRef; 10], ArrowError> {
         Ok([
             self.service_name.finish(rows)?,
             self.resource_attributes.finish(rows)?,
@@ -213,6 +223,7 @@ impl Origins {
             self.scope_attributes.finish(rows)?,
             Arc::new(UInt32Array::from(self.scope_dropped)),
             self.scope_schema_url.finish(rows)?,
+            self.entity_refs.finish(rows)?,
         ])
     }
 }

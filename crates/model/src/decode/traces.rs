@@ -9,6 +9,7 @@ use super::batch::{batch, tenant_column};
 use super::columns::{Ids, Strings};
 use super::nested::{Events, Links};
 use super::origin::{Group, Origins};
+use super::walk::{Items, outcome, walk};
 use super::{DecodeContext, DecodeError, Decoded, Place, Report};
 use crate::attributes::Tally;
 use crate::promote::Scope;
@@ -17,14 +18,7 @@ use crate::{Signal, Table, Tenant};
 
 pub(super) fn decode(tenant: &Tenant, body: &[u8], context: &DecodeContext<'_>) -> Result<Decoded, DecodeError> {
     let mut rows = Rows::new(context);
-    let mut place = Place { names: ["resource_spans", "scope_spans", "spans"], indexes: [0; 3] };
-    for field in Reader::new(body) {
-        let field = field?;
-        if field.number == 1 {
-            rows.resource_spans(field.message()?, &mut place)?;
-            place.indexes[0] += 1;
-        }
-    }
+    walk(body, &mut rows)?;
     rows.finish(tenant)
 }
 
@@ -215,37 +209,16 @@ impl<'a> Rows<'a> {
             promoted: PromotedColumns::new(context.promoted, Table::Spans, context.limits),
         }
     }
+}
+
+impl<'a> Items<'a> for Rows<'a> {
+    const NAMES: [&'static str; 3] = ["resource_spans", "scope_spans", "spans"];
 
     fn len(&self) -> usize {
         self.starts.len()
     }
 
-    fn resource_spans(&mut self, message: Reader<'a>, place: &mut Place) -> Result<(), WireError> {
-        let group = Group::parse(message)?;
-        let first = self.len();
-        for scope in group.items() {
-            let (index, message) = scope?;
-            place.indexes[1] = index;
-            self.scope_spans(message, place)?;
-        }
-        let rows = self.len() - first;
-        let limits = self.context.limits;
-        self.origins.resource(&group, first, rows, &mut self.promoted, limits, &mut self.replaced_utf8)
-    }
-
-    fn scope_spans(&mut self, message: Reader<'a>, place: &mut Place) -> Result<(), WireError> {
-        let group = Group::parse(message)?;
-        let first = self.len();
-        for span in group.items() {
-            let (index, message) = span?;
-            place.indexes[2] = index;
-            self.span(message, *place)?;
-        }
-        let rows = self.len() - first;
-        self.origins.scope(&group, first, rows, self.context.limits, &mut self.replaced_utf8)
-    }
-
-    fn span(&mut self, message: Reader<'a>, place: Place) -> Result<(), WireError> {
+    fn item(&mut self, message: Reader<'a>, place: Place) -> Result<(), WireError> {
         let limits = self.context.limits;
         if message.bytes().len() > limits.max_item_bytes {
             let (size, limit) = (message.bytes().len(), limits.max_item_bytes);
@@ -285,6 +258,19 @@ impl<'a> Rows<'a> {
         self.events_and_links(&span, row, place)
     }
 
+    fn end_scope(&mut self, scope: &Group<'a>, first: usize) -> Result<(), WireError> {
+        let rows = self.len() - first;
+        self.origins.scope(scope, first, rows, self.context.limits, &mut self.replaced_utf8)
+    }
+
+    fn end_resource(&mut self, resource: &Group<'a>, first: usize) -> Result<(), WireError> {
+        let rows = self.len() - first;
+        let limits = self.context.limits;
+        self.origins.resource(resource, first, rows, &mut self.promoted, limits, &mut self.replaced_utf8)
+    }
+}
+
+impl<'a> Rows<'a> {
     fn events_and_links(&mut self, span: &Span<'a>, row: usize, place: Place) -> Result<(), WireError> {
         let limits = self.context.limits;
         let mut dropped_events = span.dropped_events;
@@ -310,13 +296,7 @@ impl<'a> Rows<'a> {
 
     fn finish(mut self, tenant: &Tenant) -> Result<Decoded, DecodeError> {
         let rows = self.len();
-        let mut decoded = Decoded {
-            accepted: rows as u64,
-            rejected: self.report.rejected(),
-            reasons: self.report.message(Signal::Traces.item()),
-            replaced_utf8: self.replaced_utf8,
-            ..Decoded::default()
-        };
+        let mut decoded = outcome(Signal::Traces, rows, &self.report, self.replaced_utf8);
         let (promoted, counts) = self.promoted.finish(Scope::Span, rows)?;
         decoded.key_counts = Some(counts);
         if rows == 0 {

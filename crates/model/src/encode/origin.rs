@@ -11,6 +11,7 @@ use prost::Message;
 
 use super::EncodeError;
 use super::columns::{Attributes, Columns, Text, json_attributes};
+use crate::entities::read_entity_refs;
 use crate::promote::Scope;
 
 /// Items under the resource and scope they came from, as OTLP nests them.
@@ -121,6 +122,7 @@ struct Origin {
     scope_attributes: Text,
     scope_dropped: PrimitiveArray<UInt32Type>,
     scope_schema_url: Text,
+    entity_refs: Text,
 }
 
 impl Origin {
@@ -134,6 +136,7 @@ impl Origin {
             scope_attributes: columns.text("scope_attributes")?,
             scope_dropped: columns.number("scope_dropped_attributes_count")?,
             scope_schema_url: columns.text("scope_schema_url")?,
+            entity_refs: columns.text("resource_entity_refs")?,
         })
     }
 
@@ -141,7 +144,7 @@ impl Origin {
         let resource = Resource {
             attributes: self.resource_attributes.get(row)?,
             dropped_attributes_count: self.resource_dropped.value(row),
-            ..Resource::default()
+            entity_refs: self.entity_refs.get(row).map(read_entity_refs).transpose()?.unwrap_or_default(),
         };
         let resource = (resource != Resource::default()).then_some(resource);
         Ok((resource, self.resource_schema_url.or_empty(row)))

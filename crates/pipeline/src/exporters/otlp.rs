@@ -24,7 +24,7 @@ use super::answer;
 use super::headers;
 use super::parcel::{Parcel, Sender};
 use super::queue::QueueConfig;
-use super::queued::QueuedExporter;
+use super::queued::{self, QueuedExporter};
 use super::retry::RetryConfig;
 use crate::component::{ComponentError, Context, Exporter, ExporterConfig, ExporterFactory};
 use crate::config::{ConfigError, Problems, Secret, Section, duration};
@@ -123,15 +123,7 @@ fn parse(section: &Section<'_>) -> Result<Box<dyn ExporterConfig>, ConfigError> 
         let reason = "is not supported: there is one connection; use pick_first, and a load balancer for many servers";
         problem("balancer_name", format!("{:?} {reason}", config.balancer_name));
     }
-    if let Err(reason) = headers::parse(&config.headers) {
-        problem("headers", reason);
-    }
-    if let Err(reason) = config.retry_on_failure.check() {
-        problem("retry_on_failure", reason);
-    }
-    if let Err((option, reason)) = config.sending_queue.check() {
-        problem(&format!("sending_queue.{option}"), reason);
-    }
+    queued::check(&config.headers, &config.retry_on_failure, &config.sending_queue, problem);
     problems.or(Box::new(config))
 }
 

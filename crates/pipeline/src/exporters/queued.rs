@@ -1,5 +1,6 @@
 //! What every exporter to another system is: a sender, tried again, behind a queue.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +9,12 @@ use async_trait::async_trait;
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
+use super::headers;
 use super::parcel::{Parcel, Sender};
 use super::queue::{Queue, QueueConfig, Reports};
 use super::retry::{RetryConfig, send_with_retry};
 use crate::component::{Component, ComponentError, Context, Exporter};
+use crate::config::Secret;
 use crate::metrics::{ExporterMetrics, Metrics};
 use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
 
@@ -25,6 +28,24 @@ pub struct QueuedExporter {
     metrics: Metrics,
     sent: ExporterMetrics,
     stop: CancellationToken,
+}
+
+/// Checks the options that every such exporter has; `problem` takes the option and what is wrong with it.
+pub fn check(
+    headers: &BTreeMap<String, Secret>,
+    retry: &RetryConfig,
+    queue: &QueueConfig,
+    mut problem: impl FnMut(&str, String),
+) {
+    if let Err(reason) = headers::parse(headers) {
+        problem("headers", reason);
+    }
+    if let Err(reason) = retry.check() {
+        problem("retry_on_failure", reason);
+    }
+    if let Err((option, reason)) = queue.check() {
+        problem(&format!("sending_queue.{option}"), reason);
+    }
 }
 
 impl QueuedExporter {

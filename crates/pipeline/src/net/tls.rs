@@ -117,16 +117,17 @@ fn server_config(settings: &ServerTls, alpn: &[Vec<u8>]) -> Result<Arc<ServerCon
         None => builder.with_no_client_auth(),
         Some(path) => {
             let mut roots = RootCertStore::empty();
-            for certificate in certificates("client_ca_file", &Source::File(path))? {
-                roots.add(certificate)?;
-            }
+            trust("client_ca_file", &Source::File(path), &mut roots)?;
             builder.with_client_cert_verifier(
                 WebPkiClientVerifier::builder_with_provider(roots.into(), provider()).build()?,
             )
         }
     };
-    let chain = certificates("cert", &source("cert", settings.cert_file.as_deref(), settings.cert_pem.as_deref())?)?;
-    let key = private_key(&source("key", settings.key_file.as_deref(), settings.key_pem.as_deref())?)?;
+    let identity = Identity {
+        cert: (settings.cert_file.as_deref(), settings.cert_pem.as_deref()),
+        key: (settings.key_file.as_deref(), settings.key_pem.as_deref()),
+    };
+    let (chain, key) = identity.load()?;
     let mut config = builder.with_single_cert(chain, key)?;
     config.alpn_protocols = alpn.to_vec();
     Ok(Arc::new(config))
@@ -148,15 +149,16 @@ pub fn client_config(settings: &ClientTls, alpn: &[&str]) -> Result<ClientConfig
             }
         }
     };
-    let has_identity = [&settings.cert_pem, &settings.key_pem].iter().any(|pem| pem.is_some())
-        || [&settings.cert_file, &settings.key_file].iter().any(|file| file.is_some());
-    let mut config = if has_identity {
-        let chain =
-            certificates("cert", &source("cert", settings.cert_file.as_deref(), settings.cert_pem.as_deref())?)?;
-        let key = private_key(&source("key", settings.key_file.as_deref(), settings.key_pem.as_deref())?)?;
-        builder.with_client_auth_cert(chain, key)?
-    } else {
-        builder.with_no_client_auth()
+    let identity = Identity {
+        cert: (settings.cert_file.as_deref(), settings.cert_pem.as_deref()),
+        key: (settings.key_file.as_deref(), settings.key_pem.as_deref()),
+    };
+    let mut config = match identity.is_absent() {
+        true => builder.with_no_client_auth(),
+        false => {
+            let (chain, key) = identity.load()?;
+            builder.with_client_auth_cert(chain, key)?
+        }
     };
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     Ok(config)
@@ -166,10 +168,8 @@ fn roots(settings: &ClientTls) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     let own = settings.ca_file.is_some() || settings.ca_pem.is_some();
     if own {
-        let source = source("ca", settings.ca_file.as_deref(), settings.ca_pem.as_deref())?;
-        for certificate in certificates("ca", &source)? {
-            roots.add(certificate)?;
-        }
+        let source = source("ca", (settings.ca_file.as_deref(), settings.ca_pem.as_deref()))?;
+        trust("ca", &source, &mut roots)?;
     }
     if !own || settings.include_system_ca_certs_pool {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -178,6 +178,34 @@ fn roots(settings: &ClientTls) -> Result<RootCertStore, TlsError> {
         return Err(TlsError::NoRoots);
     }
     Ok(roots)
+}
+
+fn trust(what: &'static str, source: &Source, roots: &mut RootCertStore) -> Result<(), TlsError> {
+    for certificate in certificates(what, source)? {
+        roots.add(certificate)?;
+    }
+    Ok(())
+}
+
+/// The options `…_file` and `…_pem`, of which one may be set.
+type FileOrPem<'a> = (Option<&'a Path>, Option<&'a str>);
+
+/// What a side shows of itself.
+struct Identity<'a> {
+    cert: FileOrPem<'a>,
+    key: FileOrPem<'a>,
+}
+
+impl Identity<'_> {
+    fn is_absent(&self) -> bool {
+        self.cert == (None, None) && self.key == (None, None)
+    }
+
+    fn load(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+        let chain = certificates("cert", &source("cert", self.cert)?)?;
+        let key = private_key(&source("key", self.key)?)?;
+        Ok((chain, key))
+    }
 }
 
 /// Where PEM text comes from.
@@ -203,8 +231,8 @@ impl Source<'_> {
     }
 }
 
-fn source<'a>(what: &'static str, file: Option<&'a Path>, pem: Option<&'a str>) -> Result<Source<'a>, TlsError> {
-    match (file, pem) {
+fn source<'a>(what: &'static str, options: FileOrPem<'a>) -> Result<Source<'a>, TlsError> {
+    match options {
         (Some(path), None) => Ok(Source::File(path)),
         (None, Some(pem)) => Ok(Source::Inline(pem)),
         (Some(_), Some(_)) => Err(TlsError::Both(what)),

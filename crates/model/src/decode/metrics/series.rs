@@ -11,6 +11,7 @@ use super::columns::{NULL, Texts, constant};
 use super::{Decoder, Holder, Metric, Origin, with_text};
 use crate::Limits;
 use crate::attributes::{AnyValue, KeyValue, Tally, close_object, push_attributes, push_member, truncate_string};
+use crate::entities::push_entity_refs;
 use crate::wire::{Reader, WireError};
 
 /// Where the texts of resource and scope lie in their columns, and what else both say.
@@ -25,6 +26,7 @@ pub struct OriginKeys {
     scope_attributes: i32,
     scope_dropped: u32,
     scope_schema_url: i32,
+    entity_refs: i32,
 }
 
 /// The same for a metric.
@@ -57,6 +59,7 @@ pub struct SeriesRows {
     scope_attributes: TextColumn,
     scope_dropped: Vec<u32>,
     scope_schema_urls: TextColumn,
+    entity_refs: TextColumn,
 }
 
 #[derive(Default)]
@@ -115,6 +118,7 @@ impl<'a> Decoder<'a> {
         rows.scope_attributes.rows.push(of_origin.scope_attributes);
         rows.scope_dropped.push(of_origin.scope_dropped);
         rows.scope_schema_urls.rows.push(of_origin.scope_schema_url);
+        rows.entity_refs.rows.push(of_origin.entity_refs);
         Ok(())
     }
 
@@ -183,7 +187,24 @@ impl<'a> Decoder<'a> {
             scope_attributes,
             scope_dropped: origin.scope.dropped.saturating_add(tally.dropped),
             scope_schema_url,
+            entity_refs: origin.resource.entity_refs.unwrap_or(NULL),
         })
+    }
+
+    /// Keeps the entities of a resource for the rows that will need them.
+    #[cold]
+    pub(super) fn entity_refs(
+        &mut self,
+        references: &[Reader<'a>],
+        resource: &mut Holder<'a>,
+    ) -> Result<(), WireError> {
+        let mut tally = Tally::default();
+        self.text.clear();
+        push_entity_refs(&mut self.text, references, self.context.limits, &mut tally)?;
+        self.replaced_utf8 += tally.replaced_utf8;
+        resource.dropped = resource.dropped.saturating_add(tally.dropped);
+        resource.entity_refs = Some(self.series.entity_refs.texts.key_or_null(&self.text));
+        Ok(())
     }
 
     /// Puts a resource's attributes into `self.text`, all but the first `service.name` that is a string: (that name,
@@ -252,6 +273,7 @@ impl SeriesRows {
             self.scope_attributes.finish(),
             Arc::new(UInt32Array::from(self.scope_dropped)),
             self.scope_schema_urls.finish(),
+            self.entity_refs.finish(),
         ]
     }
 }
