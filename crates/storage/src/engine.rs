@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use arrow::datatypes::Field;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use trefoil_model::promote::{KeyCounts, Learner};
 use trefoil_model::series::SeriesIndex;
@@ -38,6 +38,8 @@ pub(crate) struct Engine {
     pub metrics: Metrics,
     pub limits: Limits,
     pub series: SeriesIndex,
+    /// One permit a core: more long bodies decoded at once would take more memory and no less time.
+    pub decoders: Arc<Semaphore>,
     pub promotion: Promotion,
     /// The flush under way or to be tried again. Whoever holds this flushes.
     pub flushing: tokio::sync::Mutex<Option<Pending>>,

@@ -103,8 +103,13 @@ impl Engine {
         if body.len() < LONG_BODY {
             return self.prepare_blocking(tenant, signal, &body, &promoted);
         }
+        let Ok(turn) = self.decoders.clone().acquire_owned().await else { return Err(AppendError::Closed) };
         let (engine, tenant) = (self.clone(), tenant.clone());
-        tokio::task::spawn_blocking(move || engine.prepare_blocking(&tenant, signal, &body, &promoted))
+        let prepare = move || {
+            let _turn = turn;
+            engine.prepare_blocking(&tenant, signal, &body, &promoted)
+        };
+        tokio::task::spawn_blocking(prepare)
             .await
             .map_err(|error| AppendError::unavailable(format!("decoding was cut off: {error}")))?
     }

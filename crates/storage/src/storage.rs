@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -97,6 +98,7 @@ impl Storage {
             metrics: metrics.clone(),
             limits: Limits::default(),
             series: SeriesIndex::default(),
+            decoders: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
             flushing: tokio::sync::Mutex::new(None),
             wake: Notify::new(),
             sequencer: OnceLock::new(),
