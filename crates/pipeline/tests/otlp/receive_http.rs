@@ -338,15 +338,21 @@ async fn a_taken_port_is_named() {
     assert!(second.addresses().is_empty());
 }
 
-#[tokio::test]
-async fn another_listener_can_serve_the_routes_within_its_limits() {
-    let recorder = Recorder::closed();
+/// The URL for traces on another listener, which has the routes below `/otlp`.
+async fn nest(downstream: Downstream, in_flight_bytes: usize) -> String {
     let metrics = Metrics::default().receiver("main").over("http");
-    let routes = http_router(to_all(recorder.clone()), Tenancy::Single, HttpLimits::default(), Some(100), metrics);
+    let routes = http_router(downstream, Tenancy::Single, HttpLimits::default(), Some(in_flight_bytes), metrics);
     let router = axum::Router::new().nest("/otlp", routes);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/otlp/v1/traces", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url
+}
+
+#[tokio::test]
+async fn another_listener_can_serve_the_routes_within_its_limits() {
+    let recorder = Recorder::closed();
+    let url = nest(to_all(recorder.clone()), 100).await;
 
     let held = tokio::spawn(post(url.clone(), PROTOBUF, "", vec![0; 90]));
     recorder.wait_for(1).await;
@@ -356,4 +362,16 @@ async fn another_listener_can_serve_the_routes_within_its_limits() {
     recorder.open();
     assert_eq!(held.await.unwrap().status(), 200);
     assert_eq!(post(url, PROTOBUF, "", vec![0; 90]).await.status(), 200);
+}
+
+#[tokio::test]
+async fn another_listener_tells_what_will_never_be_taken_from_what_is_not_taken_yet() {
+    let url = nest(Downstream::not_running(), 100).await;
+    let response = post(url, PROTOBUF, "", "").await;
+    assert_eq!(header(&response, "retry-after"), "1");
+    assert_eq!(refusal(response).await, (503, 14, "the pipelines are not running (yet)".to_owned()));
+
+    let url = nest(Downstream::default(), 100).await;
+    let expected = (404, 12, "no pipeline takes traces from an `otlp` receiver".to_owned());
+    assert_eq!(refusal(post(url, PROTOBUF, "", "").await).await, expected);
 }
