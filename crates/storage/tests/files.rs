@@ -238,10 +238,49 @@ async fn broken_files_are_named() {
         assert!(error.contains(&path), "{case}: {error}");
     }
     std::fs::write(&on_disk, damaged).unwrap();
-    bench.fresh().try_scan(Table::Spans).await.unwrap_err();
+    let error = bench.fresh().try_scan(Table::Spans).await.unwrap_err().to_string();
+    assert!(error.contains(&path) && error.contains("backup"), "{error}");
     std::fs::remove_file(&on_disk).unwrap();
     let error = bench.fresh().try_scan(Table::Spans).await.unwrap_err().to_string();
     assert!(error.contains(&path) && error.contains("backup"), "{error}");
+}
+
+/// Pages are compressed: a change inside one is found when it is unpacked.
+#[tokio::test]
+async fn a_flipped_byte_in_a_page_is_blamed_on_its_file() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+
+    let bench = Bench::local().await;
+    for seed in [1, 2] {
+        bench.write(Table::Spans, vec![batch(Table::Spans, &bench.tenant, seed, 2000, now())]).await;
+    }
+    let files = bench.catalog.snapshot().await.unwrap().files(Table::Spans, &bench.tenant);
+    let (good, bad) = (&files[0].path, &files[1].path);
+    let on_disk = bench.directory().join(bad);
+    let mut bytes = std::fs::read(&on_disk).unwrap();
+    let reader = SerializedFileReader::new(std::fs::File::open(&on_disk).unwrap()).unwrap();
+    let chunks = reader.metadata().row_group(0).columns();
+    let chunk = chunks.iter().find(|chunk| chunk.column_path().string() == "span_attributes").unwrap();
+    // The first bytes of what is compressed are in the frame's header, behind that of the page.
+    let magic = [0x28, 0xb5, 0x2f, 0xfd];
+    let start = chunk.byte_range().0 as usize;
+    let frame = start + bytes[start..].windows(4).position(|part| part == magic).unwrap();
+    bytes[frame] ^= 1;
+    std::fs::write(&on_disk, bytes).unwrap();
+
+    let error = bench.fresh().try_scan(Table::Spans).await.unwrap_err().to_string();
+    assert!(error.contains(bad) && !error.contains(good) && error.contains("backup"), "{error}");
+    let names_where = async |filter| {
+        let provider = bench.fresh().provider(Table::Spans, vec![]).await;
+        let rows = datafusion::prelude::SessionContext::new().read_table(provider).unwrap().filter(filter).unwrap();
+        rows.select_columns(&["name"]).unwrap().collect().await.unwrap_err().to_string()
+    };
+    let error = names_where(col("span_attributes").like(lit("%x%"))).await;
+    assert!(error.contains(bad) && !error.contains(good), "{error}");
+    // A query's own mistake is not the file's.
+    let number = datafusion::prelude::cast(col("name"), arrow::datatypes::DataType::Int64);
+    let error = names_where(number.gt(lit(1))).await;
+    assert!(error.contains("Cast") && !error.contains(bad) && !error.contains(good), "{error}");
 }
 
 #[tokio::test]

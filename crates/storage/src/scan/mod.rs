@@ -6,6 +6,7 @@
 //! NULL there.
 
 mod attribute;
+mod blame;
 mod buffered;
 mod provider;
 mod prune;

@@ -22,6 +22,7 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::union::UnionExec;
 use trefoil_model::{Table, Tenant};
 
+use super::blame::Blaming;
 use super::buffered::Buffered;
 use super::prune;
 use super::reader::Reader;
@@ -94,7 +95,7 @@ impl TableScan {
         let partitions = state.config().target_partitions().max(1);
         let groups = FileGroup::new(files).split_files(partitions);
         // The URL is a formality: all reads go through the factory.
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Blaming::wrap(Arc::new(source)))
             .with_file_groups(groups)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)

@@ -170,7 +170,7 @@ fn object_meta(file: &DataFile) -> Result<ObjectMeta> {
 }
 
 /// Says which file it was and what to do.
-fn named(path: &str, error: DataFusionError) -> DataFusionError {
+pub(super) fn named(path: &str, error: DataFusionError) -> DataFusionError {
     let advice = "the catalog lists this file; restore it from a backup or take it out of the catalog";
     DataFusionError::External(format!("cannot read data file {path}: {error} ({advice})").into())
 }
