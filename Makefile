@@ -40,6 +40,13 @@ lint: ## Check formatting and run clippy, warnings being errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
+DENY_CHECKS ?= bans licenses sources
+
+.PHONY: deny
+deny: ## Check where dependencies come from and their licences (DENY_CHECKS=advisories: known holes, from GitHub)
+	scripts/install-tool cargo-deny 0.20.2
+	$(CACHE)/tools/bin/cargo-deny --workspace check $(DENY_CHECKS)
+
 .PHONY: fmt
 fmt: ## Format the Rust code
 	cargo fmt --all

@@ -16,6 +16,17 @@ pub fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
 }
 
+/// Panics inside libraries end the query that they happen in, with an error, and so are no findings; all others are.
+pub fn forgive_libraries() {
+    let finding = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let is_ours = panic.location().is_none_or(|place| !place.file().contains("/registry/"));
+        if is_ours {
+            finding(panic);
+        }
+    }));
+}
+
 /// A store with some rows of every signal in files and some more in memory. It caches nothing of its files, so that a
 /// changed file is seen, and does nothing by itself.
 pub async fn filled_storage(directory: &Path) -> Storage {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use trefoil_fuzz::{filled_storage, runtime};
+use trefoil_fuzz::{filled_storage, forgive_libraries, runtime};
 use trefoil_model::{Table, Tenant};
 use trefoil_query::{Engine, Limits};
 
@@ -25,6 +25,7 @@ struct Lake {
 }
 
 static LAKE: LazyLock<Lake> = LazyLock::new(|| {
+    forgive_libraries();
     let runtime = runtime();
     let directory = tempfile::tempdir().expect("a temporary directory");
     let storage = runtime.block_on(filled_storage(directory.path()));

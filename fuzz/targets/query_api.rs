@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 use trefoil_api::{ApiState, main_router};
-use trefoil_fuzz::{filled_storage, runtime};
+use trefoil_fuzz::{filled_storage, forgive_libraries, runtime};
 use trefoil_model::Tenancy;
 use trefoil_query::{Engine, Limits};
 
@@ -28,6 +28,7 @@ struct Server {
 }
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
+    forgive_libraries();
     let runtime = runtime();
     let directory = tempfile::tempdir().expect("a temporary directory");
     let storage = runtime.block_on(filled_storage(directory.path()));

@@ -1,5 +1,6 @@
 //! Why a query has no answer, sorted by whose fault it is: surfaces map these to the codes their clients know.
 
+use std::any::Any;
 use std::time::Duration;
 
 use datafusion::error::DataFusionError;
@@ -20,6 +21,17 @@ pub enum QueryError {
     /// The store could not be read; asking again later may help.
     #[error("{0}")]
     Internal(String),
+}
+
+impl QueryError {
+    /// A panic in a library that read something it did not expect: nearly always a damaged data file.
+    pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let reason = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given");
+        QueryError::Internal(format!(
+            "the query broke down: {reason} (is a data file damaged? The program's log says where)"
+        ))
+    }
 }
 
 impl From<DataFusionError> for QueryError {

@@ -1,5 +1,6 @@
 //! SQL over a tenant's tables: read-only, bounded, cancelled when its stream is dropped.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -7,7 +8,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use tokio::time::{Instant, Sleep, sleep_until};
 use trefoil_model::Tenant;
 
@@ -45,7 +46,15 @@ impl Stream for Rows {
             self.ended = true;
             return Poll::Ready(Some(Err(QueryError::Timeout(self.limits.timeout))));
         }
-        let item = match std::task::ready!(self.batches.poll_next_unpin(context)) {
+        let batches = &mut self.batches;
+        let polled = match catch_unwind(AssertUnwindSafe(|| batches.poll_next_unpin(context))) {
+            Ok(polled) => std::task::ready!(polled),
+            Err(panic) => {
+                self.ended = true;
+                return Poll::Ready(Some(Err(QueryError::panicked(panic))));
+            }
+        };
+        let item = match polled {
             None => return Poll::Ready(None),
             Some(Err(error)) => Err(error.into()),
             Some(Ok(batch)) => {
@@ -77,8 +86,9 @@ impl Engine {
             let frame = session.sql_with_options(query, read_only()).await?;
             Ok::<_, QueryError>(frame.execute_stream().await?)
         };
+        let plan = AssertUnwindSafe(plan).catch_unwind();
         let batches = match tokio::time::timeout_at(deadline, plan).await {
-            Ok(planned) => planned?,
+            Ok(planned) => planned.map_err(QueryError::panicked)??,
             Err(_) => return Err(QueryError::Timeout(limits.timeout)),
         };
         Ok(Rows { batches, limits, seen: 0, deadline: Box::pin(sleep_until(deadline)), ended: false })
@@ -87,4 +97,26 @@ impl Engine {
 
 fn read_only() -> SQLOptions {
     SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use arrow::datatypes::Schema;
+    use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_of_a_library_is_an_error_of_the_query() {
+        let broken = futures::stream::poll_fn(|_| panic!("lengths do not fit"));
+        let batches = Box::pin(RecordBatchStreamAdapter::new(Arc::new(Schema::empty()), broken));
+        let limits = Limits { max_rows: 1, timeout: Duration::from_secs(60) };
+        let deadline = Box::pin(sleep_until(Instant::now() + limits.timeout));
+        let rows = Rows { batches, limits, seen: 0, deadline, ended: false };
+        let error = rows.collect().await.unwrap_err();
+        assert!(matches!(&error, QueryError::Internal(reason) if reason.contains("lengths do not fit")), "{error}");
+    }
 }

@@ -1,9 +1,11 @@
 //! A whole trace by its id.
 
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 
 use datafusion::common::ScalarValue;
 use datafusion::prelude::{col, lit};
+use futures::FutureExt;
 use opentelemetry_proto::tonic::trace::v1::TracesData;
 use trefoil_model::{Table, Tenant};
 
@@ -20,9 +22,9 @@ impl Engine {
         starts: Option<Range<i64>>,
         limits: Limits,
     ) -> Result<TracesData, QueryError> {
-        let read = self.read_trace(tenant, trace_id, starts, limits);
+        let read = AssertUnwindSafe(self.read_trace(tenant, trace_id, starts, limits)).catch_unwind();
         match tokio::time::timeout(limits.timeout, read).await {
-            Ok(trace) => trace,
+            Ok(trace) => trace.map_err(QueryError::panicked)?,
             Err(_) => Err(QueryError::Timeout(limits.timeout)),
         }
     }

@@ -25,6 +25,9 @@ use super::LogError;
 
 pub(super) const MAGIC: [u8; 4] = [0xf3, b'L', b'r', 0x1a];
 pub const HEADER_LENGTH: usize = 40;
+/// Sequence numbers count records from 1. A larger one than this is damage that the checksums did not catch, and counting on
+/// from it would come round to numbers that are in files already.
+pub(super) const MAX_SEQUENCE: u64 = 1 << 62;
 /// The longest payload, compressed or not.
 pub const MAX_PAYLOAD: usize = 256 << 20;
 
@@ -181,10 +184,14 @@ impl Record {
         if crc32c::crc32c(body) != u32_at(header, 12) {
             return None;
         }
+        let sequence = u64_at(header, 16);
+        if sequence > MAX_SEQUENCE {
+            return None;
+        }
         let tenant_length = header[38] as usize;
         let tenant = Tenant::new(std::str::from_utf8(body.get(..tenant_length)?).ok()?).ok()?;
         let record = Record {
-            sequence: u64_at(header, 16),
+            sequence,
             received: u64_at(header, 24) as i64,
             tenant,
             signal: signal_from_code(header[36])?,
@@ -228,7 +235,7 @@ mod tests {
                 proptest::collection::vec(any::<u8>(), 0..2000),
                 (any::<u8>(), 0..100_000usize).prop_map(|(byte, length)| vec![byte; length]),
             ],
-            sequence in any::<u64>(), received in any::<i64>(), seed in any::<u32>(),
+            sequence in 0..=MAX_SEQUENCE, received in any::<i64>(), seed in any::<u32>(),
             tenant in "[A-Za-z0-9_]{1,150}", signal in 0..3usize,
         ) {
             let (tenant, signal) = (Tenant::new(&tenant).unwrap(), Signal::ALL[signal]);

@@ -68,7 +68,10 @@ impl Header {
         }
         let mut id = [0; 16];
         id.copy_from_slice(&bytes[24..40]);
-        Header::Intact { log_id: Uuid::from_bytes(id), first_sequence: u64_at(bytes, 16) }
+        match u64_at(bytes, 16) {
+            first_sequence @ ..=record::MAX_SEQUENCE => Header::Intact { log_id: Uuid::from_bytes(id), first_sequence },
+            _ => Header::Damaged,
+        }
     }
 }
 

@@ -72,6 +72,25 @@ fn release_deletes_only_what_is_wholly_below_the_position() {
 }
 
 #[test]
+fn a_sequence_number_beyond_all_bounds_is_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut log, ..) = open(directory.path(), 0);
+    log.append(&[record("a")]).unwrap();
+    let seed = segment::seed(log.id());
+    drop(log);
+    let path = &segments(directory.path())[0];
+    let mut bytes = std::fs::read(path).unwrap();
+    record("b").write_to(u64::MAX, seed, &mut bytes);
+    std::fs::write(path, bytes).unwrap();
+
+    let (mut log, found, _) = open(directory.path(), 0);
+    assert_eq!(texts(&found), ["a"]);
+    assert_eq!(log.append(&[record("c")]).unwrap(), 2..3);
+    drop(log);
+    assert_eq!(texts(&open(directory.path(), 0).1), ["a", "c"]);
+}
+
+#[test]
 fn a_full_segment_is_followed_by_another() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = Recovery::open(directory.path(), Arc::new(LocalDisk)).unwrap().finish(200);
