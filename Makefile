@@ -36,7 +36,7 @@ test-e2e: check-deps build ## Run the end-to-end tests: real clients, servers an
 	$(PYTHON) -m pytest tests $(PYTEST_ARGS)
 
 .PHONY: lint
-lint: ## Check formatting and run clippy, warnings being errors
+lint: deny ## Check formatting, dependencies and clippy, warnings being errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
