@@ -65,11 +65,12 @@ impl Engine {
         self.config.acknowledge == Acknowledge::Log
     }
 
-    /// Metrics of the buffer, as of now.
-    pub(crate) fn observe_buffer(&self) {
+    /// Metrics of what is held in memory, as of now.
+    pub(crate) fn observe_memory(&self) {
         let size = self.buffer.size();
         self.metrics.buffer_bytes.set(size.bytes as u64);
         self.metrics.buffer_rows.set(size.rows as u64);
+        self.metrics.cache_bytes.set(self.reader.cache_bytes());
     }
 }
 

@@ -117,7 +117,7 @@ impl Engine {
         for acknowledgement in done.waiting {
             let _ = acknowledgement.send(Ok(()));
         }
-        self.observe_buffer();
+        self.observe_memory();
         if let Ok(sequencer) = self.sequencer() {
             sequencer.release(end).await;
         }

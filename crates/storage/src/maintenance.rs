@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 use trefoil_model::Table;
 
+use crate::compaction::Compacted;
 use crate::engine::Engine;
 use crate::error::StorageError;
 use crate::retention;
@@ -34,7 +36,7 @@ pub(crate) async fn flush_when_due(engine: Arc<Engine>) {
                 () = engine.wake.notified(), if retry.wait().is_none() => {}
             }
         }
-        engine.observe_buffer();
+        engine.observe_memory();
         if retry.wait().is_none() && !time_until_due(&engine).is_zero() {
             continue;
         }
@@ -137,7 +139,7 @@ pub(crate) async fn compact_when_due(engine: Arc<Engine>) {
 /// Runs jobs until there is nothing left to merge; returns how many.
 pub(crate) async fn compact_all(engine: &Engine) -> Result<usize, StorageError> {
     let mut jobs = 0;
-    while let Some(done) = engine.compactor.run_once().await? {
+    while let Some(done) = compact_once(engine).await? {
         jobs += 1;
         debug!(
             table = done.table.name(),
@@ -149,6 +151,13 @@ pub(crate) async fn compact_all(engine: &Engine) -> Result<usize, StorageError> 
         );
     }
     Ok(jobs)
+}
+
+/// In a task of its own: the Parquet library panics on some damaged files, which must not end all compaction.
+async fn compact_once(engine: &Engine) -> Result<Option<Compacted>, StorageError> {
+    let compactor = engine.compactor.clone();
+    let job = AbortOnDropHandle::new(tokio::spawn(async move { compactor.run_once().await }));
+    job.await.map_err(|error| StorageError::Files(format!("a merge broke down: {error}")))?
 }
 
 /// Lets go of what is past its time, until the store shuts down.

@@ -65,6 +65,7 @@ pub struct Metrics {
     pub log_lost_records: Counter,
     pub buffer_bytes: ByteGauge,
     pub buffer_rows: ByteGauge,
+    pub cache_bytes: ByteGauge,
     pub flushes: Counter,
     pub flush_seconds: Histogram,
     pub flushed_rows: Family<OfTable, Counter>,
@@ -94,6 +95,7 @@ impl Default for Metrics {
             log_lost_records: Counter::default(),
             buffer_bytes: Gauge::default(),
             buffer_rows: Gauge::default(),
+            cache_bytes: Gauge::default(),
             flushes: Counter::default(),
             flush_seconds: seconds(),
             flushed_rows: Family::default(),
@@ -140,6 +142,8 @@ impl Metrics {
         let buffer = "Columns in memory: being filled and being flushed";
         storage.register_with_unit("buffer", buffer, Unit::Bytes, self.buffer_bytes.clone());
         storage.register("buffer_rows", "Rows in memory that are not in files yet", self.buffer_rows.clone());
+        let cache = "Footers and bloom filters of files kept in memory";
+        storage.register_with_unit("cache", cache, Unit::Bytes, self.cache_bytes.clone());
         storage.register("flushes", "Buffers written to files and committed", self.flushes.clone());
         let flush = "Writing one buffer to files and committing them";
         storage.register_with_unit("flush", flush, Unit::Seconds, self.flush_seconds.clone());

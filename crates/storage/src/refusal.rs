@@ -36,7 +36,7 @@ impl Engine {
         for acknowledgement in pending.waiting.drain(..) {
             let _ = acknowledgement.send(Err(refusal.clone()));
         }
-        self.observe_buffer();
+        self.observe_memory();
     }
 
     /// Refuses those who wait for a flush that has not begun: they came before appends were suspended.
@@ -47,7 +47,7 @@ impl Engine {
         for acknowledgement in cut.waiting {
             let _ = acknowledgement.send(Err(AppendError::suspended(reason)));
         }
-        self.observe_buffer();
+        self.observe_memory();
     }
 
     /// Returns once nothing of a refused generation is, or will be, in the catalog; or at the end of the store.

@@ -77,6 +77,28 @@ async fn counts(storage: &Storage) -> [i64; 4] {
     counts
 }
 
+/// A row group of an older file that is large enough to be moved, but lacks a list.
+#[tokio::test(flavor = "multi_thread")]
+async fn large_row_groups_of_older_files_are_merged() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = quiet(directory.path());
+    config.compaction.min_files = 2;
+    let storage = Storage::open(config.clone()).await.unwrap();
+    for first in (0..66_000).step_by(1000) {
+        append(&storage, Signal::Traces, 1, first..first + 1000).await;
+    }
+    storage.close().await.unwrap();
+    make_older(directory.path()).await;
+
+    let storage = Storage::open(config).await.unwrap();
+    append(&storage, Signal::Traces, 1, 66_000..132_000).await;
+    storage.flush().await.unwrap();
+    let expected = counts(&storage).await;
+    assert_eq!(storage.compact().await.unwrap(), 1);
+    assert_eq!(counts(&storage).await, expected);
+    storage.close().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn columns_of_this_release_are_added_and_null_in_older_files() {
     let directory = tempfile::tempdir().unwrap();

@@ -11,9 +11,9 @@ impl Document {
     /// The document with the components and pipelines of [`Document::built_in`], if it names neither a component nor a
     /// pipeline. Extensions, `service.telemetry` and Trefoil's own sections stay as they are.
     pub fn or_built_in_pipelines(mut self) -> Result<Self, ConfigError> {
-        let has = |name: &&str| self.root.get(name).is_some();
+        let has_components = OF_PIPELINES.iter().any(|name| self.root.get(name).is_some());
         let has_pipelines = self.root.get("service").is_some_and(|service| service.get("pipelines").is_some());
-        if has_pipelines || OF_PIPELINES.iter().any(|name| has(&name)) {
+        if has_components || has_pipelines {
             return Ok(self);
         }
         add_missing(&mut self.root, Document::built_in()?.root);

@@ -108,7 +108,7 @@ fn write(
             return stitcher.finish(tenant).map(Some);
         };
         let rows = usize::try_from(footer.row_group(group).num_rows()).unwrap_or_default();
-        if rows >= large_rows(table) {
+        if rows >= large_rows(table) && stitcher.can_move(&footer) {
             stitcher.move_group(&footer, group, &input)?;
             continue;
         }

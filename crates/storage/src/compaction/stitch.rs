@@ -33,6 +33,13 @@ impl Stitcher {
         Ok(Self { table, columns, schema, writer })
     }
 
+    /// Whether row groups of this file can be moved: a column that it lacks must be one that NULLs are easily written for.
+    pub fn can_move(&self, footer: &ParquetMetaData) -> bool {
+        let fields = footer.file_metadata().schema_descr().root_schema().get_fields();
+        let has = |column: &Column| fields.iter().any(|field| field.name() == column.name);
+        self.columns.iter().all(|column| column.children.is_empty() || has(column))
+    }
+
     /// Appends a row group of an input, which lies in `input`. Columns that it does not have become NULL.
     pub fn move_group(&mut self, footer: &ParquetMetaData, group: usize, input: &Section) -> Result<(), FilesError> {
         self.writer.append(|parquet| move_group(parquet, footer, group, input))
@@ -102,7 +109,7 @@ fn bloom_filter(chunk: &ColumnChunkMetaData, input: &Section) -> Result<Option<S
     Sbbf::from_bytes(&input.get_bytes(offset, length)?).map(Some)
 }
 
-/// A column chunk without a value. Columns that files may lack are promoted ones: optional scalars.
+/// A column chunk without a value, of an optional scalar.
 fn write_nulls(output: &mut SerializedRowGroupWriter<'_, Output>, rows: u64) -> Result<()> {
     let Some(mut column) = output.next_column()? else { return Err(general("more columns than the file has")) };
     let levels = vec![0i16; usize::try_from(rows).unwrap_or_default()];

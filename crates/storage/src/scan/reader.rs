@@ -10,12 +10,13 @@ use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
-use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::execution::cache::cache_manager::CachedFileMetadataEntry;
 use datafusion::execution::cache::default_cache::DefaultCache;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use object_store::ObjectMeta;
+use object_store::path::Path;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::bloom_filter::Sbbf;
@@ -37,7 +38,7 @@ const GUESSED_FOOTER_BYTES: usize = 64 << 10;
 #[derive(Clone)]
 pub struct Reader {
     files: FileStore,
-    footers: Arc<FileMetadataCache>,
+    footers: Arc<DefaultCache<Path, CachedFileMetadataEntry>>,
     blooms: Arc<Cache<String, Arc<Blooms>, BloomBytes>>,
     metrics: ReaderMetrics,
 }
@@ -97,6 +98,11 @@ impl Reader {
 
     pub fn metrics(&self) -> &ReaderMetrics {
         &self.metrics
+    }
+
+    /// What is kept of files now.
+    pub(crate) fn cache_bytes(&self) -> u64 {
+        self.footers.memory_used() as u64 + self.blooms.weight()
     }
 
     pub(super) fn factory(&self) -> Arc<dyn ParquetFileReaderFactory> {
