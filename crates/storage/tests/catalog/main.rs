@@ -415,7 +415,7 @@ async fn withdraws_a_commit_whether_or_not_it_happened(lake: Lake) {
     // It has happened, and somebody has merged one of the files since.
     let merged = change(12);
     catalog.commit(merged.clone()).await.unwrap();
-    let source = ids(&*catalog.snapshot().await.unwrap(), Table::Logs);
+    let source = ids(&catalog.snapshot().await.unwrap(), Table::Logs);
     catalog.commit(Change { remove: source, ..added(vec![file(&known, Table::Logs, "acme", 1)]) }).await.unwrap();
     let withdrawn = catalog.withdraw("w", 12, &paths(&merged)).await.unwrap();
     assert_eq!(withdrawn, Withdrawn::Undone { replaced: 1 });
