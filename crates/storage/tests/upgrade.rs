@@ -13,6 +13,8 @@ use arrow::datatypes::Int64Type;
 use datafusion::prelude::SessionContext;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
 use sqlx::{AssertSqlSafe, SqlitePool};
 use store_support::*;
 use trefoil_model::{Signal, Table, Tenant};
@@ -51,7 +53,8 @@ fn without_new_columns(path: &Path) {
         (0..schema.fields().len()).filter(|&column| !NEW.contains(&schema.field(column).name().as_str())).collect();
     assert_eq!(kept.len(), schema.fields().len() - NEW.len());
     let file = File::create(path).unwrap();
-    let mut writer = ArrowWriter::try_new(file, schema.project(&kept).unwrap().into(), None).unwrap();
+    let compressed = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
+    let mut writer = ArrowWriter::try_new(file, schema.project(&kept).unwrap().into(), Some(compressed)).unwrap();
     for batch in batches {
         writer.write(&batch.project(&kept).unwrap()).unwrap();
     }
