@@ -86,7 +86,7 @@ impl Default for BufferConfig {
             flush_bytes: ByteSize::mib(128),
             flush_interval: Duration::from_secs(300),
             commit_interval: Duration::from_millis(250),
-            max_bytes: ByteSize::mib(384),
+            max_bytes: ByteSize::mib(320),
         }
     }
 }
