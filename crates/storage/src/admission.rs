@@ -75,6 +75,10 @@ impl Admission {
         *self.suspended.lock() = None;
     }
 
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.suspended.lock().is_some()
+    }
+
     /// Room for a request of `body_bytes`, or a refusal.
     pub(crate) fn reserve(&self, body_bytes: usize) -> Result<Reservation, AppendError> {
         if let Some(reason) = *self.suspended.lock() {

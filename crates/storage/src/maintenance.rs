@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 use trefoil_model::Table;
 
-use crate::compaction::Compacted;
 use crate::engine::Engine;
 use crate::error::StorageError;
 use crate::retention;
@@ -121,6 +119,10 @@ pub(crate) async fn compact_when_due(engine: Arc<Engine>) {
             () = engine.shutdown.cancelled() => return,
             () = tokio::time::sleep(interval) => {}
         }
+        // A merge would take the files of a commit that is being withdrawn with it.
+        if engine.admission.is_suspended() {
+            continue;
+        }
         // A kill at any instant is safe, so a shutdown may cut a job off.
         let compacted = tokio::select! {
             () = engine.shutdown.cancelled() => return,
@@ -139,7 +141,7 @@ pub(crate) async fn compact_when_due(engine: Arc<Engine>) {
 /// Runs jobs until there is nothing left to merge; returns how many.
 pub(crate) async fn compact_all(engine: &Engine) -> Result<usize, StorageError> {
     let mut jobs = 0;
-    while let Some(done) = compact_once(engine).await? {
+    while let Some(done) = engine.compactor.run_once().await? {
         jobs += 1;
         debug!(
             table = done.table.name(),
@@ -151,13 +153,6 @@ pub(crate) async fn compact_all(engine: &Engine) -> Result<usize, StorageError> 
         );
     }
     Ok(jobs)
-}
-
-/// In a task of its own: the Parquet library panics on some damaged files, which must not end all compaction.
-async fn compact_once(engine: &Engine) -> Result<Option<Compacted>, StorageError> {
-    let compactor = engine.compactor.clone();
-    let job = AbortOnDropHandle::new(tokio::spawn(async move { compactor.run_once().await }));
-    job.await.map_err(|error| StorageError::Files(format!("a merge broke down: {error}")))?
 }
 
 /// Lets go of what is past its time, until the store shuts down.

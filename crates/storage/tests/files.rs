@@ -13,6 +13,7 @@ use datafusion::prelude::{col, lit};
 use datafusion::scalar::ScalarValue;
 use support::{Bench, DAY, batch, rows_of};
 use trefoil_model::{Table, Tenant};
+use trefoil_storage::catalog::Change;
 use trefoil_storage::compaction::{CompactionOptions, Compactor};
 use trefoil_storage::retention::{CollectOptions, RetentionConfig, collect, enforce};
 
@@ -163,6 +164,40 @@ async fn large_row_groups_are_moved_and_stay_findable() {
     }
     let route = datafusion::prelude::ident("span.http.route").eq(lit("/r/2"));
     assert!(!rows_of(&bench.query(Table::Spans, vec![], route).await).is_empty());
+}
+
+#[tokio::test]
+async fn a_merge_that_fails_does_not_hold_up_others() {
+    let bench = Bench::local().await;
+    let yesterday = now().div_euclid(DAY) * DAY - DAY;
+    for (table, files) in [(Table::Logs, 9), (Table::Spans, 8)] {
+        for seed in 0..files {
+            bench.write(table, vec![batch(table, &bench.tenant, seed, 50, yesterday)]).await;
+        }
+    }
+    let path = bench.catalog.snapshot().await.unwrap().files(Table::Logs, &bench.tenant)[3].path.clone();
+    std::fs::write(bench.directory().join(&path), b"PAR1 something else PAR1").unwrap();
+    let compactor = compactor(&bench);
+    let error = compactor.run_once().await.unwrap_err().to_string();
+    assert!(error.contains(&path), "the job with most files goes first: {error}");
+    assert_eq!(compactor.run_once().await.unwrap().map(|job| job.table), Some(Table::Spans));
+    assert_eq!(compactor.run_once().await.unwrap(), None, "what failed waits");
+}
+
+/// A footer that counts fewer rows than there are: a merge must not drop the others.
+#[tokio::test]
+async fn a_file_that_disagrees_with_the_catalog_is_not_merged() {
+    let bench = Bench::local().await;
+    let yesterday = now().div_euclid(DAY) * DAY - DAY;
+    for seed in 0..8 {
+        bench.write(Table::Logs, vec![batch(Table::Logs, &bench.tenant, seed, 50, yesterday)]).await;
+    }
+    let shorter = bench.write_uncommitted(Table::Logs, vec![batch(Table::Logs, &bench.tenant, 9, 49, yesterday)]).await;
+    let mut file = shorter[0].clone();
+    file.rows = 50;
+    bench.catalog.commit(Change { add: vec![file.clone()], ..Change::default() }).await.unwrap();
+    let error = compactor(&bench).run_once().await.unwrap_err().to_string();
+    assert!(error.contains(&file.path) && error.contains("50 rows"), "{error}");
 }
 
 #[tokio::test]

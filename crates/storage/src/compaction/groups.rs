@@ -8,12 +8,16 @@ use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::basic::Type;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::metadata::ParquetMetaData;
 
 use super::section::Section;
 use crate::catalog::{Column, DataFile};
 use crate::files::{FilesError, Gather, Parts, dictionary_type, is_unique_text};
+
+/// Of a string, beside its text.
+const VIEW_BYTES: usize = 16;
 
 /// A row group read from its file, still encoded.
 pub(super) struct Group {
@@ -41,11 +45,17 @@ impl Group {
         self.rows
     }
 
-    /// What it takes in memory while it waits, or while its widest column is decoded.
+    /// What it takes in memory: encoded as it waits, and its widest column decoded, with views into its strings.
     pub fn bytes(&self) -> usize {
-        let columns = self.metadata.metadata().row_group(self.number).columns();
-        let widest = columns.iter().map(ColumnChunkMetaData::uncompressed_size).max().unwrap_or_default();
-        self.section.bytes.len().max(usize::try_from(widest).unwrap_or_default())
+        let schema = self.metadata.parquet_schema();
+        let mut columns = vec![0usize; schema.root_schema().get_fields().len()];
+        for (leaf, chunk) in self.metadata.metadata().row_group(self.number).columns().iter().enumerate() {
+            let encoded = usize::try_from(chunk.uncompressed_size()).unwrap_or_default();
+            let values = usize::try_from(chunk.num_values()).unwrap_or_default();
+            let width = if chunk.column_type() == Type::BYTE_ARRAY { VIEW_BYTES } else { 8 };
+            columns[schema.get_column_root_idx(leaf)] += encoded.saturating_add(values.saturating_mul(width));
+        }
+        self.section.bytes.len() + columns.into_iter().max().unwrap_or_default()
     }
 
     /// `None` if the file does not have the column.
@@ -64,25 +74,45 @@ impl Group {
             .build()?;
         let arrays: Vec<ArrayRef> =
             reader.map(|batch| batch.map(|batch| batch.column(0).clone())).collect::<Result<_, _>>()?;
-        match arrays.as_slice() {
-            [array] => Ok(array.clone()),
-            several => Ok(concat(&several.iter().map(|array| array.as_ref()).collect::<Vec<_>>())?),
+        let array = match arrays.as_slice() {
+            [array] => array.clone(),
+            several => concat(&several.iter().map(|array| array.as_ref()).collect::<Vec<_>>())?,
+        };
+        // The reader does not mind a page that says it holds fewer values than it does.
+        match array.len() == self.rows {
+            true => Ok(array),
+            false => Err(ParquetError::General(format!(
+                "row group {} has {} rows, but column {root} has {}",
+                self.number,
+                self.rows,
+                array.len()
+            ))),
         }
     }
 }
 
-/// Strings as dictionaries where the file has them so, which is most of them; the others as views into its pages.
+/// Strings as dictionaries where the file has them so, which is most of them; the others, and those in lists, as views into
+/// its pages.
 fn with_dictionaries(footer: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, ParquetError> {
     let plain = ArrowReaderMetadata::try_new(Arc::clone(&footer), ArrowReaderOptions::new())?;
     let fields = plain.schema().fields().iter().map(|field| match field.data_type() {
-        DataType::Utf8 | DataType::Utf8View if is_unique_text(field.name()) => {
-            Field::clone(field).with_data_type(DataType::Utf8View)
+        DataType::Utf8 | DataType::Utf8View if !is_unique_text(field.name()) => {
+            Field::clone(field).with_data_type(dictionary_type())
         }
-        DataType::Utf8 | DataType::Utf8View => Field::clone(field).with_data_type(dictionary_type()),
-        _ => Field::clone(field),
+        _ => with_views(field),
     });
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new().with_schema(schema))
+}
+
+fn with_views(field: &Field) -> Field {
+    let data_type = match field.data_type() {
+        DataType::Utf8 => DataType::Utf8View,
+        DataType::List(element) => DataType::List(Arc::new(with_views(element))),
+        DataType::Struct(members) => DataType::Struct(members.iter().map(|member| with_views(member)).collect()),
+        other => other.clone(),
+    };
+    field.clone().with_data_type(data_type)
 }
 
 /// Row groups to be sorted together.

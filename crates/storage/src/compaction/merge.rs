@@ -16,7 +16,7 @@ use crate::catalog::{Column, DataFile, NewFile, TableColumns};
 use crate::files::{FileStore, FilesError, created_at, location, new_path, row_group_rows};
 use crate::scan::Reader;
 
-/// Small row groups are sorted together up to so much memory: as they wait, and for one column decoded.
+/// Small row groups are sorted together up to about so much memory: encoded as they wait, and the widest column decoded.
 const POOL_BYTES: usize = 96 << 20;
 
 /// A row group of so many rows is moved, not rewritten. Samples are worth a second sort: a query reads few series over a
@@ -49,6 +49,7 @@ pub(super) async fn merge(
             .footer(file, PageIndexPolicy::Optional)
             .await
             .map_err(|error| FilesError::read(&file.path, error))?;
+        check_rows(file, &footer)?;
         inputs.push((Arc::clone(file), footer));
     }
     let present = union_of_columns(columns, &inputs);
@@ -70,6 +71,18 @@ pub(super) async fn merge(
     let written = writing.await??;
     reading?;
     written.ok_or_else(ended)
+}
+
+/// What the footer says must be what the catalog says: a merge takes its word for which rows there are.
+fn check_rows(file: &DataFile, footer: &ParquetMetaData) -> Result<(), FilesError> {
+    let groups = footer.row_groups().iter().map(|group| u64::try_from(group.num_rows()).ok());
+    match groups.sum::<Option<u64>>() {
+        Some(rows) if rows == file.rows => Ok(()),
+        _ => Err(FilesError::read(
+            &file.path,
+            format!("its footer does not count {} rows, as the catalog does", file.rows),
+        )),
+    }
 }
 
 /// Fetches the inputs' row groups, in order. Stops quietly when nobody takes them any more.

@@ -11,16 +11,20 @@ mod plan;
 mod section;
 mod stitch;
 
-use std::time::Instant;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::{Registry, Unit};
+use tokio_util::task::AbortOnDropHandle;
 use trefoil_model::Table;
 
-use crate::catalog::{Catalog, CatalogError, Change, NewFile};
+use crate::catalog::{Catalog, CatalogError, Change, NewFile, TableColumns};
 use crate::error::StorageError;
-use crate::files::FileStore;
+use crate::files::{FileStore, FilesError};
 use crate::scan::Reader;
 
 /// What compaction aims at.
@@ -84,11 +88,16 @@ pub struct Compactor {
     reader: Reader,
     options: CompactionOptions,
     metrics: CompactionMetrics,
+    /// Merges that failed, and when: one damaged file must not hold up all others.
+    failed: Arc<Mutex<HashMap<plan::Key, Instant>>>,
 }
+
+/// How long a merge that failed is not tried again.
+const HOLD: Duration = Duration::from_secs(600);
 
 impl Compactor {
     pub fn new(catalog: Catalog, files: FileStore, reader: Reader, options: CompactionOptions) -> Self {
-        Self { catalog, files, reader, options, metrics: CompactionMetrics::default() }
+        Self { catalog, files, reader, options, metrics: CompactionMetrics::default(), failed: Arc::default() }
     }
 
     pub fn metrics(&self) -> &CompactionMetrics {
@@ -101,10 +110,16 @@ impl Compactor {
     pub async fn run_once(&self) -> Result<Option<Compacted>, StorageError> {
         let started = Instant::now();
         let snapshot = self.catalog.snapshot().await?;
-        let Some(job) = plan::next_job(&snapshot, &self.options, Utc::now()) else { return Ok(None) };
+        let held = self.held();
+        let job = plan::next_job(&snapshot, &self.options, Utc::now(), |key| !held.contains(key));
+        let Some(job) = job.map(Arc::new) else { return Ok(None) };
         tracing::debug!(table = job.table.name(), files = job.files.len(), "compacting");
-        let columns = snapshot.columns(job.table);
-        let file = merge::merge(&self.files, &self.reader, columns, &job).await?;
+        let merged = self.merge(&job, snapshot.columns(job.table).clone()).await;
+        let file = merged.inspect_err(|error| {
+            let (table, tenant) = (job.table.name(), job.tenant.as_str());
+            tracing::warn!(%error, table, tenant, day = job.day, "cannot merge these files; others go first for a while");
+            self.failed.lock().insert(job.key(), Instant::now());
+        })?;
         let compacted = Compacted {
             table: job.table,
             files: job.files.len(),
@@ -123,6 +138,25 @@ impl Compactor {
         self.metrics.read_bytes.inc_by(compacted.bytes_before);
         self.metrics.written_bytes.inc_by(compacted.bytes_after);
         Ok(Some(compacted))
+    }
+
+    /// In a task of its own: the Parquet library panics on some damaged files.
+    async fn merge(&self, job: &Arc<plan::Job>, columns: Arc<TableColumns>) -> Result<NewFile, FilesError> {
+        let (files, reader, job) = (self.files.clone(), self.reader.clone(), Arc::clone(job));
+        let expected: u64 = job.files.iter().map(|file| file.rows).sum();
+        let merge = async move { merge::merge(&files, &reader, &columns, &job).await };
+        let file = AbortOnDropHandle::new(tokio::spawn(merge)).await??;
+        match file.rows == expected {
+            true => Ok(file),
+            false => Err(FilesError::read(&file.path, format!("it has {} rows instead of {expected}", file.rows))),
+        }
+    }
+
+    /// What failed not long ago.
+    fn held(&self) -> HashSet<plan::Key> {
+        let mut failed = self.failed.lock();
+        failed.retain(|_, when| when.elapsed() < HOLD);
+        failed.keys().cloned().collect()
     }
 
     /// Whether the inputs were still there to be replaced.

@@ -25,8 +25,22 @@ pub(super) struct Job {
     pub files: Vec<Arc<DataFile>>,
 }
 
-/// The job that does away with the most files.
-pub(super) fn next_job(snapshot: &CatalogSnapshot, options: &CompactionOptions, now: DateTime<Utc>) -> Option<Job> {
+/// What a job is about, whichever files there are.
+pub(super) type Key = (Table, Tenant, i32);
+
+impl Job {
+    pub fn key(&self) -> Key {
+        (self.table, self.tenant.clone(), self.day)
+    }
+}
+
+/// Of the jobs that are `wanted`, the one that does away with the most files.
+pub(super) fn next_job(
+    snapshot: &CatalogSnapshot,
+    options: &CompactionOptions,
+    now: DateTime<Utc>,
+    wanted: impl Fn(&Key) -> bool,
+) -> Option<Job> {
     let mut days: BTreeMap<(Table, &Tenant, i32), Vec<&Arc<DataFile>>> = BTreeMap::new();
     for table in Table::ALL {
         for file in snapshot.all_files(table).filter(|file| file.size_bytes < options.target_bytes / 2) {
@@ -41,7 +55,7 @@ pub(super) fn next_job(snapshot: &CatalogSnapshot, options: &CompactionOptions, 
         files.sort_by_key(|file| (file.time_range(), file.id));
         Some(Job { table, tenant: tenant.clone(), day, files })
     });
-    jobs.max_by_key(|job| job.files.len())
+    jobs.filter(|job| wanted(&job.key())).max_by_key(|job| job.files.len())
 }
 
 fn choose(mut files: Vec<&Arc<DataFile>>, options: &CompactionOptions, min_files: usize) -> Option<Vec<Arc<DataFile>>> {

@@ -112,6 +112,9 @@ fn write_group(
             writer.close()?.append_to_row_group(&mut group)?;
         }
     }
+    if writers.next().is_some() {
+        return Err(ParquetError::General("columns without rows".into()).into());
+    }
     group.close()?;
     Ok(())
 }
