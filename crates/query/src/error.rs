@@ -29,7 +29,7 @@ impl QueryError {
         let text = panic.downcast_ref::<&str>().copied();
         let reason = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given");
         QueryError::Internal(format!(
-            "the query broke down: {reason} (is a data file damaged? The program's log says where)"
+            "the query broke down: {reason} (is a data file damaged? The Parquet library does not say which)"
         ))
     }
 }

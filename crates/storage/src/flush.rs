@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info};
 use trefoil_model::promote::Scope;
@@ -23,8 +23,10 @@ use crate::files;
 use crate::refusal::PATIENCE;
 use crate::sequencer::{Acknowledgement, Cut};
 
-/// Files written at once: sorting and encoding is work for a core each.
+/// Files written at once: sorting and encoding is work for a core each …
 const WRITERS: usize = 2;
+/// … but object stores let one wait.
+const REMOTE_WRITERS: usize = 16;
 
 /// A flush that has begun.
 pub(crate) struct Pending {
@@ -35,13 +37,22 @@ pub(crate) struct Pending {
     pub deadline: Option<Instant>,
     /// Once they are written: a commit that failed is tried again with the same files.
     pub files: Option<Vec<NewFile>>,
+    /// When they were begun to be written.
+    written: Instant,
     /// The catalog did not say whether the commit happened.
     pub is_unanswered: bool,
 }
 
 impl Pending {
     fn new(cut: Cut, deadline: Option<Instant>) -> Self {
-        Self { frozen: cut.frozen, waiting: cut.waiting, deadline, files: None, is_unanswered: false }
+        Self {
+            frozen: cut.frozen,
+            waiting: cut.waiting,
+            deadline,
+            files: None,
+            written: Instant::now(),
+            is_unanswered: false,
+        }
     }
 }
 
@@ -60,6 +71,11 @@ impl Engine {
         let sequencer = self.sequencer().map_err(|_| StorageError::Closed)?;
         let deadline = self.deadline();
         *pending = sequencer.freeze().await.map(|cut| Pending::new(cut, deadline));
+        if pending.is_none() && self.admission.is_flush_failing() {
+            // There is nothing to try it with. Whoever asks whether it works must not need to send something first.
+            self.catalog.snapshot().await?;
+            self.set_flush_failing(false);
+        }
         self.finish(&mut pending).await
     }
 
@@ -130,9 +146,14 @@ impl Engine {
 
     /// After an error nothing of it is in the catalog, or `is_unanswered` is set.
     async fn try_finish(&self, pending: &mut Pending) -> Result<(), StorageError> {
-        let files = match pending.files.clone() {
+        // Another process takes files that nobody lists for garbage some day.
+        let is_fresh = pending.written.elapsed() < self.config.garbage.orphan_age / 2;
+        let files = match pending.files.clone().filter(|_| is_fresh) {
             Some(files) => files,
-            None => self.write(pending).await?,
+            None => {
+                pending.written = Instant::now();
+                self.write(pending).await?
+            }
         };
         pending.files = Some(files.clone());
         let log_position = Some((self.writer.clone(), pending.frozen.end));
@@ -156,9 +177,9 @@ impl Engine {
         let Some(deadline) = pending.deadline else {
             return self.write_files(&pending.frozen, &*columns.await?).await;
         };
-        let late = |what: &str| format!("no answer in time; check that {what} runs and what slows it down");
+        let late = |what: &str| format!("not done in time; check that {what} runs and what slows it down");
         let snapshot = timeout_at(deadline, columns).await;
-        let snapshot = snapshot.map_err(|_| StorageError::Catalog(late("it")))??;
+        let snapshot = snapshot.map_err(|_| StorageError::Catalog(late("the catalog")))??;
         let frozen = pending.frozen.clone();
         let mut writing = std::pin::pin!(self.write_files(&frozen, &snapshot));
         if let Ok(written) = timeout_at(deadline, &mut writing).await {
@@ -183,7 +204,11 @@ impl Engine {
                 async move { files::write(&self.files, &columns, table, tenant, batches.clone()).await }
             })
             .collect();
-        let written: Vec<Vec<NewFile>> = futures::stream::iter(writes).buffer_unordered(WRITERS).try_collect().await?;
+        let writers = if self.files.is_remote() { REMOTE_WRITERS } else { WRITERS };
+        // To the end also if one fails: what still writes holds memory that nobody would count.
+        let written: Vec<Result<Vec<NewFile>, _>> =
+            futures::stream::iter(writes).buffer_unordered(writers).collect().await;
+        let written: Vec<Vec<NewFile>> = written.into_iter().collect::<Result<_, _>>()?;
         Ok(written.into_iter().flatten().collect())
     }
 

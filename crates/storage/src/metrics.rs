@@ -159,7 +159,11 @@ impl Metrics {
         let commit = "One such transaction";
         storage.register_with_unit("catalog_commit", commit, Unit::Seconds, self.catalog_commit_seconds.clone());
         storage.register("catalog_snapshot", "The catalog version last seen", self.catalog_snapshot.clone());
-        storage.register("errors", "Failed operations: log_append, flush, compaction, retention", self.errors.clone());
+        storage.register(
+            "errors",
+            "Failed operations: log_append, log_release, flush, compaction, retention",
+            self.errors.clone(),
+        );
     }
 
     pub fn failed(&self, operation: &'static str) {

@@ -67,6 +67,7 @@ impl Engine {
         );
         let files = refused.files.unwrap_or_default();
         let paths: Vec<String> = files.into_iter().map(|file| file.path).collect();
+        let mut said = String::new();
         loop {
             self.refuse_waiting(UNANSWERED).await;
             let withdrawn = self.catalog.withdraw(&self.writer, refused.frozen.end, &paths);
@@ -76,7 +77,10 @@ impl Engine {
             };
             match withdrawn {
                 Ok(Ok(withdrawn)) => return say(withdrawn, rows),
-                Ok(Err(error)) if !error.is_transient() => warn!(%error, "cannot withdraw a commit; trying again"),
+                Ok(Err(error)) if !error.is_transient() && said != error.to_string() => {
+                    warn!(%error, "cannot withdraw a commit; trying again");
+                    said = error.to_string();
+                }
                 Ok(Err(error)) => debug!(%error, "still no answer from the catalog"),
                 Err(_) => debug!("still no answer from the catalog"),
             }

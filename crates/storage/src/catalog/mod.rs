@@ -220,11 +220,6 @@ impl Catalog {
         self.snapshot().await
     }
 
-    /// The position that `writer` committed last, from the database.
-    pub async fn log_position(&self, writer: &str) -> Result<Option<u64>, CatalogError> {
-        Ok(self.snapshot().await?.log_position(writer))
-    }
-
     /// Forgets snapshots that had been superseded before `older_than` (nobody who began to read after it needs them) and
     /// returns the paths, relative to the data path, of files that no remaining snapshot lists: at most 10,000 a call.
     /// Delete those objects, then say so with [`Catalog::confirm_deleted`]; until then every call returns them again, so

@@ -74,6 +74,11 @@ impl FileStore {
         &self.store
     }
 
+    /// Whether files lie in an object store.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.directory.is_none()
+    }
+
     pub(crate) fn directory(&self) -> Option<&PathBuf> {
         self.directory.as_ref()
     }
