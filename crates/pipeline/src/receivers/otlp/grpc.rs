@@ -22,6 +22,7 @@ use super::intake::{Intake, origin};
 use super::status::Answer;
 use crate::metrics::TransportMetrics;
 use crate::net::body::{self, BodyError};
+use crate::net::compression::Encoding;
 use crate::net::grpc::{self, PREFIX};
 
 /// The Collector's (and gRPC's) default for `max_recv_msg_size_mib`.
@@ -103,7 +104,12 @@ impl Endpoint {
             BodyError::Broken(_) => Status::cancelled(error.to_string()),
             BodyError::Busy { .. } => Answer::from(error).to_grpc(),
         })?;
-        let message = grpc::unframe(received, encoding, limit)?;
+        let length = received.len();
+        let unframe = move || grpc::unframe(received, encoding, limit);
+        let message = match encoding {
+            Encoding::Identity => unframe()?,
+            _ => self.intake.workshop.run(length, unframe).await.map_err(|answer| answer.to_grpc())??,
+        };
         reservation.resize(message.len()).map_err(|e| Answer::from(e).to_grpc())?;
         let origin = origin(&parts, self.limits.include_metadata);
         let accepted = self.intake.deliver(&mut metrics, tenant, self.signal, message, origin).await;

@@ -127,13 +127,19 @@ impl Endpoint {
             None => reading.await?,
             Some(timeout) => tokio::time::timeout(timeout, reading).await.map_err(|_| too_slow(timeout))??,
         };
-        let decompressed = decompress(encoding, received, limit)?;
-        reservation.resize(decompressed.len())?;
+        let unpacked = match encoding {
+            Encoding::Identity => received,
+            _ => self.intake.workshop.run(received.len(), move || decompress(encoding, received, limit)).await??,
+        };
+        reservation.resize(unpacked.len())?;
         let protobuf = match form {
-            Form::Protobuf => decompressed,
-            Form::Json => trefoil_model::json::to_protobuf(self.signal, &decompressed)
-                .map_err(|e| Answer::invalid(e.to_string()))?
-                .into(),
+            Form::Protobuf => unpacked,
+            Form::Json => {
+                let (signal, length) = (self.signal, unpacked.len());
+                let read = move || trefoil_model::json::to_protobuf(signal, &unpacked);
+                let read = self.intake.workshop.run(length, read).await?;
+                read.map_err(|error| Answer::invalid(error.to_string()))?.into()
+            }
         };
         let origin = origin(&parts, self.limits.include_metadata);
         Ok(self.intake.deliver(&mut metrics, tenant, self.signal, protobuf, origin).await?)

@@ -13,6 +13,7 @@ use trefoil_model::tenant::{NoTenant, TENANT_HEADER, Tenancy};
 use trefoil_model::{Signal, Tenant};
 
 use super::status::Answer;
+use super::workshop::Workshop;
 use crate::component::Downstream;
 use crate::metrics::RequestMetrics;
 use crate::net::body::Admission;
@@ -29,6 +30,7 @@ pub struct Intake {
     /// As in "no pipeline takes traces from this receiver".
     receiver: &'static str,
     pub(super) admission: Admission,
+    pub(super) workshop: Workshop,
     refusing: CancellationToken,
 }
 
@@ -36,7 +38,8 @@ impl Intake {
     /// `in_flight_bytes` bounds the bodies of all requests under way together.
     pub fn new(downstream: Downstream, tenancy: Tenancy, in_flight_bytes: usize) -> Self {
         let (admission, refusing) = (Admission::new(in_flight_bytes), CancellationToken::new());
-        Self { downstream, tenancy, receiver: "this receiver", admission, refusing }
+        let workshop = Workshop::default();
+        Self { downstream, tenancy, receiver: "this receiver", admission, workshop, refusing }
     }
 
     /// The door for requests that do not come by a receiver's own listener.

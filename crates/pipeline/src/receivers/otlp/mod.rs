@@ -31,6 +31,7 @@ pub mod grpc;
 pub mod http;
 pub mod intake;
 pub mod status;
+mod workshop;
 
 pub use self::http::HttpLimits;
 
