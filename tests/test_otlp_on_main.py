@@ -64,3 +64,9 @@ def test_a_signal_that_no_otlp_receiver_takes_is_not_found(start):
     answer = post(server, "logs", "{}", "application/json")
     assert answer.status_code == 404
     assert answer.json() == {"code": 12, "message": "no pipeline takes logs from an `otlp` receiver"}
+
+
+def test_it_can_be_switched_off(start):
+    server = start({"listeners": {"main": {"otlp": False}}})
+    assert post(server, "traces", otlp.spans()).status_code == 404
+    assert otlp.post(server, "traces", otlp.spans()).status_code == 200

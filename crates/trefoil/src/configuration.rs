@@ -88,13 +88,14 @@ service: {pipelines: {traces: {receivers: [otlp], exporters: [trefoil]}}}
             let configuration = document.and_then(|document| Configuration::from_document(&document));
             configuration.map_err(|error| error.to_string())
         };
-        for text in ["", "storage: {path: /data}\n", "service: {telemetry: {logs: {level: debug}}}\n"] {
+        for text in ["storage: {path: /data}\n", "service: {telemetry: {logs: {level: debug}}}\n"] {
             let configuration = read(text).unwrap();
             assert_eq!(configuration.pipelines.pipelines.len(), 3, "{text}");
         }
         assert_eq!(read("storage: {path: /data}\n").unwrap().storage.path, Path::new("/data"));
         let error = read("exporters: {trefoil: {}}\n").map(|_| ()).unwrap_err();
         assert!(error.contains("service"), "a file that names a component stands for itself: {error}");
+        assert!(read("# soon\n").is_err(), "a file that is about to be written is no configuration");
     }
 
     #[test]

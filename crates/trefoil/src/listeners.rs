@@ -1,5 +1,7 @@
 //! Binding and serving the listeners of the read APIs.
 
+use std::net::SocketAddr;
+
 use anyhow::Context;
 use axum::Router;
 use tokio::net::TcpListener;
@@ -31,7 +33,8 @@ impl Listener {
             tracing::info!(listener = self.name, %address, "listening");
         }
         tasks.spawn(async move {
-            let served = axum::serve(self.socket, router).with_graceful_shutdown(shutdown.cancelled_owned()).await;
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            let served = axum::serve(self.socket, service).with_graceful_shutdown(shutdown.cancelled_owned()).await;
             if let Err(error) = served {
                 tracing::error!(listener = self.name, %error, "the listener failed");
             }

@@ -47,7 +47,6 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let listeners = bind(&configuration).await?;
     let storage = Storage::open(configuration.storage.clone()).await.context("the store cannot be opened")?;
     let store: Arc<dyn Store> = Arc::new(StorageStore(storage.clone()));
-    telemetry.store_into(store.clone());
 
     let readiness = Readiness::default();
     let closing = CancellationToken::new();
@@ -57,7 +56,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let otlp = Downstream::not_running();
     let surfaces = Surfaces {
         api: api_state(&configuration, &storage)?,
-        otlp: otlp_router(otlp.clone(), tenancy, &metrics),
+        otlp: configuration.listeners.main.otlp.then(|| otlp_router(otlp.clone(), tenancy, &metrics)),
         registry: Arc::new(metrics::registry(&storage, &metrics)),
         readiness: readiness.clone(),
     };
@@ -72,14 +71,15 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         data_dir: configuration.storage.path.join("components"),
         health: Health::default(),
         metrics,
-        otlp,
+        otlp: otlp.clone(),
         grace: GRACE,
     };
     let served = match Graph::start(configuration.pipelines, resources).await {
         Ok(graph) => {
+            telemetry.send_to(otlp);
             readiness.set(true);
             tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
-            until_stopped(graph, &args, &mut signals, &readiness).await
+            until_stopped(graph, &args, &mut signals, &readiness, telemetry).await
         }
         Err(error) => Err(error.into()),
     };
@@ -88,7 +88,6 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     if tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
         tracing::warn!("queries still running after {GRACE:?} were cut off");
     }
-    telemetry.stop();
     storage.close().await.context("the store did not close")?;
     tracing::info!("stopped");
     served
@@ -118,7 +117,8 @@ fn api_state(configuration: &Configuration, storage: &Storage) -> anyhow::Result
 /// What the listeners serve.
 struct Surfaces {
     api: ApiState,
-    otlp: Router,
+    /// Unless it is switched off.
+    otlp: Option<Router>,
     registry: Arc<Registry>,
     readiness: Readiness,
 }
@@ -128,12 +128,15 @@ impl Surfaces {
         match listener {
             "internal" => trefoil_api::internal::router(self.registry.clone(), self.readiness.clone()),
             "tempo" => trefoil_api::tempo_router(self.api.clone()),
-            _ => trefoil_api::main_router(self.api.clone()).nest("/otlp", self.otlp.clone()),
+            _ => {
+                let main = trefoil_api::main_router(self.api.clone());
+                self.otlp.iter().fold(main, |main, otlp| main.nest("/otlp", otlp.clone()))
+            }
         }
     }
 }
 
-/// OTLP over HTTP for the main listener, into the pipelines of the `otlp` receivers.
+/// OTLP over HTTP for the main listener: each signal goes where the first `otlp` receiver that its pipelines name leads.
 fn otlp_router(pipelines: Downstream, tenancy: Tenancy, metrics: &Metrics) -> Router {
     let metrics = metrics.receiver(graph::MAIN_LISTENER).over("http");
     http_router(pipelines, tenancy, HttpLimits::default(), None, metrics)
@@ -161,6 +164,7 @@ async fn until_stopped(
     args: &ServeArgs,
     signals: &mut Signals,
     readiness: &Readiness,
+    telemetry: Telemetry,
 ) -> anyhow::Result<()> {
     let outcome = loop {
         tokio::select! {
@@ -175,6 +179,7 @@ async fn until_stopped(
     };
     tracing::info!("stopping: draining the pipelines");
     readiness.set(false);
+    telemetry.stop().await;
     graph.shutdown().await;
     outcome
 }

@@ -11,8 +11,8 @@ use trefoil_storage::units::{self, ByteSize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Listeners {
-    /// Trefoil's own API, and every other one under a prefix (`/tempo`, …).
-    pub main: Listener,
+    /// Trefoil's own API, and every other one under a prefix (`/tempo`, …); OTLP over HTTP under `/otlp`.
+    pub main: MainListener,
     /// Tempo's API where Tempo has it.
     pub tempo: Listener,
     /// `/metrics`, `/healthz`, `/readyz`.
@@ -28,16 +28,35 @@ pub struct Listener {
     pub enabled: Option<bool>,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MainListener {
+    pub endpoint: Option<String>,
+    pub enabled: Option<bool>,
+    /// `false`: nobody can write by this listener. Settings of the `otlp` receivers (TLS, sizes, CORS, metadata) do not
+    /// apply to it.
+    pub otlp: bool,
+}
+
+impl Default for MainListener {
+    fn default() -> Self {
+        Self { endpoint: None, enabled: None, otlp: true }
+    }
+}
+
 impl Listeners {
     /// Name and address of every listener that is switched on.
     pub fn addresses(&self) -> Vec<(&'static str, String)> {
-        [("main", &self.main, 3000), ("tempo", &self.tempo, 3200), ("internal", &self.internal, 8888)]
-            .into_iter()
-            .filter(|(_, listener, _)| listener.enabled.unwrap_or(true))
-            .map(|(name, listener, port)| {
-                (name, listener.endpoint.clone().unwrap_or_else(|| format!("127.0.0.1:{port}")))
-            })
-            .collect()
+        let Self { main, tempo, internal } = self;
+        [
+            ("main", main.enabled, &main.endpoint, 3000),
+            ("tempo", tempo.enabled, &tempo.endpoint, 3200),
+            ("internal", internal.enabled, &internal.endpoint, 8888),
+        ]
+        .into_iter()
+        .filter(|(_, enabled, ..)| enabled.unwrap_or(true))
+        .map(|(name, _, endpoint, port)| (name, endpoint.clone().unwrap_or_else(|| format!("127.0.0.1:{port}"))))
+        .collect()
     }
 }
 

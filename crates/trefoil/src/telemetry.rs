@@ -1,7 +1,7 @@
 //! What Trefoil says about itself: log lines, and (switched on) its own traces.
 //!
-//! Own traces are stored like any others, by the store directly, so that no exporter or pipeline is in their way. Writing
-//! them makes no spans, so there is no loop.
+//! Own traces go the way of any others: into the trace pipelines of the first `otlp` receiver. Taking them in makes no
+//! spans, so there is no loop.
 
 use std::io::IsTerminal;
 use std::sync::{Arc, OnceLock};
@@ -22,8 +22,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 use trefoil_model::{Signal, Tenant};
-use trefoil_pipeline::Store;
+use trefoil_pipeline::component::Downstream;
 use trefoil_pipeline::config::{self, LogEncoding, LogLevel};
+use trefoil_pipeline::telemetry::{self as pipeline, Consumer, Payload};
 
 /// `telemetry`: Trefoil's own traces. (Its log lines follow the Collector's `service.telemetry.logs`, and its metrics are
 /// always at `/metrics` of the internal listener.)
@@ -48,10 +49,10 @@ impl Default for TracesSection {
     }
 }
 
-/// Keeps the telemetry running; the store comes when it is open.
+/// Keeps the telemetry running; the pipelines come when they are there.
 pub struct Telemetry {
     tracer: Option<SdkTracerProvider>,
-    store: Arc<OnceLock<Arc<dyn Store>>>,
+    pipelines: Arc<OnceLock<Downstream>>,
 }
 
 impl Telemetry {
@@ -73,30 +74,34 @@ impl Telemetry {
             // `span.trace_id` ties a line to its request.
             LogEncoding::Json => stderr.json().flatten_event(true).with_span_list(false).boxed(),
         };
-        let store = Arc::new(OnceLock::new());
+        let pipelines = Arc::new(OnceLock::new());
         let tracer = match section.traces.enabled {
             true => {
                 let tenant = Tenant::new(&section.traces.tenant).context("telemetry.traces.tenant")?;
-                Some(tracer(tenant, store.clone()))
+                Some(tracer(tenant, pipelines.clone()))
             }
             false => None,
         };
         let spans =
             tracer.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("trefoil")));
         tracing_subscriber::registry().with(lines.with_filter(filter)).with(spans.map(only_ours)).init();
-        Ok(Self { tracer, store })
+        Ok(Self { tracer, pipelines })
     }
 
     /// From now on own traces are kept; those of the start before it are lost.
-    pub fn store_into(&self, store: Arc<dyn Store>) {
-        let _ = self.store.set(store);
+    pub fn send_to(&self, pipelines: Downstream) {
+        if self.tracer.is_some() && !pipelines.takes(Signal::Traces) {
+            tracing::warn!("telemetry.traces is on, but no trace pipeline has an `otlp` receiver: own traces are lost");
+        }
+        let _ = self.pipelines.set(pipelines);
     }
 
-    /// Hands what is left to the store.
-    pub fn stop(self) {
+    /// Hands over what is left, while the pipelines still run; what comes later is lost.
+    pub async fn stop(self) {
         let Some(tracer) = self.tracer else { return };
-        if let Err(error) = tracer.shutdown_with_timeout(Duration::from_secs(5)) {
-            tracing::warn!(%error, "the last own traces were not stored");
+        let stopped = tokio::task::spawn_blocking(move || tracer.shutdown_with_timeout(Duration::from_secs(5))).await;
+        if let Ok(Err(error)) = stopped {
+            tracing::warn!(%error, "the last own traces were not kept");
         }
     }
 }
@@ -110,42 +115,40 @@ where
     layer.with_filter(tracing_subscriber::filter::filter_fn(|metadata| metadata.target().starts_with("trefoil")))
 }
 
-fn tracer(tenant: Tenant, store: Arc<OnceLock<Arc<dyn Store>>>) -> SdkTracerProvider {
+fn tracer(tenant: Tenant, pipelines: Arc<OnceLock<Downstream>>) -> SdkTracerProvider {
     let resource = Resource::builder().with_service_name("trefoil").build();
-    let exporter = StoreExporter {
+    let exporter = PipelineExporter {
         tenant,
-        store,
+        pipelines,
         resource: ResourceAttributesWithSchema::from(&resource),
         runtime: tokio::runtime::Handle::current(),
     };
     SdkTracerProvider::builder().with_resource(resource).with_batch_exporter(exporter).build()
 }
 
-/// Writes spans to the store.
-struct StoreExporter {
+/// Puts spans into the pipelines.
+struct PipelineExporter {
     tenant: Tenant,
-    store: Arc<OnceLock<Arc<dyn Store>>>,
+    pipelines: Arc<OnceLock<Downstream>>,
     resource: ResourceAttributesWithSchema,
     /// The SDK exports from a thread of its own.
     runtime: tokio::runtime::Handle,
 }
 
-impl std::fmt::Debug for StoreExporter {
+impl std::fmt::Debug for PipelineExporter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StoreExporter").field("tenant", &self.tenant).finish_non_exhaustive()
+        f.debug_struct("PipelineExporter").field("tenant", &self.tenant).finish_non_exhaustive()
     }
 }
 
-impl SpanExporter for StoreExporter {
+impl SpanExporter for PipelineExporter {
     async fn export(&self, spans: Vec<SpanData>) -> OTelSdkResult {
-        let Some(store) = self.store.get().cloned() else {
-            return Ok(());
-        };
+        let Some(pipelines) = self.pipelines.get().cloned() else { return Ok(()) };
         let resource_spans = group_spans_by_resource_and_scope(spans, &self.resource);
         let body = Bytes::from(ExportTraceServiceRequest { resource_spans }.encode_to_vec());
-        let tenant = self.tenant.clone();
-        let append = self.runtime.spawn(async move { store.append(&tenant, Signal::Traces, body).await });
-        match append.await {
+        let telemetry = pipeline::Telemetry::new(self.tenant.clone(), Payload::from_bytes(Signal::Traces, body));
+        let consume = self.runtime.spawn(async move { pipelines.consume(telemetry).await });
+        match consume.await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(refused)) => Err(OTelSdkError::InternalFailure(refused.to_string())),
             Err(error) => Err(OTelSdkError::InternalFailure(error.to_string())),

@@ -9,13 +9,15 @@ const OF_PIPELINES: [&str; 4] = ["receivers", "processors", "exporters", "connec
 
 impl Document {
     /// The document with the components and pipelines of [`Document::built_in`], if it names neither a component nor a
-    /// pipeline. Extensions, `service.telemetry` and Trefoil's own sections stay as they are.
+    /// pipeline. Extensions, `service.telemetry` and Trefoil's own sections stay as they are. A file without any section
+    /// stays wrong: it is one that somebody is about to write.
     pub fn or_built_in_pipelines(mut self) -> Result<Self, ConfigError> {
         let has_components = OF_PIPELINES.iter().any(|name| self.root.get(name).is_some());
         let has_pipelines = self.root.get("service").is_some_and(|service| service.get("pipelines").is_some());
-        if has_components || has_pipelines {
+        if has_components || has_pipelines || self.root.entries().is_empty() {
             return Ok(self);
         }
+        tracing::info!("the configuration names no pipeline: the built-in ones run");
         add_missing(&mut self.root, Document::built_in()?.root);
         Ok(self)
     }
