@@ -10,7 +10,7 @@ import pytest
 
 import otlp
 import verify
-from trefoil import wait_until
+from trefoil import merged, wait_until
 
 KILLS = int(os.environ.get("TREFOIL_CRASH_KILLS", "50"))
 
@@ -63,11 +63,13 @@ def wait_for(phase, phases):
 
 
 @pytest.mark.timeout(900)
-def test_kill_9_loses_nothing(start, tmp_path):
+@pytest.mark.parametrize("acknowledge", ["log", "commit"])
+def test_kill_9_loses_nothing(start, tmp_path, acknowledge):
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     chance = random.Random(seed)
-    server = start(BUSY, wait=False, environment={"TREFOIL_LOG": "info,trefoil_storage=debug"})
+    config = merged(BUSY, {"storage": {"acknowledge": acknowledge}})
+    server = start(config, wait=False, environment={"TREFOIL_LOG": "info,trefoil_storage=debug"})
     phases = Phases(server)
     server.wait_ready()
     sender = verify.Sender(server, tmp_path / "fates", seconds=1200)
