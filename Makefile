@@ -13,7 +13,7 @@ export TREFOIL_BIN_DIR ?= $(abspath $(TARGET))/debug
 
 .PHONY: help
 help: ## Print this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: run
 run: ## Build the release binary and start it with its data in ./trefoil-data
@@ -22,7 +22,8 @@ run: ## Build the release binary and start it with its data in ./trefoil-data
 
 .PHONY: build
 build: ## Build everything for development
-	cargo build --workspace --bins
+	@# With the tests, so that crates have the features that the tests give them: one build for both.
+	cargo build --workspace --bins --tests
 
 .PHONY: test
 test: test-rust test-e2e ## Run all tests
