@@ -201,7 +201,7 @@ impl Storage {
         engine.reader.metrics().register(registry);
     }
 
-    /// Are appends refused only because files or the catalog cannot be written? For readiness probes.
+    /// Did the last flush fail, because files or the catalog cannot be written? The gauge `trefoil_storage_flush_failing`.
     pub fn is_flush_failing(&self) -> bool {
         self.0.engine.admission.is_flush_failing()
     }
