@@ -1,0 +1,19 @@
+/** What the server says of itself (`GET /api/v1/status`). */
+
+import * as v from 'valibot';
+import { ApiError, requestJson } from '~/api/http';
+
+const Status = v.object({
+  version: v.string(),
+  tenancy: v.object({ enabled: v.boolean() }),
+  /** Where OTLP is taken: listening addresses, and whether the main listener takes it under `/otlp`. */
+  otlp: v.object({ grpc: v.nullable(v.string()), http: v.nullable(v.string()), main: v.boolean() }),
+});
+
+export type Status = v.InferOutput<typeof Status>;
+
+export async function fetchStatus(signal?: AbortSignal): Promise<Status> {
+  const status = v.safeParse(Status, await requestJson('/api/v1/status', { signal, timeout: 10_000 }));
+  if (!status.success) throw new ApiError('broken', 'The server does not say what it is.');
+  return status.output;
+}

@@ -1,0 +1,30 @@
+import { QueryClient } from '@tanstack/react-query';
+import { ApiError } from '~/api/http';
+
+/** Between two attempts while the server is away. */
+const RETRY_EVERY = 3_000;
+
+/**
+ * How screens ask: what failed in passing is asked again until it works (so that a screen recovers by itself), what was
+ * refused is not. The last answer stays on the screen meanwhile.
+ */
+export function createQueryClient(): QueryClient {
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        staleTime: 30_000,
+        gcTime: 5 * 60_000,
+        retry: (failures, error) =>
+          failures < 1 && error instanceof ApiError && error.isPassing && error.kind !== 'timeout',
+        retryDelay: 500,
+        refetchOnWindowFocus: false,
+        refetchInterval: (query) => {
+          const { error } = query.state;
+          return error instanceof ApiError && error.isPassing ? RETRY_EVERY : false;
+        },
+        // Loopback works without a network; the browser's opinion of being online says nothing.
+        networkMode: 'always',
+      },
+    },
+  });
+}

@@ -1,0 +1,5 @@
+import { Title } from '@mantine/core';
+
+export function Traces() {
+  return <Title order={1}>Traces</Title>;
+}
