@@ -3,13 +3,14 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod ids;
 pub mod internal;
 mod request_span;
 pub mod state;
 mod tempo;
 mod trefoil;
 
-pub use state::ApiState;
+pub use state::{ApiState, OtlpEndpoints};
 
 use axum::Router;
 
