@@ -85,7 +85,8 @@ export async function fetchServices({ interval, percentiles }: ServicesQuestion,
 
 export function servicesSql({ from, to }: Interval, percentiles: readonly Percentile[]): Sql {
   const durations = percentiles.map(
-    (key) => sql`, approx_percentile_cont(${FRACTIONS[key]}) WITHIN GROUP (ORDER BY duration_nano) AS ${identifier(key)}`,
+    (key) =>
+      sql`, approx_percentile_cont(${FRACTIONS[key]}) WITHIN GROUP (ORDER BY duration_nano) AS ${identifier(key)}`,
   );
   // A service has up to three groups; the first one in the order of BASES speaks for it.
   return sql`
