@@ -5,6 +5,7 @@ import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
+import { cssVariables } from '~/app/colors';
 import { createQueryClient } from '~/app/queries';
 import { router } from '~/app/router';
 import { COLOR_SCHEME_KEY, theme } from '~/app/theme';
@@ -19,6 +20,7 @@ createRoot(root).render(
   <StrictMode>
     <MantineProvider
       theme={theme}
+      cssVariablesResolver={cssVariables}
       defaultColorScheme="auto"
       colorSchemeManager={localStorageColorSchemeManager({ key: COLOR_SCHEME_KEY })}
       getStyleNonce={() => nonce}
