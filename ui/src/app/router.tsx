@@ -11,6 +11,7 @@ import { parseSearch, SharedSearch, stringifySearch } from '~/app/search';
 import { NotFound } from '~/components/NotFound';
 import { ScreenError } from '~/components/ScreenError';
 import { ScreenLoading } from '~/components/states';
+import { HomeSearch } from '~/screens/home/search';
 import { TraceSearch } from '~/screens/trace/search';
 import { TracesSearch } from '~/screens/traces/search';
 
@@ -24,6 +25,7 @@ const root = createRootRoute({
 const home = createRoute({
   getParentRoute: () => root,
   path: '/',
+  validateSearch: (search) => v.parse(HomeSearch, search),
   component: lazyRouteComponent(() => import('~/screens/home/Home'), 'Home'),
 });
 
