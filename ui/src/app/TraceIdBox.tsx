@@ -29,7 +29,6 @@ export function TraceIdBox({ onGone }: { onGone?: () => void }) {
 
   return (
     <form
-      role="search"
       className={classes.traceId}
       onSubmit={(event) => {
         event.preventDefault();
