@@ -4,6 +4,7 @@ import { useSearch } from '@tanstack/react-router';
 import { fetchStatus, type Status } from '~/api/status';
 import { Answer } from '~/components/Answer';
 import { Code } from '~/components/Code';
+import { CopyButton } from '~/components/CopyButton';
 import { AnchorLink } from '~/components/links';
 import { Empty } from '~/components/states';
 import { type Endpoint, endpointsOf } from '~/screens/home/endpoints';
@@ -124,8 +125,8 @@ function Endpoints({ endpoints }: { endpoints: readonly Endpoint[] }) {
       <List size="sm" listStyleType="none" spacing={4}>
         {endpoints.map(({ protocol, url, isReachable }) => (
           <List.Item key={url}>
-            {PROTOCOL_NAMES[protocol]} at <code>{url}</code>
-            {!isReachable && ', from the machine only that Trefoil runs on'}
+            {PROTOCOL_NAMES[protocol]} at <code>{url}</code> <CopyButton value={url} label={`Copy ${url}`} />
+            {!isReachable && ' (only from the machine that Trefoil runs on)'}
           </List.Item>
         ))}
       </List>
