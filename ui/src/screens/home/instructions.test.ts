@@ -20,7 +20,7 @@ describe('instructions', () => {
       instructions('rust', { endpoint, tenant: undefined })
         .map(({ code }) => code)
         .join('\n');
-    expect(code(grpc)).toMatch(/grpc-tonic[^]*with_tonic/);
+    expect(code(grpc)).toMatch(/grpc-tonic[\s\S]*with_tonic/);
     expect(code(http)).toContain('with_http');
     expect(code(http)).not.toContain('tonic');
   });
