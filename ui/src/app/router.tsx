@@ -20,6 +20,7 @@ const root = createRootRoute({
   validateSearch: (search) => v.parse(SharedSearch, search),
   search: { middlewares: [retainSearchParams(['from', 'to', 'tz', 'refresh', 'tenant'])] },
   notFoundComponent: NotFound,
+  errorComponent: ScreenError,
 });
 
 const home = createRoute({
