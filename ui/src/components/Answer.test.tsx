@@ -13,6 +13,7 @@ const time: Time = {
   zone: 'utc',
   refreshEvery: 0,
   refresh: () => undefined,
+  problems: [],
 };
 
 function Books({ shelf, ask }: { shelf: number; ask: () => Promise<string> }) {
