@@ -1,12 +1,10 @@
 import '@mantine/core/styles.css';
 import '~/app/global.css';
 import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
-import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { cssVariables } from '~/app/colors';
-import { createQueryClient } from '~/app/queries';
 import { router } from '~/app/router';
 import { COLOR_SCHEME_KEY, theme } from '~/app/theme';
 
@@ -25,9 +23,7 @@ createRoot(root).render(
       colorSchemeManager={localStorageColorSchemeManager({ key: COLOR_SCHEME_KEY })}
       getStyleNonce={() => nonce}
     >
-      <QueryClientProvider client={createQueryClient()}>
-        <RouterProvider router={router} />
-      </QueryClientProvider>
+      <RouterProvider router={router} />
     </MantineProvider>
   </StrictMode>,
 );

@@ -3,26 +3,31 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod answers;
+mod ids;
 pub mod internal;
 mod request_span;
 pub mod state;
 mod tempo;
 mod trefoil;
+mod ui;
 
-pub use state::ApiState;
+pub use state::{ApiState, OtlpEndpoints};
 
 use axum::Router;
 
-/// The main listener: Trefoil's own API, and every foreign one under a prefix of its own (for one ingress).
+/// The main listener: the UI, Trefoil's own API, and every foreign one under a prefix of its own (for one ingress).
 pub fn main_router(state: ApiState) -> Router {
-    traced(Router::new().merge(trefoil::router(state.clone())).nest("/tempo", tempo::router(state)))
+    let apis = Router::new().merge(trefoil::router(state.clone())).nest("/tempo", tempo::router(state));
+    // Outside of the layers: own traces are about questions, not about scripts and pictures.
+    api_router(apis).fallback(ui::serve)
 }
 
 /// Tempo's own listener.
 pub fn tempo_router(state: ApiState) -> Router {
-    traced(tempo::router(state))
+    api_router(tempo::router(state))
 }
 
-fn traced(router: Router) -> Router {
-    router.layer(axum::middleware::from_fn(request_span::trace_request))
+fn api_router(router: Router) -> Router {
+    answers::prepared(router).layer(axum::middleware::from_fn(request_span::trace_request))
 }

@@ -1,15 +1,34 @@
 //! What every surface needs: the engine to ask, who may ask, and how much one question may cost.
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
+use serde::Serialize;
 use trefoil_model::tenant::{NoTenant, TENANT_HEADER};
 use trefoil_model::{Tenancy, Tenant};
 use trefoil_query::{Engine, Limits};
+use utoipa::ToSchema;
 
 #[derive(Clone)]
 pub struct ApiState {
     pub engine: Engine,
     pub tenancy: Tenancy,
     pub limits: Limits,
+    /// Asked for every answer that tells it: a reload may move receivers.
+    pub otlp: Arc<dyn Fn() -> OtlpEndpoints + Send + Sync>,
+}
+
+/// Where telemetry can be sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OtlpEndpoints {
+    /// `host:port` for OTLP over gRPC, as it was bound (`0.0.0.0` is every address of the server).
+    #[schema(required, example = "127.0.0.1:4317")]
+    pub grpc: Option<String>,
+    /// `host:port` for OTLP over HTTP, likewise.
+    #[schema(required, example = "127.0.0.1:4318")]
+    pub http: Option<String>,
+    /// OTLP over HTTP is taken under `/otlp` of this listener, too.
+    pub main: bool,
 }
 
 impl ApiState {

@@ -7,10 +7,9 @@ use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Column, DFSchema, Result, ScalarValue};
-use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
-use datafusion::logical_expr::{Expr, cast};
+use datafusion::logical_expr::{Expr, cast, when};
 
 #[derive(Debug)]
 pub struct PromotedAttributes;
@@ -23,7 +22,12 @@ impl FunctionRewrite for PromotedAttributes {
     fn rewrite(&self, expr: Expr, schema: &DFSchema, _config: &ConfigOptions) -> Result<Transformed<Expr>> {
         let Expr::ScalarFunction(call) = &expr else { return Ok(Transformed::no(expr)) };
         match promoted(call, schema) {
-            Some(promoted) => Ok(Transformed::yes(coalesce(vec![promoted, expr]))),
+            // Not `coalesce`: that can only be executed once the optimizer has made a CASE of it, and of one that stands in
+            // a comparison it does not.
+            Some(promoted) => {
+                let either = when(promoted.clone().is_not_null(), promoted).otherwise(expr)?;
+                Ok(Transformed::yes(either))
+            }
             None => Ok(Transformed::no(expr)),
         }
     }
@@ -82,5 +86,10 @@ mod tests {
         let cells: Vec<Vec<&str>> = text.lines().skip(3).map(|line| line.split('|').map(str::trim).collect()).collect();
         assert_eq!(cells[0][1..4], ["5", "5.0", ""], "{text}");
         assert_eq!(cells[1][1..4], ["7", "", "y"], "{text}");
+        for condition in ["attribute(span_attributes, 'n') = '5'", "attribute_number(span_attributes, 'n') > 4"] {
+            let frame = context.sql(&format!("SELECT * FROM spans WHERE {condition}")).await.unwrap();
+            let rows: usize = frame.collect().await.unwrap().iter().map(RecordBatch::num_rows).sum();
+            assert_eq!(rows, 1, "{condition}");
+        }
     }
 }

@@ -1,10 +1,12 @@
-//! A whole trace by its id.
+//! A whole trace by its id, or one span of it.
 
+use std::future::Future;
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 
 use datafusion::common::ScalarValue;
-use datafusion::prelude::{col, lit};
+use datafusion::dataframe::DataFrame;
+use datafusion::prelude::{Expr, col, lit};
 use futures::FutureExt;
 use opentelemetry_proto::tonic::trace::v1::TracesData;
 use trefoil_model::{Table, Tenant};
@@ -22,35 +24,62 @@ impl Engine {
         starts: Option<Range<i64>>,
         limits: Limits,
     ) -> Result<TracesData, QueryError> {
-        let read = AssertUnwindSafe(self.read_trace(tenant, trace_id, starts, limits)).catch_unwind();
-        match tokio::time::timeout(limits.timeout, read).await {
-            Ok(trace) => trace.map_err(QueryError::panicked)?,
-            Err(_) => Err(QueryError::Timeout(limits.timeout)),
-        }
-    }
-
-    async fn read_trace(
-        &self,
-        tenant: &Tenant,
-        trace_id: [u8; 16],
-        starts: Option<Range<i64>>,
-        limits: Limits,
-    ) -> Result<TracesData, QueryError> {
-        let snapshot = self.snapshot(tenant).await?;
-        let session = self.session(&snapshot)?;
-        let id = lit(ScalarValue::FixedSizeBinary(16, Some(trace_id.to_vec())));
-        let mut spans = session.table(Table::Spans.name()).await?.filter(col("trace_id").eq(id))?;
+        let mut wanted = of_trace(trace_id);
         if let Some(starts) = starts {
             let time = col(Table::Spans.time_column());
             let nanos = |nanos| lit(ScalarValue::TimestampNanosecond(Some(nanos), None));
-            spans = spans.filter(time.clone().gt_eq(nanos(starts.start)).and(time.lt(nanos(starts.end))))?;
+            wanted = wanted.and(time.clone().gt_eq(nanos(starts.start))).and(time.lt(nanos(starts.end)));
         }
-        // One row more than allowed tells "too many" from "just as many".
-        let batches = spans.limit(0, Some(limits.max_rows.saturating_add(1)))?.collect().await?;
+        bounded(limits, self.read_trace(tenant, wanted, limits)).await
+    }
+
+    /// The span with this id, with its resource and scope; more than one where a sender repeated itself.
+    pub async fn span(
+        &self,
+        tenant: &Tenant,
+        trace_id: [u8; 16],
+        span_id: [u8; 8],
+        limits: Limits,
+    ) -> Result<TracesData, QueryError> {
+        let id = lit(ScalarValue::FixedSizeBinary(8, Some(span_id.to_vec())));
+        let wanted = of_trace(trace_id).and(col("span_id").eq(id));
+        bounded(limits, self.read_trace(tenant, wanted, limits)).await
+    }
+
+    async fn read_trace(&self, tenant: &Tenant, wanted: Expr, limits: Limits) -> Result<TracesData, QueryError> {
+        let batches = self.spans(tenant, wanted, limits).await?.collect().await?;
         let found: usize = batches.iter().map(|batch| batch.num_rows()).sum();
         if found > limits.max_rows {
-            return Err(QueryError::LimitExceeded(format!("the trace has more than {} spans", limits.max_rows)));
+            return Err(too_many_spans(limits));
         }
         trefoil_model::encode::traces(&batches).map_err(|error| QueryError::Internal(error.to_string()))
+    }
+
+    /// The rows of `spans` that `wanted` holds for: at most one more than allowed, which tells "too many" from "just as
+    /// many".
+    pub(crate) async fn spans(&self, tenant: &Tenant, wanted: Expr, limits: Limits) -> Result<DataFrame, QueryError> {
+        let snapshot = self.snapshot(tenant).await?;
+        let session = self.session(&snapshot)?;
+        let spans = session.table(Table::Spans.name()).await?.filter(wanted)?;
+        Ok(spans.limit(0, Some(limits.max_rows.saturating_add(1)))?)
+    }
+}
+
+pub(crate) fn of_trace(trace_id: [u8; 16]) -> Expr {
+    col("trace_id").eq(lit(ScalarValue::FixedSizeBinary(16, Some(trace_id.to_vec()))))
+}
+
+pub(crate) fn too_many_spans(limits: Limits) -> QueryError {
+    QueryError::LimitExceeded(format!("the trace has more than {} spans", limits.max_rows))
+}
+
+/// `answer` within the time that a query may take, a panic of a library on the way being an error.
+pub(crate) async fn bounded<T>(
+    limits: Limits,
+    answer: impl Future<Output = Result<T, QueryError>>,
+) -> Result<T, QueryError> {
+    match tokio::time::timeout(limits.timeout, AssertUnwindSafe(answer).catch_unwind()).await {
+        Ok(answer) => answer.map_err(QueryError::panicked)?,
+        Err(_) => Err(QueryError::Timeout(limits.timeout)),
     }
 }

@@ -12,10 +12,10 @@ use prometheus_client::registry::Registry;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use trefoil_api::ApiState;
 use trefoil_api::internal::Readiness;
+use trefoil_api::{ApiState, OtlpEndpoints};
 use trefoil_model::Tenancy;
-use trefoil_pipeline::component::{Downstream, Health};
+use trefoil_pipeline::component::{Downstream, Health, OtlpListening};
 use trefoil_pipeline::graph::{self, Graph, ReloadError, Resources};
 use trefoil_pipeline::receivers::otlp::{HttpLimits, http_router};
 use trefoil_pipeline::{Metrics, Store};
@@ -54,8 +54,9 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let metrics = Metrics::default();
     let tenancy = Tenancy::from(configuration.tenancy);
     let otlp = Downstream::not_running();
+    let otlp_listening = OtlpListening::default();
     let surfaces = Surfaces {
-        api: api_state(&configuration, &storage)?,
+        api: api_state(&configuration, &storage, otlp_listening.clone())?,
         otlp: configuration.listeners.main.otlp.then(|| otlp_router(otlp.clone(), tenancy, &metrics)),
         registry: Arc::new(metrics::registry(&storage, &metrics)),
         readiness: readiness.clone(),
@@ -72,6 +73,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         health: Health::default(),
         metrics,
         otlp: otlp.clone(),
+        otlp_listening,
         grace: GRACE,
     };
     let served = match Graph::start(configuration.pipelines, resources).await {
@@ -105,12 +107,15 @@ async fn bind(configuration: &Configuration) -> anyhow::Result<Vec<Listener>> {
     Ok(listeners)
 }
 
-fn api_state(configuration: &Configuration, storage: &Storage) -> anyhow::Result<ApiState> {
+fn api_state(configuration: &Configuration, storage: &Storage, listening: OtlpListening) -> anyhow::Result<ApiState> {
     let memory = usize::try_from(configuration.query.max_memory.get()).context("query.max_memory")?;
+    let main = configuration.listeners.main.otlp;
+    let endpoint = move |protocol| listening.address(protocol).map(|address| address.to_string());
     Ok(ApiState {
         engine: Engine::new(storage.clone(), memory)?,
         tenancy: Tenancy::from(configuration.tenancy),
         limits: configuration.query.limits(),
+        otlp: Arc::new(move || OtlpEndpoints { grpc: endpoint("grpc"), http: endpoint("http"), main }),
     })
 }
 

@@ -11,6 +11,7 @@ import { parseSearch, SharedSearch, stringifySearch } from '~/app/search';
 import { NotFound } from '~/components/NotFound';
 import { ScreenError } from '~/components/ScreenError';
 import { ScreenLoading } from '~/components/states';
+import { HomeSearch } from '~/screens/home/search';
 import { TraceSearch } from '~/screens/trace/search';
 import { TracesSearch } from '~/screens/traces/search';
 
@@ -19,11 +20,13 @@ const root = createRootRoute({
   validateSearch: (search) => v.parse(SharedSearch, search),
   search: { middlewares: [retainSearchParams(['from', 'to', 'tz', 'refresh', 'tenant'])] },
   notFoundComponent: NotFound,
+  errorComponent: ScreenError,
 });
 
 const home = createRoute({
   getParentRoute: () => root,
   path: '/',
+  validateSearch: (search) => v.parse(HomeSearch, search),
   component: lazyRouteComponent(() => import('~/screens/home/Home'), 'Home'),
 });
 

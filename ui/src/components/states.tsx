@@ -39,13 +39,21 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   );
 }
 
+interface FailureProps {
+  error: Error;
+  /** In place of the usual words for this kind of error. */
+  title?: string;
+  retry?: () => void;
+  retrying?: boolean;
+}
+
 /** What went wrong, in words for the reader, with a way to try again. */
-export function Failure({ error, retry, retrying }: { error: Error; retry?: () => void; retrying?: boolean }) {
-  const { title, hint } = wordsFor(error);
+export function Failure({ error, title, retry, retrying }: FailureProps) {
+  const words = wordsFor(error);
   return (
     <Alert
       color="red"
-      title={title}
+      title={title ?? words.title}
       icon={error instanceof ApiError && error.kind === 'away' ? <IconPlugConnectedX /> : <IconAlertTriangle />}
       role="alert"
     >
@@ -53,9 +61,9 @@ export function Failure({ error, retry, retrying }: { error: Error; retry?: () =
         <Text size="sm" style={{ overflowWrap: 'anywhere', whiteSpace: 'pre-wrap' }}>
           {error.message}
         </Text>
-        {hint && (
+        {words.hint && (
           <Text size="sm" c="dimmed">
-            {hint}
+            {words.hint}
           </Text>
         )}
         {retry && (

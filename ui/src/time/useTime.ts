@@ -1,5 +1,6 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { createContext, useContext } from 'react';
+import { absoluteRange } from '~/time/move';
 import type { Interval, TimeRange } from '~/time/range';
 
 /** The time that a screen shows, from the address bar. One for all screens; see TimeProvider. */
@@ -13,6 +14,8 @@ export interface Time {
   refreshEvery: number;
   /** Asks everything again, relative ranges moved on. */
   refresh: () => void;
+  /** What the address asks for and cannot have, in words; `range`, `zone` or `refreshEvery` are the usual ones then. */
+  problems: readonly string[];
 }
 
 export const TimeContext = createContext<Time | undefined>(undefined);
@@ -26,9 +29,14 @@ export function useTime(): Time {
 /** Changes the range in the address bar; the other parameters stay. */
 export function useSetRange(): (range: TimeRange | Interval) => void {
   const navigate = useNavigate();
-  return ({ from, to }) => {
-    navigate({ to: '.', search: (search) => ({ ...search, from: String(from), to: String(to) }) });
+  return (range) => {
+    const { from, to } = isInterval(range) ? absoluteRange(range) : range;
+    navigate({ to: '.', search: (search) => ({ ...search, from, to }) });
   };
+}
+
+function isInterval(range: TimeRange | Interval): range is Interval {
+  return typeof range.from === 'number';
 }
 
 export function useTimeSearch() {

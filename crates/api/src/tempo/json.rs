@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, TracesData};
 use serde_json::{Map, Value, json};
 
-pub(super) fn resource_spans(trace: &TracesData) -> Value {
+pub(crate) fn resource_spans(trace: &TracesData) -> Value {
     list(&trace.resource_spans, |group: &ResourceSpans| {
         Object::default()
             .message("resource", group.resource.as_ref().map(resource))

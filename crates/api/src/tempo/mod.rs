@@ -2,7 +2,7 @@
 //!
 //! Errors are a status and plain text. Not found is a 404 without a body.
 
-mod json;
+pub(crate) mod json;
 mod trace_by_id;
 
 use axum::Router;

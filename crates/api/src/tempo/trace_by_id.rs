@@ -13,6 +13,7 @@ use serde_json::json;
 use super::json::resource_spans;
 use super::{TempoError, wants_protobuf};
 use crate::ApiState;
+use crate::ids::parse_trace_id;
 
 /// `tempopb.TraceByIDResponse`. `tempopb.Trace` has the fields of OTLP's `TracesData`.
 #[derive(Clone, PartialEq, Message)]
@@ -100,21 +101,12 @@ async fn find(
     hint: &TimeHint,
 ) -> Result<TracesData, TempoError> {
     let tenant = state.tenant(headers)?;
-    let trace_id = parse_trace_id(trace_id)?;
+    let trace_id = parse_trace_id(trace_id).map_err(TempoError::bad_request)?;
     let trace = state.engine.trace(&tenant, trace_id, hint.starts()?, state.limits).await?;
     match trace.resource_spans.is_empty() {
         true => Err(TempoError::not_found()),
         false => Ok(trace),
     }
-}
-
-/// Up to 32 hexadecimal digits; a shorter id (64-bit tracers, stripped zeros) is padded on the left, as Tempo does.
-fn parse_trace_id(text: &str) -> Result<[u8; 16], TempoError> {
-    let invalid = || TempoError::bad_request(format!("trace id {text:?} is not 1 to 32 hexadecimal digits"));
-    if text.is_empty() || text.len() > 32 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return Err(invalid());
-    }
-    u128::from_str_radix(text, 16).map(u128::to_be_bytes).map_err(|_| invalid())
 }
 
 fn protobuf(message: &impl Message) -> Response {
@@ -126,15 +118,6 @@ mod tests {
     use axum::http::StatusCode;
 
     use super::*;
-
-    #[test]
-    fn short_trace_ids_are_padded_on_the_left() {
-        let id = parse_trace_id("aB1").map_err(|e| e.1).unwrap();
-        assert_eq!(id, 0xab1_u128.to_be_bytes());
-        for wrong in ["", "xyz", "+1", "123456789012345678901234567890123"] {
-            assert_eq!(parse_trace_id(wrong).map_err(|e| e.0), Err(StatusCode::BAD_REQUEST), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_hint_needs_an_end_after_its_start() {

@@ -12,11 +12,13 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 use trefoil_query::QueryError;
 use trefoil_query::sql::Rows;
+use utoipa::ToSchema;
 
-use super::ApiError;
+use super::error::{ApiError, ErrorBody};
 
 /// How the rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,37 @@ pub(super) enum Format {
     /// Arrow's IPC stream format.
     Arrow,
 }
+
+/// Columns and rows.
+// For the description only: answers are written row by row.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+pub(super) struct SqlAnswer {
+    columns: Vec<SqlColumn>,
+    /// A value for each column: numbers, texts and booleans as such, ids in hexadecimal, times in ISO 8601, lists as
+    /// lists, absent values as null.
+    #[schema(value_type = Vec<Vec<Value>>)]
+    rows: Vec<Vec<Value>>,
+    /// Present where the query failed after the first rows were sent: the rows are not all.
+    #[schema(nullable = false)]
+    error: Option<ErrorBody>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct SqlColumn {
+    #[schema(example = "service_name")]
+    name: String,
+    /// As SQL names it.
+    #[schema(example = "VARCHAR")]
+    r#type: String,
+}
+
+/// Arrow's IPC stream format.
+// For the description only.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[allow(dead_code)]
+pub(super) struct ArrowStream(Vec<u8>);
 
 const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
 
@@ -117,7 +150,7 @@ impl JsonWriter {
         let columns: Vec<_> = schema
             .fields()
             .iter()
-            .map(|field| json!({ "name": field.name(), "type": type_name(field.data_type()) }))
+            .map(|field| SqlColumn { name: field.name().clone(), r#type: type_name(field.data_type()) })
             .collect();
         Self { pending: format!("{{\"columns\":{},\"rows\":[", json!(columns)).into_bytes(), rows: 0 }
     }
@@ -159,7 +192,7 @@ impl Writer for JsonWriter {
 
     fn failed(&mut self, error: ApiError) -> Option<Vec<u8>> {
         let mut out = std::mem::take(&mut self.pending);
-        out.extend_from_slice(format!("],\"error\":{}}}\n", error.body()).as_bytes());
+        out.extend_from_slice(format!("],\"error\":{}}}\n", json!(error.into_body())).as_bytes());
         Some(out)
     }
 }

@@ -1,60 +1,28 @@
-//! Trefoil's own API, under `/api/v1` of the main listener.
-//!
-//! Errors are `{"error": {"code": "<snake_case>", "message": "<text>"}}` with a matching HTTP status.
+//! Trefoil's own API, under `/api/v1` of the main listener. [`openapi`] describes it to programs.
 
 mod answer;
+mod error;
+mod openapi;
+mod search;
+mod span;
 mod sql;
+mod status;
 
 use axum::Router;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Json, Response};
-use axum::routing::post;
-use serde_json::json;
-use trefoil_model::tenant::NoTenant;
-use trefoil_query::QueryError;
+use axum::routing::{any, get, post};
 
+use self::error::{no_such_method, no_such_path};
 use crate::ApiState;
 
 pub fn router(state: ApiState) -> Router {
-    Router::new().route("/api/v1/sql", post(sql::run)).with_state(state)
-}
-
-struct ApiError {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
-}
-
-impl ApiError {
-    fn bad_request(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code: "bad_request", message: message.into() }
-    }
-
-    fn body(&self) -> serde_json::Value {
-        json!({ "code": self.code, "message": self.message })
-    }
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        (self.status, Json(json!({ "error": self.body() }))).into_response()
-    }
-}
-
-impl From<NoTenant> for ApiError {
-    fn from(error: NoTenant) -> Self {
-        Self { status: StatusCode::UNAUTHORIZED, code: "no_tenant", message: error.to_string() }
-    }
-}
-
-impl From<QueryError> for ApiError {
-    fn from(error: QueryError) -> Self {
-        let (status, code) = match error {
-            QueryError::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_query"),
-            QueryError::Timeout(_) => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
-            QueryError::LimitExceeded(_) => (StatusCode::UNPROCESSABLE_ENTITY, "limit_exceeded"),
-            QueryError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
-        };
-        Self { status, code, message: error.to_string() }
-    }
+    Router::new()
+        .route("/api/v1/sql", post(sql::run))
+        .route("/api/v1/status", get(status::status))
+        .route("/api/v1/traces/{trace_id}/spans/{span_id}", get(span::span))
+        .route("/api/v1/traces/{trace_id}/search", get(search::search))
+        .route("/api/v1/openapi.json", get(openapi::document))
+        .method_not_allowed_fallback(no_such_method)
+        .route("/api", any(no_such_path))
+        .route("/api/{*path}", any(no_such_path))
+        .with_state(state)
 }

@@ -8,27 +8,73 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde::Deserialize;
 use trefoil_query::Limits;
+use utoipa::ToSchema;
 
-use super::ApiError;
-use super::answer::{self, Format};
+use super::answer::{self, ArrowStream, Format, SqlAnswer};
+use super::error::{ApiError, ErrorAnswer};
 use crate::ApiState;
 
-#[derive(Debug, Deserialize)]
+/// A statement with limits of its own, which can only tighten the server's.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Request {
+#[schema(as = SqlRequest)]
+pub(super) struct Request {
+    /// One statement that reads.
+    #[schema(example = "SELECT service_name, count(*) FROM spans GROUP BY ALL")]
     query: String,
+    /// Rows in the answer; more are an error.
     limit: Option<usize>,
+    /// Seconds.
     timeout: Option<f64>,
 }
 
-pub(super) async fn run(State(state): State<ApiState>, headers: HeaderMap, body: Bytes) -> Result<Response, ApiError> {
+/// One reading SQL statement over the tenant's tables
+///
+/// Tables: `spans`, `logs`, `samples`, `series`, `exemplars`; `DESCRIBE spans` lists the columns of one. The answer is
+/// streamed. One that fails half-way ends with an `error` (JSON) or is cut off (CSV, Arrow). The query stops when the
+/// client leaves.
+#[utoipa::path(
+    post,
+    path = "/api/v1/sql",
+    operation_id = "sql",
+    tag = "query",
+    params(("X-Scope-OrgID" = Option<String>, Header, description = "The tenant, where tenancy is enabled")),
+    request_body(
+        description = "The statement itself, or an object with limits",
+        content((String = "text/plain"), (Request = "application/json"))
+    ),
+    responses(
+        (
+            status = 200,
+            description = "The rows, in the format that `Accept` asks for",
+            content(
+                (SqlAnswer = "application/json"),
+                (String = "text/csv"),
+                (ArrowStream = "application/vnd.apache.arrow.stream"),
+            )
+        ),
+        (status = 400, description = "The statement is wrong, or does not only read", body = ErrorAnswer),
+        (status = 401, description = "The tenant is missing or invalid", body = ErrorAnswer),
+        (status = 406, description = "`Accept` names no known format", body = ErrorAnswer),
+        (status = 413, description = "The statement is longer than 2 MB", body = ErrorAnswer),
+        (status = 422, description = "The answer wants more rows or memory than it may have", body = ErrorAnswer),
+        (status = 500, description = "The store cannot be read", body = ErrorAnswer),
+        (status = 504, description = "It took longer than a query may", body = ErrorAnswer),
+    )
+)]
+pub(super) async fn run(
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
     let tenant = state.tenant(&headers)?;
     let format = Format::accepted(&headers)?;
-    let request = parse(&headers, &body)?;
+    let request = parse(&headers, &body?)?;
     let limits = tighten(state.limits, &request)?;
     let rows = state.engine.sql(&tenant, &request.query, limits).await?;
     answer::stream(rows, format).await

@@ -21,12 +21,14 @@ use crate::telemetry::Consumer;
 mod downstream;
 mod health;
 mod id;
+mod listening;
 mod registry;
 
 pub use downstream::Downstream;
 pub(crate) use downstream::Generation;
 pub use health::Health;
 pub use id::{ComponentId, InvalidId};
+pub use listening::{Listening, OtlpListening};
 pub use registry::Registry;
 
 /// A component could not be built or started.
@@ -81,7 +83,12 @@ pub trait Component: Send + Sync {
 }
 
 /// Brings telemetry in; one instance for all pipelines and signals that name it.
-pub trait Receiver: Component {}
+pub trait Receiver: Component {
+    /// Where it listens; empty before start and after shutdown.
+    fn listening(&self) -> Vec<Listening> {
+        Vec::new()
+    }
+}
 
 /// Stands in one pipeline; one instance for each pipeline that names it.
 pub trait Processor: Component + Consumer {}

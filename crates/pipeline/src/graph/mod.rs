@@ -19,10 +19,11 @@ use trefoil_model::Tenancy;
 use self::gate::Gate;
 use self::plan::{Existing, Middle, Plan};
 use crate::component::{
-    ComponentError, ComponentId, Context, Downstream, Exporter, Extension, Generation, Health, Receiver,
+    ComponentError, ComponentId, Context, Downstream, Exporter, Extension, Generation, Health, OtlpListening, Receiver,
 };
 use crate::config::{Configuration, Node};
 use crate::metrics::Metrics;
+use crate::receivers::otlp;
 use crate::store::Store;
 
 mod counted;
@@ -47,6 +48,8 @@ pub struct Resources {
     /// The graph leads it to the pipelines of the `otlp` receivers, for OTLP that comes in by other listeners: begin with
     /// [`Downstream::not_running`].
     pub otlp: Downstream,
+    /// The graph keeps it true.
+    pub otlp_listening: OtlpListening,
     /// How long a receiver may finish, and how long an exporter may send, when it has to go.
     pub grace: Duration,
 }
@@ -202,6 +205,9 @@ impl Graph {
 
     /// `configuration` is what runs now; components that it does not have lose their metrics.
     fn adopt(&mut self, configuration: Arc<Configuration>) {
+        let named = configuration.pipelines.iter().flat_map(|pipeline| &pipeline.receivers);
+        let otlp = named.filter(|id| id.kind() == otlp::FACTORY.kind).find_map(|id| self.receivers.get(id));
+        self.resources.otlp_listening.set(otlp.map(|running| running.component.listening()).unwrap_or_default());
         let Configuration { receivers, processors, exporters, .. } = &*configuration;
         let names = |id: &ComponentId, name: &str| id.to_string() == name;
         self.resources.metrics.retain(

@@ -11,7 +11,7 @@ use trefoil_model::{Signal, Tenant};
 
 use super::*;
 use crate::component::{
-    Component, Connector, ExporterConfig, ExporterFactory, Processor, ProcessorConfig, ProcessorFactory,
+    Component, Connector, ExporterConfig, ExporterFactory, Listening, Processor, ProcessorConfig, ProcessorFactory,
     ReceiverConfig, ReceiverFactory, Registry,
 };
 use crate::config::Document;
@@ -57,8 +57,8 @@ struct TestConfig {
     fails_to_start: bool,
     #[serde(default)]
     refuses: bool,
-    #[serde(default, rename = "port")]
-    _port: u16,
+    #[serde(default)]
+    port: u16,
 }
 
 struct TestComponent {
@@ -96,7 +96,11 @@ impl Component for TestComponent {
     }
 }
 
-impl Receiver for TestComponent {}
+impl Receiver for TestComponent {
+    fn listening(&self) -> Vec<Listening> {
+        vec![Listening { protocol: "test", address: ([127, 0, 0, 1], self.config.port).into() }]
+    }
+}
 impl Exporter for TestComponent {}
 impl Processor for TestComponent {}
 impl Connector for TestComponent {}
@@ -177,6 +181,7 @@ fn resources() -> Resources {
         health: Health::default(),
         metrics: Metrics::default(),
         otlp: Downstream::not_running(),
+        otlp_listening: OtlpListening::default(),
         grace: Duration::from_secs(5),
     }
 }
@@ -299,6 +304,26 @@ service:
 
     graph.shutdown().await;
     assert!(send().await.unwrap_err().is_retryable(), "not running any more");
+}
+
+#[tokio::test]
+async fn it_tells_where_the_first_otlp_receiver_listens() {
+    let yaml = "
+receivers: {in: {journal: listening, port: 1}, otlp/a: {journal: listening, port: 2}, otlp/b: {journal: listening, port: 3}}
+exporters: {out: {journal: listening}}
+service: {pipelines: {traces: {receivers: [in, otlp/b, otlp/a], exporters: [out]}}}
+";
+    let resources = resources();
+    let listening = resources.otlp_listening.clone();
+    let port = || listening.address("test").map(|address| address.port());
+    assert_eq!(port(), None);
+    let mut graph = Graph::start(configuration(yaml), resources).await.unwrap();
+    assert_eq!(port(), Some(3));
+    graph.reload(configuration(&yaml.replace("port: 3", "port: 4"))).await.unwrap();
+    assert_eq!(port(), Some(4));
+    graph.reload(configuration(&yaml.replace("[in, otlp/b, otlp/a]", "[in]"))).await.unwrap();
+    assert_eq!(port(), None);
+    graph.shutdown().await;
 }
 
 #[tokio::test]

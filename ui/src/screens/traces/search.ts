@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { text, texts } from '~/app/search';
 
-/** The state of the list of traces, as it stands in the address bar. */
+/** The state of the list of traces, as it stands in the address bar. What it means, and what is wrong with it: question.ts. */
 export const TracesSearch = v.object({
   service: texts,
   operation: text,
@@ -12,7 +12,12 @@ export const TracesSearch = v.object({
   max: text,
   /** `key=value`, `key!=value`, …; all must hold. */
   attribute: texts,
-  /** A column, with `-` before it for descending. */
+  /** `time`, `duration`, `spans` or `errors`, with `-` before it for descending; nothing: `-time`. */
   sort: text,
+  /** How many traces; nothing: 100. */
   limit: text,
+  /** `linear`: the scale of durations above the list; nothing: `log`. */
+  scale: text,
 });
+
+export type TracesSearch = v.InferOutput<typeof TracesSearch>;

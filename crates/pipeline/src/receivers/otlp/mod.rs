@@ -19,7 +19,9 @@ use self::config::{Config, Grpc, Http};
 use self::grpc::GrpcLimits;
 use self::http::Paths;
 use self::intake::{DEFAULT_IN_FLIGHT_BYTES, Intake};
-use crate::component::{Component, ComponentError, Context, Downstream, Receiver, ReceiverConfig, ReceiverFactory};
+use crate::component::{
+    Component, ComponentError, Context, Downstream, Listening, Receiver, ReceiverConfig, ReceiverFactory,
+};
 use crate::config::{ConfigError, Section};
 use crate::metrics::{ReceiverMetrics, TransportMetrics};
 use crate::net::server::{self, Server, ServerSettings};
@@ -164,7 +166,12 @@ impl OtlpReceiver {
     }
 }
 
-impl Receiver for OtlpReceiver {}
+impl Receiver for OtlpReceiver {
+    fn listening(&self) -> Vec<Listening> {
+        let protocols = self.listeners.iter().map(|listener| listener.protocol);
+        protocols.zip(self.addresses()).map(|(protocol, address)| Listening { protocol, address }).collect()
+    }
+}
 
 #[async_trait]
 impl Component for OtlpReceiver {

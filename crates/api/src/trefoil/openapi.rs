@@ -1,0 +1,72 @@
+//! `GET /api/v1/openapi.json`: Trefoil's own API in OpenAPI 3.1, from the annotations at the handlers.
+//!
+//! The UI's types are generated from the copy in `ui/openapi.json`; a test keeps it equal.
+
+use axum::response::Json;
+use utoipa::OpenApi;
+
+use super::{search, span, sql, status};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Trefoil",
+        description = "Trefoil's own API. The APIs of other systems are under prefixes (`/tempo`, `/otlp`) and described by \
+                       those systems."
+    ),
+    tags(
+        (name = "query", description = "Questions in a query language"),
+        (name = "traces", description = "Parts of a trace; a whole one is Tempo's `/tempo/api/v2/traces/{trace_id}`"),
+        (name = "server", description = "The server itself"),
+    ),
+    paths(sql::run, span::span, search::search, status::status, document)
+)]
+struct Document;
+
+/// This description
+#[utoipa::path(
+    get,
+    path = "/api/v1/openapi.json",
+    operation_id = "openapi",
+    tag = "server",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object))
+)]
+pub(super) async fn document() -> Json<utoipa::openapi::OpenApi> {
+    Json(Document::openapi())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_copy_of_the_ui_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ui/openapi.json");
+        let current = Document::openapi().to_pretty_json().unwrap() + "\n";
+        if std::env::var_os("UPDATE_OPENAPI").is_some() {
+            std::fs::write(path, &current).unwrap();
+        }
+        let copy = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            copy == current,
+            "ui/openapi.json is not what the handlers say; refresh it with\n    \
+             UPDATE_OPENAPI=1 cargo test -p trefoil-api openapi\nand the UI's types with it"
+        );
+    }
+
+    #[test]
+    fn everything_is_described() {
+        let document = serde_json::to_value(Document::openapi()).unwrap();
+        assert_eq!(document["openapi"], "3.1.0");
+        let paths = document["paths"].as_object().unwrap();
+        for (path, operations) in paths {
+            for (method, operation) in operations.as_object().unwrap() {
+                let said = |value: &serde_json::Value| value.as_str().is_some_and(|text| !text.is_empty());
+                assert!(said(&operation["summary"]), "{method} {path}");
+                for (status, response) in operation["responses"].as_object().unwrap() {
+                    assert!(said(&response["description"]), "{method} {path} {status}");
+                }
+            }
+        }
+    }
+}
