@@ -107,6 +107,10 @@ bench: $(VENV)/.installed ui ## Measure a release build against the bars of benc
 	cargo build --release -p trefoil -p trefoil-loadgen
 	TREFOIL_BIN_DIR=$(abspath $(TARGET))/release $(PYTHON) benches/bench.py $(BENCH_ARGS)
 
+.PHONY: bench-screens
+bench-screens: check-deps release ## Measure the screens of a release build in Chromium (needs a quiet machine)
+	cd ui && TREFOIL_BIN_DIR=$(abspath $(TARGET))/release npm run perf
+
 .PHONY: check-deps
 check-deps: $(VENV)/.installed ## Install what the tests need on Debian: PostgreSQL, NATS, Chromium, and Python packages in a venv
 	scripts/install-deps
