@@ -13,8 +13,6 @@ fn main() {
     }
     println!("cargo:rerun-if-changed={DIST}");
     if !Path::new(DIST).join("index.html").exists() {
-        println!(
-            "cargo:warning=ui/dist is missing, so this build has no UI: `npm ci && npm run build` in ui/ makes it"
-        );
+        println!("cargo:warning=ui/dist is missing, so this build has no screens: `make ui` makes them");
     }
 }

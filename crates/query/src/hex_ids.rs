@@ -3,7 +3,11 @@
 //! Ids are stored as binary. Without this the string would be compared byte for byte and never match.
 
 use arrow::datatypes::DataType;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{Expr, ExprSchemable};
 
@@ -18,6 +22,22 @@ impl ExprPlanner for HexIds {
             expr.left = binary_literal(expr.left, width)?;
         }
         Ok(PlannerResult::Original(expr))
+    }
+}
+
+/// `trace_id IN ('…', '…')`, which no planner is asked about. (The trait is for more than functions: it sees every expression.)
+impl FunctionRewrite for HexIds {
+    fn name(&self) -> &str {
+        "hex_ids"
+    }
+
+    fn rewrite(&self, expr: Expr, schema: &DFSchema, _config: &ConfigOptions) -> Result<Transformed<Expr>> {
+        let Expr::InList(InList { expr, list, negated }) = expr else { return Ok(Transformed::no(expr)) };
+        let Some(width) = id_width(&expr, schema) else {
+            return Ok(Transformed::no(Expr::InList(InList { expr, list, negated })));
+        };
+        let list = list.into_iter().map(|id| binary_literal(id, width)).collect::<Result<_>>()?;
+        Ok(Transformed::yes(Expr::InList(InList { expr, list, negated })))
     }
 }
 

@@ -52,6 +52,7 @@ impl Engine {
             .build();
         let mut context = SessionContext::new_with_state(state);
         FunctionRegistry::register_expr_planner(&mut context, Arc::new(HexIds))?;
+        FunctionRegistry::register_function_rewrite(&mut context, Arc::new(HexIds))?;
         FunctionRegistry::register_function_rewrite(&mut context, Arc::new(PromotedAttributes))?;
         for function in attribute_functions() {
             FunctionRegistry::register_udf(&mut context, function)?;

@@ -23,6 +23,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/openapi.json", get(openapi::document))
         .method_not_allowed_fallback(no_such_method)
         .route("/api", any(no_such_path))
+        .route("/api/", any(no_such_path))
         .route("/api/{*path}", any(no_such_path))
         .with_state(state)
 }

@@ -15,8 +15,8 @@ const NO_UI: &str = "<!doctype html>
 <meta charset=\"utf-8\">
 <title>Trefoil</title>
 <h1>Trefoil runs</h1>
-<p>This build has no UI. To make it, run <code>npm ci &amp;&amp; npm run build</code> in <code>ui/</code>, then build
-Trefoil again (a development build finds the UI by itself).
+<p>This build has no screens. <code>make ui</code> makes them (<code>npm ci &amp;&amp; npm run build</code> in
+<code>ui/</code>), <code>make release</code> a binary that has them; a development build finds them by itself.
 <p>The API is here: <a href=\"/api/v1/openapi.json\">/api/v1/openapi.json</a>.
 ";
 
