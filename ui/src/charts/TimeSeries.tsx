@@ -99,7 +99,8 @@ function optionsFor(element: HTMLElement, latest: Box<TimeSeriesProps>, readout:
   const options: uPlot.Options = {
     width: element.clientWidth || 300,
     height,
-    padding: [6, 4, 0, 0],
+    // The last label of the axis stands half beyond it.
+    padding: [6, 16, 0, 0],
     legend: { show: false },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zoneName(zone)),
     cursor: {
@@ -124,7 +125,7 @@ function optionsFor(element: HTMLElement, latest: Box<TimeSeriesProps>, readout:
       {
         ...axis,
         size: 52,
-        space: 24,
+        space: 18,
         grid: { stroke: grid, width: 1 },
         // Zero is the line itself; its label would run into those below.
         values: (_, ticks) => ticks.map((tick) => (tick === 0 ? '' : latest.current.format(tick))),
@@ -149,11 +150,9 @@ function optionsFor(element: HTMLElement, latest: Box<TimeSeriesProps>, readout:
         (plot) => {
           const { left, width } = plot.select;
           if (width < 3) return;
-          const from = Math.round(plot.posToVal(left, 'x') * 1000);
-          const to = Math.round(plot.posToVal(left + width, 'x') * 1000);
+          const [from, to] = wholeSeconds(plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x'));
           plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-          // Below a second there is nothing to see in a chart of buckets.
-          if (to - from >= 1000) latest.current.onZoom?.({ from, to });
+          latest.current.onZoom?.({ from, to });
         },
       ],
       setCursor: [(plot) => tell(plot, latest.current, readout.current)],
@@ -179,6 +178,11 @@ function tell(plot: uPlot, { starts, series, zone, format }: TimeSeriesProps, re
     return series.length === 1 ? number : `${label} ${number}`;
   });
   readout.textContent = `${formatInstant(start, zone, 'seconds')}  ${numbers.join('  ')}`;
+}
+
+/** Milliseconds of a part of the axis; nobody drags to a fraction of a second on purpose. */
+function wholeSeconds(from: number, to: number): [from: number, to: number] {
+  return [Math.floor(from) * 1000, Math.ceil(to) * 1000];
 }
 
 /** An eighth of a colour as palette.ts writes it. */

@@ -20,7 +20,6 @@ export function Home() {
   const { refusal, newest } = useWhatIsThere();
   const isEmptyStore = newest !== undefined && Object.values(newest).every((time) => time === null);
 
-  if (refusal) return <Failure error={refusal} />;
   if (isEmptyStore || send !== undefined) {
     return (
       <>
@@ -44,18 +43,20 @@ export function Home() {
           </Button>
         }
       />
-      {newest ? (
-        <EmptyRange newest={newest} />
-      ) : (
-        <div className={classes.home}>
-          <IngestStrip />
-          <div className={classes.blocks}>
-            <ServicesPanel />
-            <ErrorsPanel />
-          </div>
-        </div>
-      )}
+      {refusal ? <Failure error={refusal} /> : newest ? <EmptyRange newest={newest} /> : <Blocks />}
     </>
+  );
+}
+
+function Blocks() {
+  return (
+    <div className={classes.home}>
+      <IngestStrip />
+      <div className={classes.blocks}>
+        <ServicesPanel />
+        <ErrorsPanel />
+      </div>
+    </div>
   );
 }
 

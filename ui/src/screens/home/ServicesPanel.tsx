@@ -172,7 +172,7 @@ function Tools({ percentiles }: { percentiles: readonly Percentile[] }) {
       />
       <Popover position="bottom-end" withinPortal trapFocus>
         <Popover.Target>
-          <ActionIcon variant="default" size={30} aria-label="Columns" title="Columns">
+          <ActionIcon variant="default" size={30} aria-label="Columns" title="Columns" className={classes.columns}>
             <IconColumns3 size={16} />
           </ActionIcon>
         </Popover.Target>

@@ -71,9 +71,8 @@ interface Way {
 const WAYS: Record<Language, (protocol: Endpoint['protocol']) => Way> = {
   python: () => ({
     install: 'pip install opentelemetry-distro opentelemetry-exporter-otlp\nopentelemetry-bootstrap -a install',
-    extra: ['OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED=true'],
     run: 'opentelemetry-instrument python app.py',
-    note: 'By itself the distribution speaks gRPC, and keeps what the logging module writes to itself.',
+    note: 'By itself the distribution speaks gRPC. The bootstrap instruments what it finds installed, and the logging module.',
   }),
   java: () => ({
     install:
