@@ -5,7 +5,7 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { cssVariables } from '~/app/colors';
-import { router } from '~/app/router';
+import { createAppRouter } from '~/app/router';
 import { COLOR_SCHEME_KEY, theme } from '~/app/theme';
 
 const root = document.getElementById('root');
@@ -13,6 +13,8 @@ if (!root) throw new Error('the page has no #root');
 
 // The policy of the page allows styles with the nonce of this answer only.
 const nonce = document.querySelector<HTMLElement>('[nonce]')?.nonce ?? '';
+
+const router = createAppRouter();
 
 createRoot(root).render(
   <StrictMode>

@@ -1,6 +1,8 @@
 /** Queries in SQL over the tables of the store (`POST /api/v1/sql`). */
 
 import * as v from 'valibot';
+import type { Described } from '~/api/described';
+import type { components } from '~/api/generated';
 import { ApiError, requestJson } from '~/api/http';
 
 /** A piece of SQL whose values are already quoted. Made by [[sql]] only. */
@@ -77,7 +79,9 @@ export async function query<Row>(
   return result.output;
 }
 
-async function ask(query: Sql, options: QueryOptions): Promise<v.InferOutput<typeof Answer>> {
+type Answer = Described<typeof Answer, components['schemas']['SqlAnswer']>;
+
+async function ask(query: Sql, options: QueryOptions): Promise<Answer> {
   const body = await requestJson('/api/v1/sql', {
     ...options,
     method: 'POST',

@@ -1,6 +1,8 @@
 /** What the server says of itself (`GET /api/v1/status`). */
 
 import * as v from 'valibot';
+import type { Described } from '~/api/described';
+import type { components } from '~/api/generated';
 import { ApiError, requestJson } from '~/api/http';
 
 const Status = v.object({
@@ -10,7 +12,7 @@ const Status = v.object({
   otlp: v.object({ grpc: v.nullable(v.string()), http: v.nullable(v.string()), main: v.boolean() }),
 });
 
-export type Status = v.InferOutput<typeof Status>;
+export type Status = Described<typeof Status, components['schemas']['Status']>;
 
 export async function fetchStatus(signal?: AbortSignal): Promise<Status> {
   const status = v.safeParse(Status, await requestJson('/api/v1/status', { signal, timeout: 10_000 }));

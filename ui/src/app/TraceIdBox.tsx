@@ -28,41 +28,39 @@ export function TraceIdBox({ onGone }: { onGone?: () => void }) {
   };
 
   return (
-    <search>
-      <form
-        className={classes.traceId}
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (text.trim()) go(text);
+    <form
+      className={classes.traceId}
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (text.trim()) go(text);
+      }}
+    >
+      <TextInput
+        ref={input}
+        size="xs"
+        aria-label="Trace id"
+        placeholder="Trace id"
+        leftSection={<IconSearch size={14} aria-hidden />}
+        value={text}
+        error={error || undefined}
+        autoComplete="off"
+        spellCheck={false}
+        maxLength={2_000}
+        onChange={(event) => {
+          setText(event.currentTarget.value);
+          setError('');
         }}
-      >
-        <TextInput
-          ref={input}
-          size="xs"
-          aria-label="Trace id"
-          placeholder="Trace id"
-          leftSection={<IconSearch size={14} aria-hidden />}
-          value={text}
-          error={error || undefined}
-          autoComplete="off"
-          spellCheck={false}
-          maxLength={2_000}
-          onChange={(event) => {
-            setText(event.currentTarget.value);
-            setError('');
-          }}
-          onBlur={() => setError('')}
-          onPaste={(event) => {
-            const pasted = event.clipboardData.getData('text');
-            if (!readTraceId(pasted)) return;
-            event.preventDefault();
-            go(pasted);
-          }}
-          onKeyDown={(event) => {
-            if (event.key === 'Escape') input.current?.blur();
-          }}
-        />
-      </form>
-    </search>
+        onBlur={() => setError('')}
+        onPaste={(event) => {
+          const pasted = event.clipboardData.getData('text');
+          if (!readTraceId(pasted)) return;
+          event.preventDefault();
+          go(pasted);
+        }}
+        onKeyDown={(event) => {
+          if (event.key === 'Escape') input.current?.blur();
+        }}
+      />
+    </form>
   );
 }

@@ -3,6 +3,7 @@ import {
   createRoute,
   createRouter,
   lazyRouteComponent,
+  type RouterHistory,
   retainSearchParams,
 } from '@tanstack/react-router';
 import * as v from 'valibot';
@@ -44,18 +45,24 @@ const trace = createRoute({
   component: lazyRouteComponent(() => import('~/screens/trace/Trace'), 'Trace'),
 });
 
-export const router = createRouter({
-  routeTree: root.addChildren([home, traces, trace]),
-  parseSearch,
-  stringifySearch,
-  defaultPreload: 'intent',
-  defaultPendingComponent: ScreenLoading,
-  defaultErrorComponent: ScreenError,
-  scrollRestoration: true,
-});
+const routeTree = root.addChildren([home, traces, trace]);
+
+/** The pages by their addresses; `history` in place of the browser's own is for tests. */
+export function createAppRouter(history?: RouterHistory) {
+  return createRouter({
+    routeTree,
+    ...(history && { history }),
+    parseSearch,
+    stringifySearch,
+    defaultPreload: 'intent',
+    defaultPendingComponent: ScreenLoading,
+    defaultErrorComponent: ScreenError,
+    scrollRestoration: true,
+  });
+}
 
 declare module '@tanstack/react-router' {
   interface Register {
-    router: typeof router;
+    router: ReturnType<typeof createAppRouter>;
   }
 }

@@ -14,7 +14,7 @@ interface SparklineProps {
 export const Sparkline = memo(function Sparkline({
   values,
   color = 'currentColor',
-  width = 84,
+  width = 72,
   height = 20,
 }: SparklineProps) {
   const { line, area } = sparkline(values, width, height);

@@ -49,7 +49,7 @@ export default function TimeSeries(props: TimeSeriesProps) {
     latest.current = props;
   });
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the theme, the zone and which series there are make another plot; the rest is read from `latest`
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the theme, the zone, the height and which series there are make another plot; the rest is read from `latest`
   useEffect(() => {
     const element = host.current;
     if (!element) return;
@@ -64,7 +64,7 @@ export default function TimeSeries(props: TimeSeriesProps) {
       made.destroy();
       plot.current = undefined;
     };
-  }, [scheme, zone, names]);
+  }, [scheme, zone, names, height]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: `latest` holds them; these say when to draw again
   useEffect(() => {
@@ -126,7 +126,8 @@ function optionsFor(element: HTMLElement, latest: Box<TimeSeriesProps>, readout:
         size: 52,
         space: 24,
         grid: { stroke: grid, width: 1 },
-        values: (_, ticks) => ticks.map((tick) => latest.current.format(tick)),
+        // Zero is the line itself; its label would run into those below.
+        values: (_, ticks) => ticks.map((tick) => (tick === 0 ? '' : latest.current.format(tick))),
       },
     ],
     series: [

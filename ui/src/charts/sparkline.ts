@@ -6,13 +6,14 @@ export interface SparklinePaths {
   area: string;
 }
 
-/** Kept free at the top and the bottom, so that the line is never cut in half. */
+/** Kept free on each side, so that the line is never cut in half. */
 const MARGIN = 1;
 
 export function sparkline(values: readonly (number | null)[], width: number, height: number): SparklinePaths {
   const highest = Math.max(0, ...values.map((value) => value ?? 0));
   const bottom = height - MARGIN;
-  const x = (index: number) => round(values.length === 1 ? width / 2 : (index * width) / (values.length - 1));
+  const x = (index: number) =>
+    round(values.length === 1 ? width / 2 : MARGIN + (index * (width - 2 * MARGIN)) / (values.length - 1));
   const y = (value: number) => round(highest === 0 ? bottom : bottom - (value / highest) * (height - 2 * MARGIN));
 
   const paths: SparklinePaths = { line: '', area: '' };

@@ -21,7 +21,7 @@ function isMissingPart(error: Error): boolean {
 /** After an upgrade the parts of the page before are gone; trying again cannot help, the page has to be loaded anew. */
 function MissingPart() {
   return (
-    <Alert color="yellow" title="This screen could not be loaded" role="alert">
+    <Alert variant="default" title="This screen could not be loaded" role="alert">
       <Stack gap="xs" align="flex-start">
         <Text size="sm">
           Trefoil does not answer, or it has been upgraded since this page was opened. Loading the page again helps in

@@ -4,6 +4,7 @@ import { Alert, Button, Center, Group, Loader, Skeleton, Stack, Text, Title } fr
 import { IconAlertTriangle, IconPlugConnectedX, IconRefresh } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { ApiError } from '~/api/http';
+import classes from './states.module.css';
 
 /** A whole screen that is on its way. */
 export function ScreenLoading() {
@@ -28,7 +29,7 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   return (
     <Center p="xl">
       <Stack align="center" gap="xs" maw={560}>
-        <Title order={3} ta="center">
+        <Title order={2} size="h3" ta="center">
           {title}
         </Title>
         <Text c="dimmed" ta="center" component="div">
@@ -52,7 +53,7 @@ export function Failure({ error, title, retry, retrying }: FailureProps) {
   const words = wordsFor(error);
   return (
     <Alert
-      color="red"
+      className={`${classes.note} ${classes.failure}`}
       title={title ?? words.title}
       icon={error instanceof ApiError && error.kind === 'away' ? <IconPlugConnectedX /> : <IconAlertTriangle />}
       role="alert"
@@ -85,7 +86,7 @@ export function Failure({ error, title, retry, retrying }: FailureProps) {
 /** What is there is not everything, or not of now: says so above it. */
 export function Partial({ children, retry }: { children: ReactNode; retry?: () => void }) {
   return (
-    <Alert color="yellow" variant="light" p="xs" role="status">
+    <Alert className={`${classes.note} ${classes.partial}`} p="xs" role="status">
       <Group gap="sm" justify="space-between">
         <Text size="sm">{children}</Text>
         {retry && (

@@ -22,7 +22,7 @@ export interface ErrorGroup {
   count: number;
   /** When the newest happened, in milliseconds since the epoch. */
   lastSeen: number;
-  /** Of the newest, in hexadecimal; empty where a log record names none. */
+  /** Of the newest that has them, in hexadecimal; empty where no log record names one. */
   traceId: string;
   spanId: string;
 }
@@ -34,7 +34,7 @@ export interface ErrorGroups {
   truncated: boolean;
 }
 
-export const MOST_GROUPS = 50;
+export const MOST_GROUPS = 25;
 export const LONGEST_MESSAGE = 1000;
 
 const Row = v.object({
@@ -115,6 +115,7 @@ export function errorSpansSql({ from, to }: Interval): Sql {
 export function errorLogsSql({ from, to }: Interval): Sql {
   const time = sql`time_unix_nano`;
   // Lines are often JSON; what a person would read stands in one of its members then.
+  const traced = sql` FILTER (WHERE trace_id IS NOT NULL)`;
   const message = sql`coalesce(attribute(body, 'message'), attribute(body, 'msg'), body, event_name)`;
   return sql`
     WITH failed AS (
@@ -129,7 +130,7 @@ export function errorLogsSql({ from, to }: Interval): Sql {
     SELECT service, '' AS operation, ${shape(sql`message`)} AS shape, type, count(*) AS count,
       arrow_cast(max(${time}), 'Int64') / 1000000 AS last_seen,
       ${newest(sql`message`, time)} AS message, ${newest(sql`tenant`, time)} AS tenant,
-      ${newest(sql`trace_id`, time)} AS trace_id, ${newest(sql`span_id`, time)} AS span_id
+      ${newest(sql`trace_id`, time)}${traced} AS trace_id, ${newest(sql`span_id`, time)}${traced} AS span_id
     FROM failed GROUP BY service, shape, type
     ORDER BY last_seen DESC LIMIT ${MOST_GROUPS + 1}`;
 }

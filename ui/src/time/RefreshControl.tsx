@@ -37,10 +37,9 @@ export function RefreshControl() {
             size="xs"
             px={6}
             aria-label={refreshEvery ? `Refreshes every ${written}` : 'Refreshes when asked to'}
-            rightSection={<IconChevronDown size={14} aria-hidden />}
-            classNames={{ section: classes.chevron }}
           >
-            {refreshEvery ? written : ''}
+            {refreshEvery > 0 && <span className={classes.every}>{written}</span>}
+            <IconChevronDown size={14} aria-hidden />
           </Button>
         </Menu.Target>
         <Menu.Dropdown>

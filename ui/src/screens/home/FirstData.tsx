@@ -1,9 +1,10 @@
 import { List, Stack, Tabs, Text, Title } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
 import { useSearch } from '@tanstack/react-router';
-import { fetchStatus, type Status } from '~/api/status';
+import type { Status } from '~/api/status';
+import { useStatus } from '~/app/useStatus';
 import { Answer } from '~/components/Answer';
 import { Code } from '~/components/Code';
+import { CopyButton } from '~/components/CopyButton';
 import { AnchorLink } from '~/components/links';
 import { Empty } from '~/components/states';
 import { type Endpoint, endpointsOf } from '~/screens/home/endpoints';
@@ -14,7 +15,7 @@ import { useChange } from '~/screens/home/useChange';
 
 /** How data gets in, with an eye on the door. `isEmpty`: the store has nothing at all yet. */
 export function FirstData({ isEmpty }: { isEmpty: boolean }) {
-  const status = useQuery({ queryKey: ['status'], queryFn: ({ signal }) => fetchStatus(signal) });
+  const status = useStatus();
   return (
     <div className={classes.guide}>
       <div className={classes.aside}>
@@ -124,8 +125,8 @@ function Endpoints({ endpoints }: { endpoints: readonly Endpoint[] }) {
       <List size="sm" listStyleType="none" spacing={4}>
         {endpoints.map(({ protocol, url, isReachable }) => (
           <List.Item key={url}>
-            {PROTOCOL_NAMES[protocol]} at <code>{url}</code>
-            {!isReachable && ', from the machine only that Trefoil runs on'}
+            {PROTOCOL_NAMES[protocol]} at <code>{url}</code> <CopyButton value={url} label={`Copy ${url}`} />
+            {!isReachable && ' (only from the machine that Trefoil runs on)'}
           </List.Item>
         ))}
       </List>

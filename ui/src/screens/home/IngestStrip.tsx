@@ -1,4 +1,5 @@
 import { Text } from '@mantine/core';
+import { useMediaQuery } from '@mantine/hooks';
 import { lazy, Suspense } from 'react';
 import { Answer } from '~/components/Answer';
 import { Loading } from '~/components/states';
@@ -11,9 +12,9 @@ import { useSetRange, useTime } from '~/time/useTime';
 const TimeSeries = lazy(() => import('~/charts/TimeSeries'));
 
 const WORDS: Record<Signal, { title: string; counted: string; color: string }> = {
-  spans: { title: 'Spans', counted: 'by their start', color: 'var(--mark-8)' },
-  logs: { title: 'Log records', counted: 'by their time', color: 'var(--mark-2)' },
-  samples: { title: 'Metric points', counted: 'by their time', color: 'var(--mark-12)' },
+  spans: { title: 'Spans', counted: 'by start time', color: 'var(--mark-8)' },
+  logs: { title: 'Log records', counted: 'by time', color: 'var(--mark-2)' },
+  samples: { title: 'Metric points', counted: 'by time', color: 'var(--mark-12)' },
 };
 
 /** What the store was sent, one signal beside the other. */
@@ -27,36 +28,47 @@ export function IngestStrip() {
   );
 }
 
-const CHART_HEIGHT = 84;
+const HEIGHT = 84;
+/** Where the charts are one below the other, so that the services are not far away. */
+const LOW = 52;
 
 function SignalTile({ signal }: { signal: Signal }) {
   const query = useIngest(signal);
   const { title, counted } = WORDS[signal];
+  const height = useMediaQuery('(max-width: 600px)') ? LOW : HEIGHT;
   return (
     <section aria-label={title} className={classes.tile}>
-      <Answer of={query} height={CHART_HEIGHT + 24} label={title.toLowerCase()}>
-        {(ingest) => (
+      <div className={classes.words}>
+        <h2 className={classes.title}>{title}</h2>
+        {query.data && query.data.total > 0 && (
           <>
-            <div className={classes.words}>
-              <h2 className={classes.title}>{title}</h2>
-              <Text span size="sm" fw={600}>
-                {formatRate(ingest.rate)}
-              </Text>
-              <Text span size="xs" c="dimmed" title={ingest.total.toLocaleString('en')}>
-                {formatCount(ingest.total)} in the range, {counted}
-              </Text>
-            </div>
-            <Suspense fallback={<Loading height={CHART_HEIGHT} />}>
-              <SignalChart signal={signal} ingest={ingest} />
-            </Suspense>
+            <Text span size="sm" fw={600}>
+              {formatRate(query.data.rate)}
+            </Text>
+            <Text span size="xs" c="dimmed" title={query.data.total.toLocaleString('en')}>
+              {formatCount(query.data.total)}, {counted}
+            </Text>
           </>
         )}
+      </div>
+      <Answer of={query} height={height} label={title.toLowerCase()}>
+        {(ingest) =>
+          ingest.total === 0 ? (
+            <Text size="sm" c="dimmed" h={height}>
+              None in this time range
+            </Text>
+          ) : (
+            <Suspense fallback={<Loading height={height} />}>
+              <SignalChart signal={signal} ingest={ingest} height={height} />
+            </Suspense>
+          )
+        }
       </Answer>
     </section>
   );
 }
 
-function SignalChart({ signal, ingest }: { signal: Signal; ingest: Ingest }) {
+function SignalChart({ signal, ingest, height }: { signal: Signal; ingest: Ingest; height: number }) {
   const { interval, zone } = useTime();
   const setRange = useSetRange();
   const { title, color } = WORDS[signal];
@@ -67,7 +79,7 @@ function SignalChart({ signal, ingest }: { signal: Signal; ingest: Ingest }) {
       series={[{ label: title, values: ingest.rates, color }]}
       interval={interval}
       zone={zone}
-      height={CHART_HEIGHT}
+      height={height}
       format={formatRate}
       onZoom={setRange}
       sync="ingest"

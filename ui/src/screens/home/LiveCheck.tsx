@@ -5,7 +5,7 @@ import { useState } from 'react';
 import { ButtonLink } from '~/components/links';
 import { Outside } from '~/components/Outside';
 import { Failure } from '~/components/states';
-import { type Arrival, fetchArrivals, fetchNewest, type Newest, type Signal } from '~/data/ingest';
+import { type Arrival, fetchArrivals, fetchNewest, type Newest, SIGNALS, type Signal } from '~/data/ingest';
 import { formatCount } from '~/format/number';
 import { useTime } from '~/time/useTime';
 
@@ -37,20 +37,23 @@ export function LiveCheck({ isEmpty }: { isEmpty: boolean }) {
   const found = arrivals.data ?? [];
   if (found.length === 0) {
     return (
-      <Alert color="gray" variant="light" role="status" title="Waiting for data" icon={<Loader size={16} />}>
+      <Alert color="gray" role="group" title={<span role="status">Waiting for data</span>} icon={<Loader size={16} />}>
         Looking every two seconds. This turns green when something arrives.
       </Alert>
     );
   }
   return (
-    <Alert color="green" variant="light" role="status" title="Data arrives" icon={<IconCircleCheck />}>
+    <Alert color="green" role="group" title={<span role="status">Data arrives</span>} icon={<IconCircleCheck />}>
       <List size="sm" listStyleType="none" mb="sm">
         {byService(found).map(([service, signals]) => (
           <List.Item key={service}>
             <Text span fw={600} size="sm">
               {service ? <Outside text={service} limit={100} /> : 'no service name'}
             </Text>
-            {`: ${signals.map(({ signal, count }) => `${formatCount(count)} ${nameOf(signal, count)}`).join(', ')}`}
+            {`: ${signals
+              .toSorted(inOrder)
+              .map(({ signal, count }) => `${formatCount(count)} ${nameOf(signal, count)}`)
+              .join(', ')}`}
           </List.Item>
         ))}
       </List>
@@ -80,6 +83,8 @@ const NAMES: Record<Signal, [one: string, many: string]> = {
   logs: ['log record', 'log records'],
   samples: ['metric series', 'metric series'],
 };
+
+const inOrder = (a: Arrival, b: Arrival) => SIGNALS.indexOf(a.signal) - SIGNALS.indexOf(b.signal);
 
 function nameOf(signal: Signal, count: number): string {
   return NAMES[signal][count === 1 ? 0 : 1];

@@ -1,4 +1,15 @@
-import { ActionIcon, Button, Checkbox, Group, Pagination, Popover, Stack, Text, TextInput } from '@mantine/core';
+import {
+  ActionIcon,
+  Button,
+  Checkbox,
+  Group,
+  Pagination,
+  Popover,
+  Stack,
+  Text,
+  TextInput,
+  UnstyledButton,
+} from '@mantine/core';
 import { IconAlertTriangle, IconColumns3, IconSearch } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useSearch } from '@tanstack/react-router';
@@ -19,6 +30,7 @@ import { formatCount } from '~/format/number';
 import { filterServices, formatSort, PAGE_SIZE, pageOf, parseSort, type Sort, sortServices } from '~/screens/home/list';
 import { Panel } from '~/screens/home/Panel';
 import { useServices } from '~/screens/home/questions';
+import classes from '~/screens/home/ServicesPanel.module.css';
 import { ServicesTable } from '~/screens/home/ServicesTable';
 import { useChange } from '~/screens/home/useChange';
 import { useTime } from '~/time/useTime';
@@ -39,15 +51,10 @@ export function ServicesPanel() {
               {formatCount(services.length)}
             </Text>
             {failing > 0 && (
-              <Button
-                size="compact-xs"
-                variant="subtle"
-                color="red"
-                leftSection={<IconAlertTriangle size={13} />}
-                onClick={() => change({ sort: '-errors', page: undefined })}
-              >
+              <UnstyledButton className={classes.worst} onClick={() => change({ sort: '-errors', page: undefined })}>
+                <IconAlertTriangle size={14} aria-hidden="true" />
                 {formatCount(failing)} with errors: worst first
-              </Button>
+              </UnstyledButton>
             )}
           </>
         )

@@ -1,4 +1,4 @@
-import { Text, UnstyledButton } from '@mantine/core';
+import { UnstyledButton } from '@mantine/core';
 import { IconAlertTriangle, IconArrowDown, IconArrowUp } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { memo, type ReactNode } from 'react';
@@ -111,9 +111,7 @@ const Row = memo(function Row({ service, trend, percentiles, colorOf, now, zone 
         <div className={classes.name}>
           <span className={classes.mark} style={{ background: colorOf(name) }} />
           {name === '' ? (
-            <Text size="sm" c="dimmed" component="span">
-              no service name
-            </Text>
+            <span className={classes.nameless}>no service name</span>
           ) : (
             <AnchorLink to="/traces" search={{ service: [name] }} className={classes.link} title={name}>
               <Outside text={name} line limit={200} />
