@@ -165,7 +165,7 @@ export function drawDots<D extends Dot>(
     context.textAlign = 'center';
     if (x - half >= 0 && x + half <= left + width + MARGIN.right) context.fillText(label, x, top + height + 7);
   }
-  context.globalAlpha = dots.length > 400 ? 0.55 : 0.75;
+  context.globalAlpha = dots.length > 400 ? 0.75 : 0.9;
   context.fillStyle = colors.dot;
   context.beginPath();
   for (const { dot, x, y } of dots) {

@@ -29,7 +29,7 @@ export function parseAttributeFilter(text: string): Parsed<AttributeFilter> {
   const trimmed = text.trim();
   if (!trimmed) return { problem: 'Write a key, then = and a value.' };
   const quotedKey = QUOTED.exec(trimmed);
-  const key = quotedKey ? unescape(quotedKey[1] ?? '') : (BARE_KEY.exec(trimmed)?.[0] ?? '');
+  const key = quotedKey ? unquote(quotedKey[1] ?? '') : (BARE_KEY.exec(trimmed)?.[0] ?? '');
   if (!key) {
     const problem = trimmed.startsWith('"') ? 'The quote around the key is not closed.' : 'The key is missing.';
     return { problem };
@@ -54,7 +54,7 @@ function parseValue(text: string): Parsed<string> {
   if (quoted?.[0].length !== text.length) {
     return { problem: 'A value that begins with a quote ends with one; a quote inside is written \\".' };
   }
-  return { value: unescape(quoted[1] ?? '') };
+  return { value: unquote(quoted[1] ?? '') };
 }
 
 function problemOf(operator: Operator, value: string): string | undefined {
@@ -93,7 +93,7 @@ function quote(text: string): string {
   return `"${text.replace(/["\\]/g, '\\$&')}"`;
 }
 
-function unescape(text: string): string {
+function unquote(text: string): string {
   return text.replace(/\\(["\\])/g, '$1');
 }
 

@@ -205,6 +205,14 @@ const Part = v.object({
 });
 type Part = v.InferOutput<typeof Part>;
 
+/** What one trace is whose start (milliseconds since the epoch) is known; nothing if it is not there any more. */
+export async function fetchTraceSummary(
+  { id, start }: { id: string; start: number },
+  signal?: AbortSignal,
+): Promise<TraceSummary | undefined> {
+  return (await describe([id], { from: Math.floor(start), to: Math.ceil(start) }, signal))[0];
+}
+
 /** What the traces are that have a span in `slice`. */
 async function describe(ids: string[], slice: Interval, signal: AbortSignal | undefined): Promise<TraceSummary[]> {
   if (ids.length === 0) return [];

@@ -85,18 +85,20 @@ function Chips(props: { value: readonly string[]; problems: readonly Problem[]; 
       {[...new Set(value)].map((text) => {
         const problem = problems.find((problem) => problem.field === 'attribute' && problem.text === text)?.problem;
         return (
-          <li key={text} className={classes.chip} data-wrong={problem ? '' : undefined}>
-            <Outside line text={text} limit={120} />
-            <CloseButton
-              size={18}
-              radius="xl"
-              aria-label={`Remove ${text.slice(0, 100)}`}
-              onClick={() => onRemove(text)}
-            />
+          <li key={text} className={classes.condition}>
+            <span className={classes.chip} data-wrong={problem ? '' : undefined}>
+              <Outside line text={text} limit={120} />
+              <CloseButton
+                size={18}
+                radius="xl"
+                aria-label={`Remove ${text.slice(0, 100)}`}
+                onClick={() => onRemove(text)}
+              />
+            </span>
             {problem && (
-              <span className={classes.wrong} role="alert">
+              <p className={classes.wrong} role="alert">
                 {problem}
-              </span>
+              </p>
             )}
           </li>
         );

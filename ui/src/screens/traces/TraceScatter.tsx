@@ -1,11 +1,13 @@
 import { SegmentedControl } from '@mantine/core';
-import type { UseQueryResult } from '@tanstack/react-query';
+import { useDebouncedValue } from '@mantine/hooks';
+import { type UseQueryResult, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useCallback, useMemo } from 'react';
 import type { Zoom } from '~/charts/dots';
 import { Scatter } from '~/charts/Scatter';
+import { Outside } from '~/components/Outside';
 import { Failure, Loading } from '~/components/states';
-import type { TraceDot, TraceSample } from '~/data/traces';
+import { fetchTraceSummary, type TraceDot, type TraceSample } from '~/data/traces';
 import { formatDuration } from '~/format/duration';
 import { formatCount } from '~/format/number';
 import { formatInstant } from '~/time/format';
@@ -48,27 +50,7 @@ export function TraceScatter({ dots, query, interval, zone, scale, marked, nameO
     [zone],
   );
   const words = useCallback(
-    (dot: TraceDot) => {
-      const name = nameOf(dot.id);
-      return (
-        <>
-          {name && (
-            <div className={classes.name}>
-              <bdi>{name.service}</bdi> <bdi>{name.operation}</bdi>
-            </div>
-          )}
-          <div>
-            {formatDuration(dot.duration)}, {formatCount(dot.spans)} {dot.spans === 1 ? 'span' : 'spans'}
-            {dot.errors > 0 && (
-              <span className={classes.failed}>
-                , {formatCount(dot.errors)} {dot.errors === 1 ? 'error' : 'errors'}
-              </span>
-            )}
-          </div>
-          <div className={classes.time}>{formatInstant(dot.start, zone, 'millis')}</div>
-        </>
-      );
-    },
+    (dot: TraceDot) => <DotWords dot={dot} listed={nameOf(dot.id)} zone={zone} />,
     [nameOf, zone],
   );
   return (
@@ -110,6 +92,40 @@ export function TraceScatter({ dots, query, interval, zone, scale, marked, nameO
         />
       )}
     </section>
+  );
+}
+
+/** What a dot is. A dot of the sample has no name yet; the one that is pointed at is asked for. */
+function DotWords({ dot, listed, zone }: { dot: TraceDot; listed: ReturnType<Props['nameOf']>; zone: string }) {
+  const [id] = useDebouncedValue(dot.id, 150);
+  const asked = useQuery({
+    queryKey: ['traces', 'summary', dot.id],
+    queryFn: ({ signal }) => fetchTraceSummary(dot, signal),
+    enabled: !listed && id === dot.id,
+  });
+  const name = listed ?? asked.data;
+  return (
+    <>
+      <div className={classes.name}>
+        {name ? (
+          <>
+            <Outside line text={name.service || '(no service)'} limit={60} />
+            <Outside line text={name.operation || '(no name)'} limit={100} />
+          </>
+        ) : (
+          '…'
+        )}
+      </div>
+      <div>
+        {formatDuration(dot.duration)}, {formatCount(dot.spans)} {dot.spans === 1 ? 'span' : 'spans'}
+        {dot.errors > 0 && (
+          <span className={classes.failed}>
+            , {formatCount(dot.errors)} {dot.errors === 1 ? 'error' : 'errors'}
+          </span>
+        )}
+      </div>
+      <div className={classes.time}>{formatInstant(dot.start, zone, 'millis')}</div>
+    </>
   );
 }
 

@@ -2,7 +2,7 @@ import { UnstyledButton } from '@mantine/core';
 import { IconArrowDown, IconArrowUp } from '@tabler/icons-react';
 import { createColumnHelper, tableFeatures, useTable } from '@tanstack/react-table';
 import { defaultRangeExtractor, useWindowVirtualizer } from '@tanstack/react-virtual';
-import { memo, useLayoutEffect, useMemo, useRef, useState } from 'react';
+import { Fragment, memo, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { Outside } from '~/components/Outside';
 import type { SortKey, TraceSort } from '~/data/traceSql';
 import type { TraceSummary } from '~/data/traces';
@@ -111,35 +111,36 @@ export const TraceTable = memo(function TraceTable({ traces, color, zone, sort, 
           if (!row) return null;
           const before = items[position - 1];
           const gap = item.start - (before ? before.end : scrollMargin);
-          return [
-            gap > 0 && <Gap key={`before ${row.id}`} height={gap} columns={heads.length} />,
-            <tr
-              key={row.id}
-              className={classes.row}
-              data-row={item.index}
-              aria-rowindex={item.index + 2}
-              onMouseEnter={() => onMark(row.id)}
-              onFocus={() => keys.setActive(item.index)}
-            >
-              {row.getAllCells().map((cell) =>
-                cell.column.id === 'trace' ? (
-                  <td key={cell.id} data-column="trace">
-                    <TraceLink
-                      trace={row.original}
-                      color={color}
-                      className={classes.link}
-                      tabIndex={item.index === keys.active ? 0 : -1}
-                      ref={(link) => keys.linkRef(item.index, link)}
-                    />
-                  </td>
-                ) : (
-                  <td key={cell.id} data-column={cell.column.id}>
-                    <table.FlexRender cell={cell} />
-                  </td>
-                ),
-              )}
-            </tr>,
-          ];
+          return (
+            <Fragment key={row.id}>
+              {gap > 0 && <Gap height={gap} columns={heads.length} />}
+              <tr
+                className={classes.row}
+                data-row={item.index}
+                aria-rowindex={item.index + 2}
+                onMouseEnter={() => onMark(row.id)}
+                onFocus={() => keys.setActive(item.index)}
+              >
+                {row.getAllCells().map((cell) =>
+                  cell.column.id === 'trace' ? (
+                    <td key={cell.id} data-column="trace">
+                      <TraceLink
+                        trace={row.original}
+                        color={color}
+                        className={classes.link}
+                        tabIndex={item.index === keys.active ? 0 : -1}
+                        ref={(link) => keys.linkRef(item.index, link)}
+                      />
+                    </td>
+                  ) : (
+                    <td key={cell.id} data-column={cell.column.id}>
+                      <table.FlexRender cell={cell} />
+                    </td>
+                  ),
+                )}
+              </tr>
+            </Fragment>
+          );
         })}
         <Gap
           height={virtualizer.getTotalSize() - ((items.at(-1)?.end ?? scrollMargin) - scrollMargin)}

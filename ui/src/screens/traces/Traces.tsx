@@ -73,7 +73,7 @@ export function Traces() {
   return (
     <div className={classes.screen}>
       <PageHeader title="Traces" />
-      <FilterBar search={search} problems={problems} change={change} />
+      <FilterBar search={search} problems={problems} change={change} isNarrow={isNarrow ?? false} />
       {problems.length === 0 && (
         <>
           {!isEmpty && (found.data || !found.error) && (

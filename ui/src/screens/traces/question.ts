@@ -39,7 +39,7 @@ export function readQuestion(search: TracesSearch): Question {
   const minDuration = read('min', search.min, parseLimitOfDuration);
   const maxDuration = read('max', search.max, parseLimitOfDuration);
   if (minDuration !== undefined && maxDuration !== undefined && minDuration > maxDuration) {
-    problems.push({ field: 'max', text: search.max ?? '', problem: 'Less than the shortest duration.' });
+    problems.push({ field: 'max', text: search.max ?? '', problem: 'Less than the shortest.' });
   }
   return {
     filter: {
@@ -62,7 +62,7 @@ const LONGEST = 366 * 86_400e9;
 
 export function parseLimitOfDuration(text: string): Parsed<number> {
   const value = parseDuration(text);
-  if (value === undefined) return { problem: 'Write a duration: 250ms, 1.5s, 2min.' };
+  if (value === undefined) return { problem: 'Like 250ms or 1.5s.' };
   return value <= LONGEST ? { value } : { problem: 'At most a year.' };
 }
 
