@@ -46,7 +46,7 @@ export function TraceHeader({ model, shareUrl }: { model: TraceModel; shareUrl: 
       <span className={classes.fact}>
         <b>{formatDuration(spans.duration)}</b>
       </span>
-      <span className={classes.fact}>
+      <span className={classes.fact} title={`${spans.total.toLocaleString('en')} spans`}>
         <b>{formatCount(spans.total)}</b> {spans.total === 1 ? 'span' : 'spans'}
       </span>
       <span className={classes.fact}>

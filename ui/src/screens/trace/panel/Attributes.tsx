@@ -4,6 +4,7 @@ import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { CopyButton } from '~/components/CopyButton';
 import { Outside } from '~/components/Outside';
+import { formatAttributeFilter } from '~/data/attributeFilter';
 import { type Attribute, valueText } from '~/data/attributes';
 import { formatCount } from '~/format/number';
 import { grouped } from '~/screens/trace/panel/groups';
@@ -77,7 +78,7 @@ function Row({ attribute: { key, value }, isFilterable }: { attribute: Attribute
           <Tooltip label="Find traces with this">
             <Link
               to="/traces"
-              search={{ attribute: [filterText(key, text)] }}
+              search={{ attribute: [formatAttributeFilter({ key, operator: '=', value: text })] }}
               className={classes.iconLink}
               aria-label="Find traces with this"
             >
@@ -90,9 +91,4 @@ function Row({ attribute: { key, value }, isFilterable }: { attribute: Attribute
       </dd>
     </div>
   );
-}
-
-/** As the list of traces reads it: quotes around what would mean something else. */
-function filterText(key: string, value: string): string {
-  return `${key}=${value}`;
 }

@@ -2,6 +2,7 @@ import { ActionIcon, Tabs, Tooltip } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { IconAlertCircleFilled, IconX, IconZoomInArea } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
+import type { KeyboardEvent } from 'react';
 import { Outside } from '~/components/Outside';
 import { Failure, Partial } from '~/components/states';
 import { fetchSpan, type Span } from '~/data/span';
@@ -93,7 +94,7 @@ export function SpanPanel({ model, span, tab, logs, onTab, onSelect, onZoom, onC
           <Tabs.Tab value="links">Links{counted(links)}</Tabs.Tab>
           <Tabs.Tab value="json">JSON</Tabs.Tab>
         </Tabs.List>
-        <Tabs.Panel value={shown} className={classes.body} tabIndex={0}>
+        <Tabs.Panel value={shown} className={classes.body} tabIndex={0} onKeyDown={keepScrolling}>
           {error && detail.data === undefined && shown !== 'logs' && (
             <Failure error={error} retry={detail.refetch} retrying={detail.isFetching} />
           )}
@@ -137,6 +138,13 @@ function Status({ code }: { code: number }) {
     );
   }
   return <span>{code === 1 ? 'ok' : 'status not set'}</span>;
+}
+
+const SCROLLING = new Set(['ArrowUp', 'ArrowDown', 'PageUp', 'PageDown', 'Home', 'End', ' ']);
+
+/** Keys that scroll the panel are not the timeline's. */
+function keepScrolling(event: KeyboardEvent): void {
+  if (SCROLLING.has(event.key)) event.stopPropagation();
 }
 
 function counted(count: number): string {

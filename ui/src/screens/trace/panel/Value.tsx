@@ -13,6 +13,15 @@ const WORDS: Record<AttributeValue['type'], string> = {
   empty: 'no value',
 };
 
+const STYLES: Partial<Record<AttributeValue['type'], string | undefined>> = {
+  bool: classes.scalar,
+  int: classes.scalar,
+  double: classes.scalar,
+  bytes: classes.structure,
+  array: classes.structure,
+  map: classes.structure,
+};
+
 const LIMIT = 600;
 
 /** A value with its type to be seen: numbers, truths and structures look different from text. */
@@ -22,7 +31,7 @@ export function Value({ value }: { value: AttributeValue }) {
   }
   const isLong = value.type === 'array' || value.type === 'map';
   return (
-    <span className={classes[value.type] ?? ''} title={WORDS[value.type]}>
+    <span className={STYLES[value.type]} title={WORDS[value.type]}>
       <Outside text={valueText(value, isLong ? 2 : undefined)} limit={LIMIT} />
     </span>
   );

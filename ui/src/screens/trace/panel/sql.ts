@@ -75,7 +75,7 @@ export interface Token {
 
 /** One alternative a kind; each can only match at one place in one way, so that no text takes long. */
 const PIECES =
-  /(?<comment>\/\*[^*]*\*+(?:[^/*][^*]*\*+)*\/|--[^\n]*)|(?<string>'(?:[^']|'')*')|(?<quoted>"[^"]*"|`[^`]*`)|(?<number>\b\d+(?:\.\d+)?\b)|(?<word>[A-Za-z_]\w*)/g;
+  /(?<comment>\/\*[^*]*\*+(?:[^/*][^*]*\*+)*\/|--[^\n]*)|(?<string>'(?:[^']|'')*')|(?<quoted>"[^"]*"|`[^`]*`)|(?<number>\b\d+(?:\.\d+)?\b|[$:@]\w+)|(?<word>[A-Za-z_]\w*)/g;
 
 const KEYWORDS = new Set(
   `ADD ALL ALTER AND ANY AS ASC BEGIN BETWEEN BY CASE CAST CHECK COLLATE COMMIT CONFLICT CONSTRAINT CREATE CROSS CURRENT DEFAULT

@@ -9,12 +9,11 @@ import type { PlacedLog } from '~/screens/trace/model/placeLogs';
 import type { TraceModel } from '~/screens/trace/model/traceModel';
 import { hasMark, Mark } from '~/screens/trace/model/tree';
 import type { Window } from '~/screens/trace/model/window';
-import { extent, extents, labelSide } from '~/screens/trace/waterfall/geometry';
+import { extent, extents } from '~/screens/trace/waterfall/geometry';
 import { KindIcon } from '~/screens/trace/waterfall/KindIcon';
 import classes from './Waterfall.module.css';
 
 export const ROW_HEIGHT = 26;
-const INDENT = 12;
 
 /** What all rows share. A new object draws them all again. */
 export interface RowContext {
@@ -25,6 +24,8 @@ export interface RowContext {
   logs: ReadonlyMap<number, PlacedLog[]>;
   /** Levels that are indented; deeper rows say their depth instead. */
   deepest: number;
+  /** Pixels a level. */
+  indent: number;
 }
 
 interface Props {
@@ -58,7 +59,7 @@ export const Row = memo(function Row({ context, span, row, id, isSelected, isFol
       aria-expanded={isFolded === undefined ? undefined : !isFolded}
     >
       <div role="gridcell" className={classes.name}>
-        <span className={classes.indent} style={{ width: Math.min(depth, context.deepest) * INDENT }} />
+        <span className={classes.indent} style={{ width: Math.min(depth, context.deepest) * context.indent }} />
         {depth > context.deepest && <span className={classes.depth}>{depth}</span>}
         <Fold isFolded={isFolded} />
         <span className={classes.mark} style={{ background: colorOf(spanService(spans, span)) }} />
@@ -74,7 +75,9 @@ export const Row = memo(function Row({ context, span, row, id, isSelected, isFol
         </span>
       </div>
       <div role="gridcell" className={classes.time}>
-        <Bar context={context} span={span} />
+        <div className={classes.scale}>
+          <Bar context={context} span={span} />
+        </div>
       </div>
     </div>
   );
@@ -134,7 +137,6 @@ function Bar({ context, span }: { context: RowContext; span: number }) {
   }
   const pieces = path?.get(span);
   const records = logs.get(span);
-  const side = labelSide(place);
   return (
     <>
       <div
@@ -156,16 +158,7 @@ function Bar({ context, span }: { context: RowContext; span: number }) {
         ).map(({ left, width }) => (
           <div key={left} className={classes.log} style={{ left: `${left}%`, width: `${width}%` }} />
         ))}
-      <span
-        className={`${classes.label} ${classes[side]}`}
-        style={
-          side === 'right'
-            ? { left: `${place.left + place.width}%` }
-            : side === 'left'
-              ? { right: `${100 - place.left}%` }
-              : undefined
-        }
-      >
+      <span className={classes.label} style={{ left: `${place.left + place.width}%` }}>
         {label}
       </span>
     </>

@@ -1,8 +1,10 @@
 // biome-ignore-all lint/a11y/useSemanticElements: a table cannot be folded, nor draw only the rows in sight.
+// biome-ignore-all lint/a11y/useKeyWithClickEvents: its keys are those of the whole page.
 // biome-ignore-all lint/a11y/useFocusableInteractive: the tree has the focus and names its active row.
 import { useElementSize, useLocalStorage, useMergedRef } from '@mantine/hooks';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type KeyboardEvent, type MouseEvent, useEffect, useId, useLayoutEffect, useMemo, useRef } from 'react';
+import { type MouseEvent, useEffect, useId, useLayoutEffect, useMemo, useRef } from 'react';
+import { useShortcuts } from '~/components/useShortcuts';
 import { spanService } from '~/data/trace';
 import { type Fold, isFolded } from '~/screens/trace/model/fold';
 import type { PlacedLog } from '~/screens/trace/model/placeLogs';
@@ -34,6 +36,10 @@ interface Props {
 }
 
 const HEAD = 24;
+/** Right of the axis, for durations (pixels); as in the style sheet. */
+const LABEL_ROOM = 64;
+/** Narrower than this (pixels), as on a phone, names get more of the room. */
+const NARROW = 560;
 const NARROWEST_NAMES = 15;
 const WIDEST_NAMES = 75;
 
@@ -42,11 +48,16 @@ export function Waterfall(props: Props) {
   const { model, rows, fold, window, selected, matches, services, path, logs } = props;
   const id = useId();
   const scroller = useRef<HTMLDivElement>(null);
+  const axis = useRef<HTMLDivElement>(null);
   const { ref: sizeRef, width, height } = useElementSize<HTMLDivElement>();
   const ref = useMergedRef(scroller, sizeRef);
-  const [names, setNames] = useLocalStorage({ key: 'trefoil-trace-names', defaultValue: 38 });
-  const share = Math.min(WIDEST_NAMES, Math.max(NARROWEST_NAMES, Number(names) || 38));
-  const timeWidth = width * (1 - share / 100);
+  const [names, setNames] = useLocalStorage<number | undefined>({
+    key: 'trefoil-trace-names',
+    defaultValue: undefined,
+  });
+  const chosen = Number(names) || (width < NARROW ? 52 : 38);
+  const share = Math.min(WIDEST_NAMES, Math.max(NARROWEST_NAMES, chosen));
+  const timeWidth = Math.max(0, width * (1 - share / 100) - LABEL_ROOM);
 
   const virtual = useVirtualizer({
     count: rows.length,
@@ -58,16 +69,14 @@ export function Waterfall(props: Props) {
   });
   useSelectedInSight(virtual.scrollToIndex, rows, selected);
   useAnchor(scroller, model, rows);
-  useWheelZoom(scroller, window, model.spans.duration, timeWidth, props.onWindow);
-  // The keys work at once; a reader who has already gone elsewhere is left there.
-  useEffect(() => {
-    if (document.activeElement === document.body) scroller.current?.focus({ preventScroll: true });
-  }, []);
-
-  const deepest = Math.max(2, Math.floor((width * share) / 100 / 30));
+  useWheelZoom(scroller, axis, window, model.spans.duration, timeWidth, props.onWindow);
+  const items = virtual.getVirtualItems();
+  const isDrawn = items.some(({ index }) => rows[index] === selected);
+  const indent = width < NARROW ? 6 : 12;
+  const deepest = Math.max(2, Math.floor((width * share) / 100 / 2.5 / indent));
   const context = useMemo<RowContext>(
-    () => ({ model, window, path, logs, deepest }),
-    [model, window, path, logs, deepest],
+    () => ({ model, window, path, logs, deepest, indent }),
+    [model, window, path, logs, deepest, indent],
   );
 
   const onClick = ({ target }: MouseEvent) => {
@@ -77,18 +86,28 @@ export function Waterfall(props: Props) {
     if (target.closest('[data-fold]')) props.onToggle(span);
     else props.onSelect(span);
   };
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey) return;
+  const press = (event: KeyboardEvent) => {
     const page = Math.max(1, Math.floor(height / ROW_HEIGHT) - 2);
     const move = moved(event.key, model.tree, rows, fold, selected, page);
     if (!move) return;
-    event.preventDefault();
     if ('toggle' in move) props.onToggle(move.toggle);
     else props.onSelect(move.select);
   };
+  // Of the whole page: nobody should have to find the table first.
+  useShortcuts('Timeline', [
+    { keys: ['ArrowDown', 'ArrowUp'], does: 'Next or previous span', run: press },
+    { keys: ['PageDown', 'PageUp'], does: 'A page down or up', run: press },
+    { keys: ['Home', 'End'], does: 'First or last span', run: press },
+    { keys: 'ArrowRight', does: 'Unfold, or go to the first child', run: press },
+    { keys: 'ArrowLeft', does: 'Fold, or go to the parent', run: press },
+    { keys: ['Enter', ' '], does: 'Fold or unfold', run: press },
+  ]);
 
   return (
-    <div className={classes.frame} style={{ '--names': `${share}%`, '--lines': `${Math.max(0, height - HEAD)}px` }}>
+    <div
+      className={classes.frame}
+      style={{ '--names': `${share}%`, '--indent': `${indent}px`, '--lines': `${Math.max(0, height - HEAD)}px` }}
+    >
       <div
         ref={ref}
         role="treegrid"
@@ -97,9 +116,8 @@ export function Waterfall(props: Props) {
         aria-label="Spans of the trace"
         aria-rowcount={rows.length + 1}
         aria-colcount={2}
-        aria-activedescendant={selected === undefined ? undefined : `${id}-${selected}`}
+        aria-activedescendant={isDrawn ? `${id}-${selected}` : undefined}
         onClick={onClick}
-        onKeyDown={onKeyDown}
       >
         <div role="rowgroup" className={classes.head}>
           <div role="row" aria-rowindex={1} className={classes.headRow} data-divided>
@@ -115,15 +133,19 @@ export function Waterfall(props: Props) {
               />
             </div>
             <div role="columnheader" className={classes.headTime} aria-label="Time after the trace's start">
-              <Axis window={window} width={timeWidth} />
-              <div className={classes.lines}>
+              <div ref={axis} className={classes.scale}>
                 <Axis window={window} width={timeWidth} />
+              </div>
+              <div className={classes.lines}>
+                <div className={classes.scale}>
+                  <Axis window={window} width={timeWidth} />
+                </div>
               </div>
             </div>
           </div>
         </div>
         <div role="rowgroup" className={classes.body} style={{ height: rows.length * ROW_HEIGHT }}>
-          {virtual.getVirtualItems().map(({ index }) => {
+          {items.map(({ index }) => {
             const span = rows[index] ?? 0;
             const isOther = services.size > 0 && !services.has(spanService(model.spans, span));
             return (

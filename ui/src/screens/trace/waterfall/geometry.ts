@@ -35,10 +35,3 @@ export function extents(pieces: readonly [from: number, to: number][], window: W
   }
   return result;
 }
-
-/** Where the duration is written: beside the bar where there is room, else on it. */
-export function labelSide({ left, width }: Extent): 'right' | 'left' | 'inside' {
-  if (left + width <= 82) return 'right';
-  if (left >= 18) return 'left';
-  return 'inside';
-}

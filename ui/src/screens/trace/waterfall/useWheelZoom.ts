@@ -4,9 +4,10 @@ import { moveWindow, type Window, zoomAround } from '~/screens/trace/model/windo
 /** Pixels of the wheel that double or halve. */
 const DOUBLES = 300;
 
-/** Control and wheel zooms around the pointer; shift and wheel, or a sideways wheel, moves. `width`: of the time column. */
+/** Control and wheel zooms around the pointer; shift and wheel, or a sideways wheel, moves. `axis`: what spans the window, `width` pixels wide. */
 export function useWheelZoom(
   scroller: RefObject<HTMLElement | null>,
+  axis: RefObject<HTMLElement | null>,
   window: Window,
   duration: number,
   width: number,
@@ -26,7 +27,7 @@ export function useWheelZoom(
       const sideways = event.shiftKey ? event.deltaY || event.deltaX : event.deltaX;
       if (event.ctrlKey) {
         event.preventDefault();
-        const part = 1 - (element.getBoundingClientRect().right - event.clientX) / width;
+        const part = (event.clientX - (axis.current?.getBoundingClientRect().left ?? 0)) / width;
         const at = window.from + Math.min(1, Math.max(0, part)) * size;
         onWindow(zoomAround(window, at, 2 ** (event.deltaY / DOUBLES), duration));
       } else if (Math.abs(sideways) > Math.abs(event.shiftKey ? 0 : event.deltaY)) {
@@ -37,5 +38,5 @@ export function useWheelZoom(
     // React's own listener is passive and could not keep the page from zooming.
     element.addEventListener('wheel', onWheel, { passive: false });
     return () => element.removeEventListener('wheel', onWheel);
-  }, [scroller]);
+  }, [scroller, axis]);
 }
