@@ -16,7 +16,7 @@ const leaf: MantineColorsTuple = [
 
 export const theme = createTheme({
   primaryColor: 'leaf',
-  primaryShade: { light: 8, dark: 7 },
+  primaryShade: { light: 8, dark: 8 },
   autoContrast: true,
   colors: { leaf },
   // Dense: 14 px for text, less in tables.

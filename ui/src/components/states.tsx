@@ -29,7 +29,7 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   return (
     <Center p="xl">
       <Stack align="center" gap="xs" maw={560}>
-        <Title order={3} ta="center">
+        <Title order={2} size="h3" ta="center">
           {title}
         </Title>
         <Text c="dimmed" ta="center" component="div">

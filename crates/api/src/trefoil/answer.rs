@@ -110,6 +110,7 @@ trait Writer: Send + 'static {
     fn failed(&mut self, error: ApiError) -> Option<Vec<u8>>;
 }
 
+/// Fused: what compresses an answer asks for more after its end.
 fn write<W: Writer>(
     writer: W,
     batches: impl Stream<Item = Result<RecordBatch, QueryError>> + Send + 'static,
@@ -133,6 +134,7 @@ fn write<W: Writer>(
             }
         }
     })
+    .fuse()
 }
 
 fn encoding(error: impl std::fmt::Display) -> QueryError {
@@ -348,6 +350,15 @@ mod tests {
         ["0101010101010101","1970-01-01T00:00:00",null,null]]}
         "#);
         assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_answer_can_be_asked_for_more_after_its_end() {
+        for batches in [vec![Ok(batch())], vec![Err(QueryError::Internal("the disk is gone".into()))]] {
+            let mut answer = Box::pin(write(JsonWriter::new(&batch().schema()), stream::iter(batches)));
+            while answer.next().await.is_some() {}
+            assert!(answer.next().await.is_none());
+        }
     }
 
     #[test]

@@ -61,7 +61,7 @@ export function ErrorsPanel() {
               <Text size="xs" c="dimmed">
                 {truncated ? `Only the newest ${groups.length} kinds of error are listed. ` : ''}
                 {!isLogs && (
-                  <AnchorLink to="/traces" search={{ status: 'error' }} size="xs">
+                  <AnchorLink to="/traces" search={{ status: 'error' }} size="xs" underline="always">
                     All failed traces
                   </AnchorLink>
                 )}

@@ -1,7 +1,7 @@
 import { List, Stack, Tabs, Text, Title } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
 import { useSearch } from '@tanstack/react-router';
-import { fetchStatus, type Status } from '~/api/status';
+import type { Status } from '~/api/status';
+import { useStatus } from '~/app/useStatus';
 import { Answer } from '~/components/Answer';
 import { Code } from '~/components/Code';
 import { CopyButton } from '~/components/CopyButton';
@@ -15,7 +15,7 @@ import { useChange } from '~/screens/home/useChange';
 
 /** How data gets in, with an eye on the door. `isEmpty`: the store has nothing at all yet. */
 export function FirstData({ isEmpty }: { isEmpty: boolean }) {
-  const status = useQuery({ queryKey: ['status'], queryFn: ({ signal }) => fetchStatus(signal) });
+  const status = useStatus();
   return (
     <div className={classes.guide}>
       <div className={classes.aside}>

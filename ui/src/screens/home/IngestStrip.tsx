@@ -38,33 +38,31 @@ function SignalTile({ signal }: { signal: Signal }) {
   const height = useMediaQuery('(max-width: 600px)') ? LOW : HEIGHT;
   return (
     <section aria-label={title} className={classes.tile}>
-      <Answer of={query} height={height + 24} label={title.toLowerCase()}>
-        {(ingest) => (
+      <div className={classes.words}>
+        <h2 className={classes.title}>{title}</h2>
+        {query.data && query.data.total > 0 && (
           <>
-            <div className={classes.words}>
-              <h2 className={classes.title}>{title}</h2>
-              {ingest.total > 0 && (
-                <>
-                  <Text span size="sm" fw={600}>
-                    {formatRate(ingest.rate)}
-                  </Text>
-                  <Text span size="xs" c="dimmed" title={ingest.total.toLocaleString('en')}>
-                    {formatCount(ingest.total)}, {counted}
-                  </Text>
-                </>
-              )}
-            </div>
-            {ingest.total === 0 ? (
-              <Text size="sm" c="dimmed" h={height}>
-                None in this time range
-              </Text>
-            ) : (
-              <Suspense fallback={<Loading height={height} />}>
-                <SignalChart signal={signal} ingest={ingest} height={height} />
-              </Suspense>
-            )}
+            <Text span size="sm" fw={600}>
+              {formatRate(query.data.rate)}
+            </Text>
+            <Text span size="xs" c="dimmed" title={query.data.total.toLocaleString('en')}>
+              {formatCount(query.data.total)}, {counted}
+            </Text>
           </>
         )}
+      </div>
+      <Answer of={query} height={height} label={title.toLowerCase()}>
+        {(ingest) =>
+          ingest.total === 0 ? (
+            <Text size="sm" c="dimmed" h={height}>
+              None in this time range
+            </Text>
+          ) : (
+            <Suspense fallback={<Loading height={height} />}>
+              <SignalChart signal={signal} ingest={ingest} height={height} />
+            </Suspense>
+          )
+        }
       </Answer>
     </section>
   );

@@ -146,3 +146,20 @@ export function without(search: TracesSearch, field: keyof TracesSearch, text: s
 export function withoutFilters({ sort, limit, scale }: TracesSearch): TracesSearch {
   return { sort, limit, scale };
 }
+
+const WRITTEN_UNITS = [
+  ['s', 1e9],
+  ['ms', 1e6],
+  ['us', 1e3],
+  ['ns', 1],
+] as const;
+
+/** A bound chosen on the chart (nanoseconds), as one would type it: three digits, never inside of what was chosen. */
+export function writeBound(nanoseconds: number, towards: 'less' | 'more'): string {
+  const size = Math.max(1, nanoseconds);
+  const [unit, factor] = WRITTEN_UNITS.find(([, factor]) => size >= factor) ?? ['ns', 1];
+  const step = 10 ** (Math.floor(Math.log10(size / factor)) - 2);
+  const steps = size / factor / step;
+  const rounded = (towards === 'less' ? Math.floor(steps) : Math.ceil(steps)) * step;
+  return `${Number(rounded.toPrecision(6))}${unit}`;
+}

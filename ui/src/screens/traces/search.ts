@@ -21,3 +21,6 @@ export const TracesSearch = v.object({
 });
 
 export type TracesSearch = v.InferOutput<typeof TracesSearch>;
+
+/** How a screen changes the address: as a new step back, or in place of the one before (typing). */
+export type ChangeSearch = (change: (search: TracesSearch) => TracesSearch, options?: { replace?: boolean }) => void;
