@@ -1,5 +1,5 @@
 import { ActionIcon, Button, Menu, Tooltip } from '@mantine/core';
-import { IconCheck, IconChevronDown, IconRefresh } from '@tabler/icons-react';
+import { IconChevronDown, IconRefresh } from '@tabler/icons-react';
 import { useIsFetching } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { parseRefresh, REFRESH_CHOICES } from '~/time/refresh';
@@ -12,9 +12,9 @@ export function RefreshControl() {
   const written = useTimeSearch().refresh ?? '';
   const navigate = useNavigate();
   const isAsking = useIsFetching() > 0;
-  const choices = REFRESH_CHOICES.some((choice) => parseRefresh(choice) === refreshEvery)
-    ? REFRESH_CHOICES
-    : [...REFRESH_CHOICES, written];
+  // An address may say it in other words (60s), or say another.
+  const chosen = REFRESH_CHOICES.find((choice) => parseRefresh(choice) === refreshEvery) ?? written;
+  const choices = REFRESH_CHOICES.includes(chosen) ? REFRESH_CHOICES : [...REFRESH_CHOICES, chosen];
   const label = isAsking ? 'Refresh (still asking)' : 'Refresh';
   return (
     <Button.Group>
@@ -44,19 +44,18 @@ export function RefreshControl() {
         </Menu.Target>
         <Menu.Dropdown>
           <Menu.Label>Refresh</Menu.Label>
-          {choices.map((choice) => (
-            <Menu.Item
-              key={choice}
-              role="menuitemradio"
-              aria-checked={parseRefresh(choice) === refreshEvery}
-              rightSection={parseRefresh(choice) === refreshEvery ? <IconCheck size={14} aria-hidden /> : undefined}
-              onClick={() =>
-                navigate({ to: '.', replace: true, search: (search) => ({ ...search, refresh: choice || undefined }) })
-              }
-            >
-              {choice ? `Every ${choice}` : 'When asked to'}
-            </Menu.Item>
-          ))}
+          <Menu.RadioGroup
+            value={chosen}
+            onChange={(choice) =>
+              navigate({ to: '.', replace: true, search: (search) => ({ ...search, refresh: choice || undefined }) })
+            }
+          >
+            {choices.map((choice) => (
+              <Menu.RadioItem key={choice} value={choice} closeMenuOnClick>
+                {choice ? `Every ${choice}` : 'When asked to'}
+              </Menu.RadioItem>
+            ))}
+          </Menu.RadioGroup>
         </Menu.Dropdown>
       </Menu>
     </Button.Group>
