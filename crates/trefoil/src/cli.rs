@@ -11,7 +11,7 @@ use clap_complete::Shell;
     version,
     about = "Traces, logs and metrics in one program",
     long_about = "Trefoil takes OpenTelemetry data in, keeps it in open Parquet tables, and answers the APIs that people \
-                  already use.\n\nStart it:            trefoil serve\nSend it data:        \
+                  already use.\n\nSee it at work:      trefoil demo --serve\nStart it:            trefoil serve\nSend it data:        \
                   OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317 your-program\nLook at what came:   \
                   trefoil sql \"SELECT service_name, name, count(*) FROM spans GROUP BY ALL\"\nLook at one trace:   \
                   trefoil trace 4bf92f3577b34da6a3ce929d0e0e4736",
@@ -30,6 +30,16 @@ pub enum Command {
     /// :3000, Tempo's on :3200, metrics and health on :8888. SIGHUP reloads the configuration; SIGTERM and Ctrl-C drain
     /// and stop.
     Serve(ServeArgs),
+    /// Run a bookstore of nine services that sends traces, logs and metrics.
+    ///
+    /// Customers browse and buy in it until Ctrl-C; one checkout is a trace of 12 spans over 9 services. With --serve it
+    /// brings its own server. Place an order yourself at the bookstore's gateway:
+    ///
+    /// curl 127.0.0.1:8080/api/v2/checkout -d '{"items": [{"isbn": "978-0-13-468599-1", "qty": 1}], "payment_method":
+    /// "pm_card_visa"}'
+    ///
+    /// Faults on demand: GET and PUT 127.0.0.1:8080/demo/faults.
+    Demo(DemoArgs),
     /// Check a configuration file without starting anything.
     ///
     /// Prints every mistake with its line; exits with 1 if there is one.
@@ -62,6 +72,21 @@ pub struct ServeArgs {
     pub config: Option<PathBuf>,
     /// Where the log, the embedded catalog and local data files live; overrides `storage.path`.
     #[arg(long, env = "TREFOIL_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    #[command(flatten)]
+    pub options: trefoil_demo::Options,
+    /// Run a server in the same process and send everything to it
+    #[arg(long)]
+    pub serve: bool,
+    /// The configuration file of that server; built-in defaults without it
+    #[arg(long, value_name = "FILE", requires = "serve")]
+    pub config: Option<PathBuf>,
+    /// Where that server keeps its data and its log; overrides `storage.path`
+    #[arg(long, value_name = "DIR", requires = "serve")]
     pub data_dir: Option<PathBuf>,
 }
 

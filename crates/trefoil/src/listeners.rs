@@ -27,9 +27,14 @@ impl Listener {
         self.name
     }
 
+    /// Where it really listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.socket.local_addr().ok()
+    }
+
     /// Serves until `shutdown`, then lets running requests finish.
     pub fn serve(self, router: Router, tasks: &mut JoinSet<()>, shutdown: CancellationToken) {
-        if let Ok(address) = self.socket.local_addr() {
+        if let Some(address) = self.address() {
             tracing::info!(listener = self.name, %address, "listening");
         }
         tasks.spawn(async move {

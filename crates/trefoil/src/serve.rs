@@ -3,13 +3,15 @@
 //! Up: read listeners bound (a taken port stops the start before anything has happened), store opened (the log is
 //! replayed), pipelines started, ready. Down: not ready, pipelines drained, read listeners closed, store closed.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use prometheus_client::registry::Registry;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trefoil_api::internal::Readiness;
@@ -24,27 +26,53 @@ use trefoil_storage::Storage;
 
 use crate::cli::ServeArgs;
 use crate::configuration::Configuration;
+use crate::control::Control;
 use crate::listeners::Listener;
 use crate::metrics;
 use crate::store::StorageStore;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Output, Telemetry};
 
 /// How long senders and queries may take to finish once the server has been told to stop.
 const GRACE: Duration = Duration::from_secs(20);
 
+/// A server that takes requests.
+pub struct Ready {
+    /// Where the main listener really listens; `None` if it is switched off.
+    pub main: Option<SocketAddr>,
+    /// The main listener takes OTLP over HTTP, below `/otlp`.
+    pub otlp: bool,
+    /// Every request must name its tenant.
+    pub tenancy: bool,
+    /// Where it writes its log, if that is a file.
+    pub log: Option<PathBuf>,
+}
+
+/// Serves until a signal ends it.
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    let (ready, _) = oneshot::channel();
+    serve(args, Output::Stderr, Control::by_signals()?, ready).await
+}
+
+/// Serves until `control` ends it; `ready` hears once it takes requests.
+pub async fn serve(
+    args: ServeArgs,
+    output: Output,
+    control: Control,
+    ready: oneshot::Sender<Ready>,
+) -> anyhow::Result<()> {
     let mut configuration = load(&args)?;
-    let telemetry = Telemetry::start(&configuration.pipelines.telemetry, &configuration.telemetry)?;
-    for warning in configuration.warnings() {
-        tracing::warn!("{warning}");
-    }
-    // From here on a signal asks for an orderly end, also while the log is replayed.
-    let mut signals = Signals::new()?;
     if let Some(directory) = args.data_dir.clone() {
         configuration.storage.path = directory;
     }
+    let log = output.file(&configuration.storage.path);
+    let telemetry = Telemetry::start(&configuration.pipelines.telemetry, &configuration.telemetry, log.as_deref())?;
+    for warning in configuration.warnings() {
+        tracing::warn!("{warning}");
+    }
 
     let listeners = bind(&configuration).await?;
+    let main = listeners.iter().find(|listener| listener.name() == "main").and_then(Listener::address);
+    let is_ready = Ready { main, otlp: configuration.listeners.main.otlp, tenancy: configuration.tenancy.enabled, log };
     let storage = Storage::open(configuration.storage.clone()).await.context("the store cannot be opened")?;
     let store: Arc<dyn Store> = Arc::new(StorageStore(storage.clone()));
 
@@ -81,7 +109,9 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
             telemetry.send_to(otlp);
             readiness.set(true);
             tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
-            until_stopped(graph, &args, &mut signals, &readiness, telemetry).await
+            // Nobody needs to listen.
+            let _ = ready.send(is_ready);
+            until_stopped(graph, &args, &control, &readiness, telemetry).await
         }
         Err(error) => Err(error.into()),
     };
@@ -147,35 +177,18 @@ fn otlp_router(pipelines: Downstream, tenancy: Tenancy, metrics: &Metrics) -> Ro
     http_router(pipelines, tenancy, HttpLimits::default(), None, metrics)
 }
 
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-}
-
-/// Reloads at every SIGHUP; drains the pipelines at SIGTERM or Ctrl-C.
+/// Reloads as often as it is asked to; drains the pipelines when it is told to stop.
 async fn until_stopped(
     mut graph: Graph,
     args: &ServeArgs,
-    signals: &mut Signals,
+    control: &Control,
     readiness: &Readiness,
     telemetry: Telemetry,
 ) -> anyhow::Result<()> {
     let outcome = loop {
         tokio::select! {
-            _ = signals.interrupt.recv() => break Ok(()),
-            _ = signals.terminate.recv() => break Ok(()),
-            _ = signals.hangup.recv() => {
+            () = control.stop.cancelled() => break Ok(()),
+            () = control.reload.notified() => {
                 if let Err(broken) = reload(&mut graph, args).await {
                     break Err(broken.into());
                 }

@@ -3,7 +3,9 @@
 //! Own traces go the way of any others: into the trace pipelines of the first `otlp` receiver. Taking them in makes no
 //! spans, so there is no loop.
 
+use std::fs::File;
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
 use prost::Message;
 use serde::{Deserialize, Serialize};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -49,6 +52,24 @@ impl Default for TracesSection {
     }
 }
 
+/// Where log lines go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    Stderr,
+    /// `trefoil.log` in the data directory, where something else uses the terminal.
+    DataDir,
+}
+
+impl Output {
+    /// The log file, if there is one.
+    pub fn file(self, data_dir: &Path) -> Option<PathBuf> {
+        (self == Output::DataDir).then(|| data_dir.join("trefoil.log"))
+    }
+}
+
+/// A log file that has grown beyond this begins anew at the next start; the last one is kept beside it.
+const MAX_LOG_FILE: u64 = 16 << 20;
+
 /// Keeps the telemetry running; the pipelines come when they are there.
 pub struct Telemetry {
     tracer: Option<SdkTracerProvider>,
@@ -56,23 +77,28 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Installs the logger (and tracer) for the whole process.
+    /// Installs the logger (and tracer) for the whole process; it writes to standard error, or into a file.
     ///
     /// The environment variable `TREFOIL_LOG` overrides the level, with filters such as `info,trefoil_storage=debug`.
-    pub fn start(logs: &config::Telemetry, section: &TelemetrySection) -> anyhow::Result<Self> {
+    pub fn start(logs: &config::Telemetry, section: &TelemetrySection, file: Option<&Path>) -> anyhow::Result<Self> {
         let level = std::env::var("TREFOIL_LOG").unwrap_or_else(|_| match logs.log_level.unwrap_or(LogLevel::Info) {
-            // At this level the object store's client tells of every retry; what fails in the end we tell ourselves.
-            LogLevel::Info => "info,object_store=warn".to_owned(),
+            // At this level the object store's client tells of every retry, and what fails in the end we tell ourselves; the
+            // SDK of the demo tells of every provider.
+            LogLevel::Info => "info,object_store=warn,opentelemetry_sdk=warn".to_owned(),
             other => other.as_str().to_owned(),
         });
         let filter =
             EnvFilter::try_new(&level).with_context(|| format!("TREFOIL_LOG={level:?} is not a log filter"))?;
-        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colour);
+        let colour = file.is_none() && std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let writer = match file {
+            Some(path) => BoxMakeWriter::new(Arc::new(log_file(path)?)),
+            None => BoxMakeWriter::new(std::io::stderr),
+        };
+        let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colour);
         let lines = match logs.log_encoding.unwrap_or(LogEncoding::Console) {
-            LogEncoding::Console => stderr.with_target(false).boxed(),
+            LogEncoding::Console => layer.with_target(false).boxed(),
             // `span.trace_id` ties a line to its request.
-            LogEncoding::Json => stderr.json().flatten_event(true).with_span_list(false).boxed(),
+            LogEncoding::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
         };
         let pipelines = Arc::new(OnceLock::new());
         let tracer = match section.traces.enabled {
@@ -104,6 +130,18 @@ impl Telemetry {
             tracing::warn!(%error, "the last own traces were not kept");
         }
     }
+}
+
+/// Opens the log file to write at its end.
+fn log_file(path: &Path) -> anyhow::Result<File> {
+    let open = || {
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        if std::fs::metadata(path).is_ok_and(|file| file.len() > MAX_LOG_FILE) {
+            std::fs::rename(path, path.with_extension("log.1"))?;
+        }
+        File::options().create(true).append(true).open(path)
+    };
+    open().with_context(|| format!("the log file {} cannot be written", path.display()))
 }
 
 /// The libraries' own spans (HTTP/2 frames, SQL statements) are of no use to an operator.

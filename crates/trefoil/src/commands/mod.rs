@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod client;
+pub mod demo;
 pub mod sql;
 pub mod trace;
 pub mod waterfall;

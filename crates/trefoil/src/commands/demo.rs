@@ -1,0 +1,101 @@
+//! `trefoil demo`: the bookstore, against any OTLP endpoint or with a server in the same process.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::{Context, bail};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use trefoil_demo::{Demo, Options, Protocol};
+
+use crate::cli::{DemoArgs, ServeArgs};
+use crate::control::Control;
+use crate::serve::{self, Ready};
+use crate::telemetry::Output;
+
+pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
+    let control = Control::by_signals()?;
+    if args.serve {
+        return with_server(args, control).await;
+    }
+    let demo = Demo::start(args.options).await?;
+    introduce(&demo);
+    demo.run(control.stop).await;
+    Ok(())
+}
+
+/// The server comes first and goes last, so that it gets all there is.
+async fn with_server(args: DemoArgs, Control { stop, reload }: Control) -> anyhow::Result<()> {
+    let server_stop = CancellationToken::new();
+    let control = Control { stop: server_stop.clone(), reload };
+    let (ready, is_ready) = oneshot::channel();
+    let arguments = ServeArgs { config: args.config, data_dir: args.data_dir };
+    let mut server = tokio::spawn(serve::serve(arguments, Output::DataDir, control, ready));
+
+    let ready = tokio::select! {
+        ready = is_ready => ready.ok(),
+        () = stop.cancelled() => None,
+    };
+    let mut started = Ok(());
+    if let Some(ready) = ready {
+        // The load ends with the server, should that end by itself.
+        let load_stop = stop.child_token();
+        let load = load(args.options, ready, load_stop.clone());
+        tokio::pin!(load);
+        tokio::select! {
+            done = &mut load => started = done,
+            ended = &mut server => {
+                load_stop.cancel();
+                let _ = load.await;
+                return ended?;
+            }
+        }
+    }
+    server_stop.cancel();
+    let served = server.await?;
+    started.and(served)
+}
+
+async fn load(options: Options, ready: Ready, stop: CancellationToken) -> anyhow::Result<()> {
+    let address = ready.main.context("--serve needs the main listener (listeners.main.enabled)")?;
+    let demo = Demo::start(towards(options, &ready, address)?).await?;
+    println!("Trefoil is at http://{}", reachable(address));
+    if let Some(log) = ready.log {
+        eprintln!("Its log is in {}", log.display());
+    }
+    introduce(&demo);
+    demo.run(stop).await;
+    Ok(())
+}
+
+/// The options with the server of this process as their endpoint, unless they name one: OTLP over HTTP at the main
+/// listener, which has no settings that could be in the way.
+fn towards(options: Options, ready: &Ready, main: SocketAddr) -> anyhow::Result<Options> {
+    if options.endpoint.is_some() {
+        return Ok(options);
+    }
+    if options.protocol == Some(Protocol::Grpc) {
+        bail!("with --serve telemetry goes to the main listener by http/protobuf; name an --endpoint for grpc");
+    }
+    if !ready.otlp {
+        bail!("the main listener takes no OTLP (listeners.main.otlp is false); name an --endpoint");
+    }
+    let endpoint = format!("http://{}/otlp", reachable(main)).parse()?;
+    Ok(Options {
+        endpoint: Some(endpoint),
+        protocol: Some(Protocol::HttpProtobuf),
+        tenant_header: options.tenant_header || ready.tenancy,
+        ..options
+    })
+}
+
+fn introduce(demo: &Demo) {
+    eprintln!("The bookstore's gateway is at http://{}", reachable(demo.gateway()));
+}
+
+/// Where a listener can be reached from here, if it listens on all addresses.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    address
+}
