@@ -7,6 +7,12 @@ export interface Window {
 
 /** The least that can be zoomed to. */
 const NARROWEST = 10;
+/** The least share of a trace: a span of 1970 makes one of decades, and numbers have no more digits to tell moments apart. */
+const NARROWEST_SHARE = 2 ** -46;
+
+function narrowest(duration: number): number {
+  return Math.max(NARROWEST, duration * NARROWEST_SHARE);
+}
 
 /** Nothing is drawn of a trace without duration unless its axis has some. */
 export function wholeWindow(duration: number): Window {
@@ -14,7 +20,7 @@ export function wholeWindow(duration: number): Window {
 }
 
 export function parseWindow(text: string | undefined, duration: number): Window {
-  const match = /^(\d{1,18})-(\d{1,18})$/.exec(text ?? '');
+  const match = /^(\d{1,20})-(\d{1,20})$/.exec(text ?? '');
   if (!match) return wholeWindow(duration);
   return clampWindow({ from: Number(match[1]), to: Number(match[2]) }, duration);
 }
@@ -32,7 +38,7 @@ export function clampWindow({ from, to }: Window, duration: number): Window {
   const size = to - from;
   if (!(size > 0)) return whole;
   if (size >= whole.to) return whole;
-  const width = Math.max(NARROWEST, size);
+  const width = Math.max(narrowest(duration), size);
   const start = Math.min(Math.max(0, from - (width - size) / 2), whole.to - width);
   return { from: start, to: start + width };
 }
@@ -55,9 +61,12 @@ export interface Tick {
 export function ticks(window: Window, most: number): Tick[] {
   const step = roundStep((window.to - window.from) / Math.max(1, most));
   const result: Tick[] = [];
-  for (let count = Math.ceil(window.from / step); count * step <= window.to; count++) {
-    const at = count * step;
-    result.push({ at, label: tickLabel(at, step, window.to) });
+  const first = Math.ceil(window.from / step) * step;
+  // By their number, not by the last: a step that is less than the last digit of `first` would never get there.
+  for (let count = 0; count <= most; count++) {
+    const at = first + count * step;
+    if (at > window.to) break;
+    if (at !== result.at(-1)?.at) result.push({ at, label: tickLabel(at, step, window.to) });
   }
   return result;
 }
