@@ -47,13 +47,15 @@ export function toggle(tree: Tree, fold: Fold, spans: readonly number[]): Fold {
   return { from: fold.from, toggled: new Set([...toggled].slice(-MOST_TOGGLED)) };
 }
 
-/** Unfolds whatever hides a span. */
+/** Unfolds whatever hides a span. Where that is more than an address can name, all levels above the span are unfolded. */
 export function reveal(tree: Tree, fold: Fold, span: number): Fold {
   const hiding: number[] = [];
   for (let up = tree.parent[span] ?? -1; up >= 0; up = tree.parent[up] ?? -1) {
     if (isFolded(tree, fold, up)) hiding.push(up);
   }
-  return hiding.length > 0 ? toggle(tree, fold, hiding) : fold;
+  if (hiding.length === 0) return fold;
+  if (fold.from === undefined || hiding.length + fold.toggled.size <= MOST_TOGGLED) return toggle(tree, fold, hiding);
+  return { from: tree.depth[span] ?? 0, toggled: new Set() };
 }
 
 /** The spans that have a row, in order. With `only`, of those just its members and the spans above them. */
