@@ -2,6 +2,7 @@
 
 import { spanEnd, type TraceSpans } from '~/data/trace';
 import type { TraceLog } from '~/data/traceLogs';
+import { Heap } from '~/screens/trace/model/heap';
 import type { Tree } from '~/screens/trace/model/tree';
 
 export interface PlacedLog {
@@ -19,7 +20,9 @@ const SPAN_ID = /\b[0-9a-f]{16}\b/g;
  * running. The result is ordered by time.
  */
 export function placeLogs(spans: TraceSpans, tree: Tree, logs: readonly TraceLog[]): PlacedLog[] {
-  const byService = spansByService(spans);
+  const byService = new Map(
+    spansByService(spans).map((list, index) => [spans.serviceList[index], running(spans, tree, list)]),
+  );
   return logs
     .toSorted((a, b) => a.offset - b.offset)
     .map((log): PlacedLog => {
@@ -29,26 +32,37 @@ export function placeLogs(spans: TraceSpans, tree: Tree, logs: readonly TraceLog
         const written = tree.byKey.get(id);
         if (written !== undefined) return { log, span: written, by: 'line' };
       }
-      const span = innermost(spans, tree, byService.get(log.service) ?? [], log.offset);
+      const span = byService.get(log.service)?.(log.offset);
       return { log, span, by: span === undefined ? 'none' : 'time' };
     });
 }
 
-function spansByService(spans: TraceSpans): Map<string, number[]> {
+function spansByService(spans: TraceSpans): number[][] {
   const lists: number[][] = spans.serviceList.map(() => []);
   for (let span = 0; span < spans.length; span++) lists[spans.services[span] ?? 0]?.push(span);
-  return new Map(spans.serviceList.map((service, index) => [service, lists[index] ?? []]));
+  return lists;
 }
 
-/** Of `candidates` (by start) the deepest that covers the moment, of equally deep ones the latest. */
-function innermost(spans: TraceSpans, tree: Tree, candidates: number[], at: number): number | undefined {
-  let found: number | undefined;
-  for (const span of candidates) {
-    if ((spans.offsets[span] ?? 0) > at) break;
-    if (spanEnd(spans, span) < at) continue;
-    if (found === undefined || (tree.depth[span] ?? 0) >= (tree.depth[found] ?? 0)) found = span;
-  }
-  return found;
+/**
+ * Of `candidates` (by start) the deepest that runs at a moment, of equally deep ones the latest. Moments must be asked for
+ * in order: spans are looked at once, when they start, and forgotten when they have ended.
+ */
+function running(spans: TraceSpans, tree: Tree, candidates: readonly number[]): (at: number) => number | undefined {
+  const isAbove = (a: number, b: number) => {
+    const depths = (tree.depth[a] ?? 0) - (tree.depth[b] ?? 0);
+    return depths > 0 || (depths === 0 && a > b);
+  };
+  const heap = new Heap(isAbove);
+  let next = 0;
+  return (at) => {
+    for (; next < candidates.length; next++) {
+      const span = candidates[next] ?? 0;
+      if ((spans.offsets[span] ?? 0) > at) break;
+      heap.push(span);
+    }
+    while (heap.top !== undefined && spanEnd(spans, heap.top) < at) heap.pop();
+    return heap.top;
+  };
 }
 
 /** Records by their span. */
