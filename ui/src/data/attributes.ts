@@ -61,7 +61,10 @@ export function otlpValue(value: unknown, depth = 0): AttributeValue {
   return EMPTY;
 }
 
-/** A value of the store's JSON columns: plain JSON, with `$double` and `$bytes` for what JSON has not. */
+/**
+ * A value of the store's JSON columns: plain JSON, with `$double` and `$bytes` for what JSON has not, and `$int` for what
+ * JavaScript has not (see [[typed]]).
+ */
 export function jsonValue(value: unknown, depth = 0): AttributeValue {
   if (typeof value === 'string') return { type: 'string', text: value };
   if (typeof value === 'boolean') return { type: 'bool', value };
@@ -72,6 +75,7 @@ export function jsonValue(value: unknown, depth = 0): AttributeValue {
   if (Array.isArray(value)) return { type: 'array', items: value.map((item) => jsonValue(item, depth + 1)) };
   if (!isRecord(value)) return EMPTY;
   if (typeof value.$double === 'string') return { type: 'double', value: Number(value.$double) };
+  if (typeof value.$int === 'string') return { type: 'int', digits: value.$int };
   if (typeof value.$bytes === 'string') return { type: 'bytes', base64: value.$bytes };
   const entries = Object.entries(value).map(([key, item]) => ({
     key: key.startsWith('$') ? key.slice(1) : key,
@@ -80,12 +84,23 @@ export function jsonValue(value: unknown, depth = 0): AttributeValue {
   return { type: 'map', entries };
 }
 
+const NUMBERS = /"(?:[^"\\]+|\\.)*"|-?\d[\d.eE+-]*/g;
+
+/** JSON with the numbers that would lose their type or digits by reading it (`200.0`, more than 53 bits) in words. */
+function typed(json: string): string {
+  return json.replace(NUMBERS, (piece) => {
+    if (piece.startsWith('"')) return piece;
+    if (/[.eE]/.test(piece)) return `{"$double":"${piece}"}`;
+    return Number.isSafeInteger(Number(piece)) ? piece : `{"$int":"${piece}"}`;
+  });
+}
+
 /** The attributes in a JSON column; none for NULL. */
 export function jsonAttributes(text: string | null): Attribute[] {
   if (text === null) return [];
   let parsed: unknown;
   try {
-    parsed = JSON.parse(text);
+    parsed = JSON.parse(typed(text));
   } catch {
     return [];
   }
@@ -131,6 +146,11 @@ function plain(value: AttributeValue): unknown {
     default:
       return valueText(value);
   }
+}
+
+/** For sorting; attributes of the same key stay in their order. */
+export function byKey(a: Attribute, b: Attribute): number {
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
 }
 
 export function findAttribute(attributes: readonly Attribute[], key: string): AttributeValue | undefined {

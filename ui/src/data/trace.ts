@@ -22,6 +22,8 @@ export interface TraceSpans {
   total: number;
   /** When the earliest span starts: milliseconds since the epoch, with fractions. */
   start: number;
+  /** The same to the nanosecond, which is more than a number holds. */
+  startNano: bigint;
   /** When the last span ends: nanoseconds after `start`. */
   duration: number;
   /** Hexadecimal. The same id may come twice. */
@@ -102,6 +104,7 @@ function toColumns(traceId: string, rows: unknown[][], total: number): TraceSpan
     length,
     total,
     start: 0,
+    startNano: 0n,
     duration: 0,
     ids: new Array<string>(length),
     parents: new Array<string>(length),
@@ -118,7 +121,10 @@ function toColumns(traceId: string, rows: unknown[][], total: number): TraceSpan
   };
   rows.forEach((row, span) => {
     const [id, parent, offset, start, duration, name, service, kind, status, events, links] = row;
-    if (span === 0) spans.start = milliseconds(start);
+    if (span === 0) {
+      spans.startNano = nanoseconds(start);
+      spans.start = Number(spans.startNano / 1000n) / 1000;
+    }
     spans.ids[span] = text(id);
     spans.parents[span] = parent === null ? '' : text(parent);
     const from = number(offset);
@@ -129,8 +135,8 @@ function toColumns(traceId: string, rows: unknown[][], total: number): TraceSpan
     spans.duration = Math.max(spans.duration, from + lasts);
     spans.names[span] = names.indexOf(text(name));
     spans.services[span] = services.indexOf(service === null ? '' : text(service));
-    spans.kinds[span] = number(kind);
-    spans.statuses[span] = number(status);
+    spans.kinds[span] = known(number(kind), KINDS.length);
+    spans.statuses[span] = known(number(status), STATUS_ERROR + 1);
     spans.events[span] = number(events);
     spans.links[span] = number(links);
   });
@@ -160,11 +166,16 @@ function number(value: unknown): number {
   return value;
 }
 
-/** Milliseconds with fractions from nanoseconds in digits. */
-function milliseconds(nanoseconds: unknown): number {
-  const digits = text(nanoseconds);
+/** From their digits. */
+function nanoseconds(value: unknown): bigint {
+  const digits = text(value);
   if (!/^-?\d{1,19}$/.test(digits)) throw broken();
-  return Number(BigInt(digits) / 1000n) / 1000;
+  return BigInt(digits);
+}
+
+/** A number of an enum of OTLP; 0 for one that is not in it (yet). */
+function known(value: number, length: number): number {
+  return value >= 0 && value < length ? value : 0;
 }
 
 function broken(): ApiError {
@@ -181,7 +192,8 @@ function isTrace(value: unknown): value is TraceSpans {
 }
 
 function isSame(a: TraceSpans, b: TraceSpans): boolean {
-  if (a.traceId !== b.traceId || a.length !== b.length || a.total !== b.total || a.start !== b.start) return false;
+  if (a.traceId !== b.traceId || a.length !== b.length || a.total !== b.total || a.startNano !== b.startNano)
+    return false;
   for (let span = 0; span < a.length; span++) {
     if (
       a.ids[span] !== b.ids[span] ||

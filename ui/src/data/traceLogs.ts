@@ -2,7 +2,7 @@
 
 import * as v from 'valibot';
 import { instant, join, query, type Sql, sql } from '~/api/sql';
-import { type Attribute, jsonAttributes, jsonValue } from '~/data/attributes';
+import { type Attribute, byKey, jsonAttributes, jsonValue } from '~/data/attributes';
 import type { TraceSpans } from '~/data/trace';
 
 /** Of each kind at most so many records are shown. */
@@ -43,8 +43,11 @@ export interface TraceLogs {
   isCut: boolean;
 }
 
+/** 64 bits, which are more than a number holds. */
+const Digits = v.pipe(v.string(), v.regex(/^-?\d{1,20}$/));
+
 const Row = v.object({
-  time: v.string(),
+  time: Digits,
   offset: v.number(),
   severity_number: v.number(),
   severity_text: v.nullable(v.string()),
@@ -52,7 +55,7 @@ const Row = v.object({
   body: v.nullable(v.string()),
   body_length: v.number(),
   span_id: v.nullable(v.string()),
-  stream: v.string(),
+  stream: Digits,
   hash: v.nullable(v.string()),
 });
 
@@ -85,10 +88,9 @@ async function fetchLogs(
   margin: number,
   signal?: AbortSignal,
 ): Promise<TraceLogs> {
-  const origin = sql`arrow_cast(${instant(spans.start)}, 'Timestamp(Nanosecond, None)')`;
   const rows = await query(
     sql`SELECT CAST(arrow_cast(time_unix_nano, 'Int64') AS VARCHAR) AS time,
-          arrow_cast(time_unix_nano, 'Int64') - arrow_cast(${origin}, 'Int64') AS offset,
+          arrow_cast(time_unix_nano, 'Int64') - ${spans.startNano} AS offset,
           severity_number, severity_text, service_name, left(body, ${LONGEST_BODY}) AS body,
           arrow_cast(coalesce(character_length(body), 0), 'Int64') AS body_length,
           span_id, CAST(stream_id AS VARCHAR) AS stream, md5(body) AS hash
@@ -102,8 +104,7 @@ async function fetchLogs(
   );
   const logs = rows.slice(0, MOST_LOGS).map(
     (row): TraceLog => ({
-      // `instant` is exact to the millisecond only.
-      offset: row.offset - (spans.start - Math.trunc(spans.start)) * 1e6,
+      offset: row.offset,
       severity: row.severity_number,
       severityText: row.severity_text ?? '',
       service: row.service_name ?? '',
@@ -133,7 +134,7 @@ export async function fetchLog(
   const hashed = hash ? sql`md5(body) = ${hash}` : sql`body IS NULL`;
   const [row] = await query(
     sql`SELECT * FROM logs
-        WHERE time_unix_nano = arrow_cast(${digits(time)}, 'Timestamp(Nanosecond, None)') AND stream_id = ${digits(stream)}
+        WHERE time_unix_nano = arrow_cast(${BigInt(time)}, 'Timestamp(Nanosecond, None)') AND stream_id = ${BigInt(stream)}
           AND ${hashed} LIMIT 1`,
     v.record(v.string(), v.unknown()),
     { signal },
@@ -147,11 +148,6 @@ export async function fetchLog(
   };
 }
 
-/** Digits from an earlier answer; a bigint goes into SQL as it is. */
-function digits(text: string): bigint {
-  return /^-?\d{1,20}$/.test(text) ? BigInt(text) : 0n;
-}
-
 /** Attributes of a scope, from the columns that are its own (`log.user.id`) and from its JSON. */
 function scopeAttributes(row: Record<string, unknown>, scope: 'log' | 'resource'): Attribute[] {
   const promoted = Object.entries(row).flatMap(([column, value]) =>
@@ -159,7 +155,7 @@ function scopeAttributes(row: Record<string, unknown>, scope: 'log' | 'resource'
       ? [{ key: column.slice(scope.length + 1), value: jsonValue(value) }]
       : [],
   );
-  return [...promoted, ...jsonAttributes(textOf(row[`${scope}_attributes`]))].sort((a, b) => (a.key < b.key ? -1 : 1));
+  return [...promoted, ...jsonAttributes(textOf(row[`${scope}_attributes`]))].sort(byKey);
 }
 
 function textOf(value: unknown): string | null {

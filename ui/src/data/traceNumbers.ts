@@ -23,7 +23,7 @@ const MARGIN = 3_600_000;
 
 const Exemplar = v.object({
   metric_name: v.string(),
-  series: v.string(),
+  series: v.pipe(v.string(), v.regex(/^\d{1,20}$/)),
   offset: v.number(),
   span_id: v.nullable(v.string()),
   value: v.nullable(v.number()),
@@ -36,10 +36,9 @@ export async function fetchNumbers(
   spans: TraceSpans,
   signal?: AbortSignal,
 ): Promise<{ numbers: TraceNumber[]; isCut: boolean }> {
-  const origin = sql`arrow_cast(${instant(spans.start)}, 'Timestamp(Nanosecond, None)')`;
   const rows = await query(
     sql`SELECT metric_name, CAST(series_id AS VARCHAR) AS series, span_id,
-          arrow_cast(time_unix_nano, 'Int64') - arrow_cast(${origin}, 'Int64') AS offset,
+          arrow_cast(time_unix_nano, 'Int64') - ${spans.startNano} AS offset,
           coalesce(CAST(value_int AS DOUBLE), value_double) AS value
         FROM exemplars
         WHERE trace_id = ${spans.traceId}
@@ -56,7 +55,7 @@ export async function fetchNumbers(
     value: row.value ?? Number.NaN,
     unit: series.get(row.series)?.unit ?? '',
     service: series.get(row.series)?.service ?? '',
-    offset: row.offset - (spans.start - Math.trunc(spans.start)) * 1e6,
+    offset: row.offset,
     spanId: row.span_id ?? '',
   }));
   return { numbers, isCut: rows.length > MOST_NUMBERS };
@@ -69,7 +68,7 @@ async function fetchSeries(exemplars: { metric_name: string; series: string }[],
     ', ',
   );
   const ids = join(
-    [...new Set(exemplars.map((row) => row.series))].map((id) => sql`${BigInt(/^\d{1,20}$/.test(id) ? id : '0')}`),
+    [...new Set(exemplars.map((row) => row.series))].map((id) => sql`${BigInt(id)}`),
     ', ',
   );
   const rows = await query(
