@@ -1,6 +1,6 @@
 /** Attributes in groups that belong together, by what stands before the first dot of their key. */
 
-import type { Attribute } from '~/data/attributes';
+import { type Attribute, byKey } from '~/data/attributes';
 
 export interface Group {
   /** `http`, `db`, …; empty for what stands alone. */
@@ -13,7 +13,7 @@ const LEAST = 2;
 
 /** By prefix, sorted; keys without a prefix, and lone ones, come last in a group of their own. */
 export function grouped(attributes: readonly Attribute[]): Group[] {
-  const sorted = attributes.toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  const sorted = attributes.toSorted(byKey);
   const groups = new Map<string, Attribute[]>();
   for (const attribute of sorted) {
     const dot = attribute.key.indexOf('.');
@@ -28,6 +28,6 @@ export function grouped(attributes: readonly Attribute[]): Group[] {
     if (prefix !== '' && attributes.length >= LEAST) named.push({ prefix, attributes });
     else others.push(...attributes);
   }
-  others.sort((a, b) => (a.key < b.key ? -1 : 1));
+  others.sort(byKey);
   return others.length > 0 ? [...named, { prefix: '', attributes: others }] : named;
 }

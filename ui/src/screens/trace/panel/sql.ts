@@ -2,6 +2,8 @@
 
 /** Longer texts are shown as they are; formatting and colouring them would hold up the screen. */
 export const LONGEST_SQL = 20_000;
+/** From the beginning of each comment the formatter looks for its end through the whole text. */
+const MOST_COMMENTS = 200;
 
 type Language =
   | 'sql'
@@ -23,38 +25,40 @@ type Language =
   | 'tidb';
 
 /** By `db.system.name` (and the names `db.system` had before). */
-const LANGUAGES: Record<string, Language> = {
-  postgresql: 'postgresql',
-  cockroachdb: 'postgresql',
-  'aws.redshift': 'redshift',
-  redshift: 'redshift',
-  mysql: 'mysql',
-  mariadb: 'mariadb',
-  sqlite: 'sqlite',
-  'microsoft.sql_server': 'transactsql',
-  mssql: 'transactsql',
-  'oracle.db': 'plsql',
-  oracle: 'plsql',
-  'gcp.bigquery': 'bigquery',
-  bigquery: 'bigquery',
-  snowflake: 'snowflake',
-  spark: 'spark',
-  trino: 'trino',
-  'ibm.db2': 'db2',
-  db2: 'db2',
-  clickhouse: 'clickhouse',
-  duckdb: 'duckdb',
-  singlestore: 'singlestoredb',
-  tidb: 'tidb',
-};
+const LANGUAGES = new Map<string, Language>(
+  Object.entries({
+    postgresql: 'postgresql',
+    cockroachdb: 'postgresql',
+    'aws.redshift': 'redshift',
+    redshift: 'redshift',
+    mysql: 'mysql',
+    mariadb: 'mariadb',
+    sqlite: 'sqlite',
+    'microsoft.sql_server': 'transactsql',
+    mssql: 'transactsql',
+    'oracle.db': 'plsql',
+    oracle: 'plsql',
+    'gcp.bigquery': 'bigquery',
+    bigquery: 'bigquery',
+    snowflake: 'snowflake',
+    spark: 'spark',
+    trino: 'trino',
+    'ibm.db2': 'db2',
+    db2: 'db2',
+    clickhouse: 'clickhouse',
+    duckdb: 'duckdb',
+    singlestore: 'singlestoredb',
+    tidb: 'tidb',
+  } as const),
+);
 
 export function languageOf(system: string): Language {
-  return LANGUAGES[system.toLowerCase()] ?? 'sql';
+  return LANGUAGES.get(system.toLowerCase()) ?? 'sql';
 }
 
 /** Formatted, comments and parameters kept; undefined where it cannot be read as SQL of that dialect. */
 export async function formatSql(text: string, system: string): Promise<string | undefined> {
-  if (text.length > LONGEST_SQL) return undefined;
+  if (text.length > LONGEST_SQL || text.split('/*').length > MOST_COMMENTS) return undefined;
   // Large, and wanted for few spans.
   const { format } = await import('sql-formatter');
   try {
@@ -73,9 +77,9 @@ export interface Token {
   text: string;
 }
 
-/** One alternative a kind; each can only match at one place in one way, so that no text takes long. */
+/** One alternative a kind; each can only match at one place in one way, so that no text takes long. A comment without an end is one to the end. */
 const PIECES =
-  /(?<comment>\/\*[^*]*\*+(?:[^/*][^*]*\*+)*\/|--[^\n]*)|(?<string>'(?:[^']|'')*')|(?<quoted>"[^"]*"|`[^`]*`)|(?<number>\b\d+(?:\.\d+)?\b|[$:@]\w+)|(?<word>[A-Za-z_]\w*)/g;
+  /(?<comment>\/\*[\s\S]*?(?:\*\/|$)|--[^\n]*)|(?<string>'(?:[^']|'')*')|(?<quoted>"[^"]*"|`[^`]*`)|(?<number>\b\d+(?:\.\d+)?\b|[$:@]\w+)|(?<word>[A-Za-z_]\w*)/g;
 
 const KEYWORDS = new Set(
   `ADD ALL ALTER AND ANY AS ASC BEGIN BETWEEN BY CASE CAST CHECK COLLATE COMMIT CONFLICT CONSTRAINT CREATE CROSS CURRENT DEFAULT
