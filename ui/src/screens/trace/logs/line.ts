@@ -16,10 +16,34 @@ export function messageOf(body: string): string {
   return body;
 }
 
-/** A body of JSON over several lines; undefined for any other. */
+/** Longer bodies stay as they were sent. */
+const LONGEST = 200_000;
+/** The deeper, the more of the text is the space before its lines. */
+const DEEPEST = 64;
+
+const PIECES = /"(?:[^"\\]+|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
+
+/**
+ * A body of JSON over several lines; undefined for any other. Only space is added or taken: values that went through
+ * JavaScript would lose digits of numbers.
+ */
 export function prettyBody(body: string): string | undefined {
-  const parsed = parseJson(body);
-  return parsed === undefined ? undefined : JSON.stringify(parsed, null, 2);
+  if (body.length > LONGEST || parseJson(body) === undefined) return undefined;
+  let result = '';
+  let depth = 0;
+  let last = '';
+  for (const [piece] of body.matchAll(PIECES)) {
+    const isEnd = piece === '}' || piece === ']';
+    if (isEnd) depth--;
+    const isFirst = last === '{' || last === '[';
+    // An empty object or list stays in one piece.
+    if (last === ',' || isFirst !== isEnd) result += `\n${'  '.repeat(depth)}`;
+    result += piece === ':' ? ': ' : piece;
+    if (piece === '{' || piece === '[') depth++;
+    if (depth > DEEPEST) return undefined;
+    last = piece;
+  }
+  return result;
 }
 
 /** Objects and lists only: a bare number or word is better left as it is. */
