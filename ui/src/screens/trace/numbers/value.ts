@@ -3,11 +3,19 @@
 import { formatDuration } from '~/format/duration';
 import { formatBytes, formatCount } from '~/format/number';
 
-const SECONDS: Record<string, number> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, min: 60e9, h: 3_600e9, d: 86_400e9 };
+const TIMES = new Map([
+  ['ns', 1],
+  ['us', 1e3],
+  ['ms', 1e6],
+  ['s', 1e9],
+  ['min', 60e9],
+  ['h', 3_600e9],
+  ['d', 86_400e9],
+]);
 
 export function formatValue(value: number, unit: string): string {
   if (Number.isNaN(value)) return '–';
-  const nanoseconds = SECONDS[unit];
+  const nanoseconds = TIMES.get(unit);
   if (nanoseconds) return formatDuration(value * nanoseconds);
   if (unit === 'By') return formatBytes(value);
   // `{request}` counts requests, `1` counts nothing in particular.

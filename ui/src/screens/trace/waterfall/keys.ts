@@ -39,7 +39,9 @@ export function moved(
   switch (key) {
     case 'ArrowRight':
       if (!hasChildren) return undefined;
-      return folded ? { toggle: selected } : to(row + 1);
+      if (folded) return { toggle: selected };
+      // A filter may have left none of its children.
+      return tree.parent[rows[row + 1] ?? -1] === selected ? to(row + 1) : undefined;
     case 'ArrowLeft': {
       if (hasChildren && !folded) return { toggle: selected };
       const parent = tree.parent[selected] ?? -1;
