@@ -165,6 +165,16 @@ function walk(parent: Int32Array) {
   return { order, place, depth, roots, maxDepth };
 }
 
+/** All spans with an id: one, or twins. */
+export function spansOfId({ byKey }: Tree, id: string): number[] {
+  const spans: number[] = [];
+  for (let key = id, span = byKey.get(key); span !== undefined; span = byKey.get(key)) {
+    spans.push(span);
+    key = `${id}.${spans.length + 1}`;
+  }
+  return spans;
+}
+
 /** The spans right below one, by start. */
 export function childrenOf(tree: Tree, span: number): number[] {
   const children: number[] = [];
