@@ -31,7 +31,8 @@ export function parseAttributeFilter(text: string): Parsed<AttributeFilter> {
   const quotedKey = QUOTED.exec(trimmed);
   const key = quotedKey ? unquote(quotedKey[1] ?? '') : (BARE_KEY.exec(trimmed)?.[0] ?? '');
   if (!key) {
-    const problem = trimmed.startsWith('"') ? 'The quote around the key is not closed.' : 'The key is missing.';
+    const problem =
+      trimmed.startsWith('"') && !quotedKey ? 'The quote around the key is not closed.' : 'The key is missing.';
     return { problem };
   }
   if (key.length > LONGEST_KEY) return { problem: `A key has at most ${LONGEST_KEY} characters.` };
@@ -52,28 +53,42 @@ function parseValue(text: string): Parsed<string> {
   if (!text.startsWith('"')) return { value: text };
   const quoted = QUOTED.exec(text);
   if (quoted?.[0].length !== text.length) {
-    return { problem: 'A value that begins with a quote ends with one; a quote inside is written \\".' };
+    const problem =
+      'A value that begins with a quote ends with one; inside, a quote is written \\" and a backslash \\\\.';
+    return { problem };
   }
   return { value: unquote(quoted[1] ?? '') };
 }
 
 function problemOf(operator: Operator, value: string): string | undefined {
-  if (isComparison(operator) && !NUMBER.test(value)) return `${operator} compares numbers; this value is none.`;
+  if (isComparison(operator)) {
+    if (!NUMBER.test(value)) return `${operator} compares numbers; this value is none.`;
+    if (!Number.isFinite(Number(value))) return `${operator} compares numbers; this one is too large.`;
+  }
   if (operator === '~' || operator === '!~') return problemOfPattern(value);
   return undefined;
 }
 
 /** What is wrong with a regular expression, as far as it can be told without the server (whose syntax is Rust's). */
 function problemOfPattern(pattern: string): string | undefined {
-  if (/\(\?<?[=!]/.test(pattern)) return 'Regular expressions here have no look-around.';
+  // An escaped bracket opens no group.
+  if (/\(\?<?[=!]/.test(pattern.replace(/\\./gs, ''))) return 'Regular expressions here have no look-around.';
   try {
-    // Flags at the start are written inside the pattern there and outside of it here.
-    new RegExp(pattern.replace(/^\(\?[a-zA-Z]+\)/, ''));
+    new RegExp(asHere(pattern));
     return undefined;
   } catch (error) {
     const reason = error instanceof Error ? error.message.split(': ').at(-1) : undefined;
     return `Not a regular expression${reason ? `: ${reason.toLowerCase()}` : ''}.`;
   }
+}
+
+/** The pattern without what only Rust's syntax has: flags anywhere inside, `(?P<name>…)`. */
+function asHere(pattern: string): string {
+  return pattern.replace(/(\\.)|\(\?[a-zA-Z-]*([:)])|\(\?P</gs, (group, escaped?: string, end?: string) => {
+    if (escaped) return group;
+    if (end) return end === ':' ? '(?:' : '';
+    return '(?<';
+  });
 }
 
 function isComparison(operator: Operator): boolean {
