@@ -185,11 +185,17 @@ async function rankedTraces(
 ): Promise<TraceSummary[]> {
   const ranked = await query(rankSql(question), Ranked, { signal });
   const added = ranked.filter((row) => !known.has(row.trace_id));
-  return describe(
+  const traces = await describe(
     added.map((row) => row.trace_id),
     question.slice,
     signal,
   );
+  return traces.filter((trace) => fulfils(trace, question.filter));
+}
+
+/** What was ranked by its spans near the slice may turn out longer, or to have failed, further away. */
+function fulfils({ duration, errors }: TraceSummary, { status, maxDuration = Number.POSITIVE_INFINITY }: TraceFilter) {
+  return duration <= Math.round(maxDuration) && !(status === 'ok' && errors > 0);
 }
 
 const Part = v.object({
