@@ -31,7 +31,7 @@ const Value = v.object({ value: v.string() });
 /** The busiest services first. */
 export async function suggestServices(interval: Interval, signal?: AbortSignal): Promise<string[]> {
   const rows = await query(
-    sql`SELECT service_name AS value FROM spans WHERE ${within(interval)} AND service_name IS NOT NULL
+    sql`SELECT service_name AS value FROM spans WHERE ${within(interval)} AND character_length(service_name) BETWEEN 1 AND ${LONGEST}
       GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT ${MOST}`,
     Value,
     { signal },
@@ -95,7 +95,7 @@ export async function suggestAttributeValues(
   );
   const rows = await query(
     sql`SELECT value FROM (${join(values, ' UNION ALL ')})
-      WHERE value IS NOT NULL AND character_length(value) <= ${LONGEST}
+      WHERE character_length(value) <= ${LONGEST}
       GROUP BY value ORDER BY count(*) DESC, value LIMIT ${MOST_VALUES}`,
     Value,
     { signal },
