@@ -14,7 +14,12 @@ export function formatDuration(nanoseconds: number): string {
   if (!Number.isFinite(nanoseconds)) return '–';
   if (nanoseconds === 0) return '0';
   const size = Math.abs(nanoseconds);
-  const [unit, factor] = UNITS.find(([, factor]) => size >= factor) ?? ['ns', 1];
+  // What would be written as 1000 ms or 60 s is one of the next unit.
+  const fits = UNITS.findIndex(([, factor], index) => {
+    const below = UNITS[index + 1]?.[1] ?? factor;
+    return size >= factor || (below < factor && Number(significant(size / below)) * below >= factor);
+  });
+  const [unit, factor] = UNITS[fits] ?? ['ns', 1];
   return `${significant(nanoseconds / factor)} ${unit}`;
 }
 
@@ -23,11 +28,13 @@ function significant(value: number): string {
   return value.toFixed(Math.min(2, digits)).replace(/\.0+$|(\.\d*?)0+$/, '$1');
 }
 
-const WRITTEN = /^(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s|m|min|h|d)?$/;
+const WRITTEN = /^(\d+(?:\.\d+)?)\s*(ns|us|µs|μs|ms|s|m|min|h|d)?$/;
 const FACTORS: Record<string, number> = {
   ns: 1,
   us: 1e3,
   µs: 1e3,
+  // The Greek letter; the one above is the sign of Latin-1.
+  μs: 1e3,
   ms: 1e6,
   s: 1e9,
   m: 60e9,
