@@ -1,6 +1,6 @@
 /** Dots of a scatter chart: where they are, how they are drawn, and which one is meant. All in CSS pixels. */
 
-import { linearScale, logScale, type Scale, type TimeScale, timeScale } from '~/charts/scale';
+import { linearScale, logScale, type Scale, SHORTEST, type TimeScale, timeScale } from '~/charts/scale';
 import { formatDuration } from '~/format/duration';
 import type { Interval } from '~/time/range';
 
@@ -97,7 +97,7 @@ const STEADY = 6;
 export interface Zoom {
   /** Milliseconds since the epoch; nothing: as it is. */
   time?: Interval;
-  /** Nanoseconds; nothing: as it is. */
+  /** Nanoseconds, `min` 0 where the lower end of the scale was chosen; nothing: as it is. */
   duration?: { min: number; max: number };
 }
 
@@ -124,9 +124,10 @@ export function zoomOf<D extends Dot>(drag: Drag, layout: Layout<D>): Zoom | und
   const at = (x: number) => Math.round(layout.time.value((x - layout.left) / layout.width));
   const lasting = (y: number) => layout.duration.value(1 - (y - layout.top) / layout.height);
   const from = at(box.left);
+  const least = lasting(box.bottom);
   return {
     ...(box.wide ? { time: { from, to: Math.max(from + 1, at(box.right)) } } : {}),
-    ...(box.high ? { duration: { min: lasting(box.bottom), max: lasting(box.top) } } : {}),
+    ...(box.high ? { duration: { min: least < SHORTEST ? 0 : least, max: lasting(box.top) } } : {}),
   };
 }
 

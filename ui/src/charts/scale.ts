@@ -11,7 +11,7 @@ export interface Scale {
 }
 
 /** Nothing is shorter on a logarithmic scale: it has no place for zero, and clocks are no better. Nanoseconds. */
-const SHORTEST = 1_000;
+export const SHORTEST = 1_000;
 
 /** For durations in nanoseconds. Whole decades would waste half of the chart, so it ends shortly beyond the values. */
 export function logScale(values: readonly number[]): Scale {
@@ -64,11 +64,13 @@ function niceStep(least: number): number {
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+const YEAR = 365 * DAY;
 const TIME_STEPS = [
   ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 15_000, 30_000],
   ...[1, 2, 5, 10, 15, 30].map((minutes) => minutes * MINUTE),
   ...[1, 2, 3, 6, 12].map((hours) => hours * HOUR),
-  ...[1, 2, 7, 14, 30, 90, 365].map((days) => days * DAY),
+  ...[1, 2, 7, 14, 30, 90].map((days) => days * DAY),
+  ...[1, 2, 5, 10, 50, 100, 500, 1000, 10_000].map((years) => years * YEAR),
 ];
 
 export interface TimeScale extends Scale {
@@ -77,10 +79,15 @@ export interface TimeScale extends Scale {
 
 /** For instants in milliseconds since the epoch, with at most about `most` ticks at round times of `zone`. */
 export function timeScale({ from, to }: { from: number; to: number }, zone: string, most: number): TimeScale {
-  const step = TIME_STEPS.find((step) => (to - from) / step <= most) ?? 365 * DAY;
+  const step = TIME_STEPS.find((step) => (to - from) / step <= most) ?? 10_000 * YEAR;
   const shift = zoneShift(from, zone);
   const ticks: number[] = [];
-  for (let tick = Math.ceil((from + shift) / step) * step - shift; tick <= to; tick += step) ticks.push(tick);
+  // Clocks are changed by whole steps up to an hour; beyond, every tick must be asked what they show.
+  const change = step > HOUR ? 3 * HOUR : 0;
+  for (let even = Math.ceil((from + shift) / step) * step - shift; even <= to + change; even += step) {
+    const tick = change === 0 ? even : even + shift - zoneShift(even, zone);
+    if (tick >= from && tick <= to) ticks.push(tick);
+  }
   return {
     place: (value) => (value - from) / (to - from),
     value: (place) => from + place * (to - from),
@@ -90,6 +97,7 @@ export function timeScale({ from, to }: { from: number; to: number }, zone: stri
 }
 
 function timeLabel(tick: number, step: number, zone: string): string {
+  if (step >= YEAR) return formatInstant(tick, zone, 'date');
   if (step >= DAY) return formatInstant(tick, zone, 'date').slice(5);
   if (step < 1000) return formatTimeOfDay(tick, zone, 'millis');
   if (step < MINUTE) return formatTimeOfDay(tick, zone, 'seconds');

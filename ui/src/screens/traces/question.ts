@@ -127,12 +127,12 @@ export function describeFilters(search: TracesSearch): { field: keyof TracesSear
   const one = (field: keyof TracesSearch, text: string | undefined, words: string) =>
     text ? [{ field, text, words }] : [];
   return [
-    ...service.flatMap((name) => one('service', name, `service ${name}`)),
+    ...[...new Set(service)].flatMap((name) => one('service', name, `service ${name}`)),
     ...one('operation', operation, `operation contains ${operation}`),
     ...one('status', status, status === 'error' ? 'with an error' : 'without errors'),
     ...one('min', min, `at least ${min}`),
     ...one('max', max, `at most ${max}`),
-    ...attribute.flatMap((text) => one('attribute', text, text)),
+    ...[...new Set(attribute)].flatMap((text) => one('attribute', text, text)),
   ];
 }
 
@@ -154,8 +154,9 @@ const WRITTEN_UNITS = [
   ['ns', 1],
 ] as const;
 
-/** A bound chosen on the chart (nanoseconds), as one would type it: three digits, never inside of what was chosen. */
-export function writeBound(nanoseconds: number, towards: 'less' | 'more'): string {
+/** A bound chosen on the chart (nanoseconds), as one would type it: three digits, never inside of what was chosen. Zero bounds nothing. */
+export function writeBound(nanoseconds: number, towards: 'less' | 'more'): string | undefined {
+  if (nanoseconds <= 0) return undefined;
   const size = Math.max(1, nanoseconds);
   const [unit, factor] = WRITTEN_UNITS.find(([, factor]) => size >= factor) ?? ['ns', 1];
   const step = 10 ** (Math.floor(Math.log10(size / factor)) - 2);
