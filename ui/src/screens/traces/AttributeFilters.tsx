@@ -1,9 +1,10 @@
 import { Autocomplete, CloseButton } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, useRef, useState } from 'react';
 import { Outside } from '~/components/Outside';
 import { type AttributeFilter, formatAttributeFilter, parseAttributeFilter } from '~/data/attributeFilter';
 import { suggestAttributeKeys, suggestAttributeValues } from '~/data/suggest';
+import { cut, visibleLine } from '~/format/outside';
 import type { Interval } from '~/time/range';
 import classes from './FilterBar.module.css';
 import type { Problem } from './question';
@@ -26,6 +27,8 @@ export function AttributeFilters({ value, problems, interval, onChange }: Props)
   const [isOpen, setOpen] = useState(false);
   const [asked, setAsked] = useState(false);
   const suggestions = useSuggestions(draft, interval, asked);
+  // After an option is chosen the box takes its text and closes the list at once; what has been made of it stands.
+  const isChosen = useRef(false);
 
   const add = (text: string) => {
     const parsed = parseAttributeFilter(text);
@@ -37,10 +40,22 @@ export function AttributeFilters({ value, problems, interval, onChange }: Props)
     if (!value.includes(written)) onChange([...value, written]);
   };
   const choose = (option: string) => {
+    isChosen.current = true;
+    queueMicrotask(() => {
+      isChosen.current = false;
+    });
     if (!suggestions.areKeys) return add(option);
     // The key is there; its value comes next.
     setDraft(option);
-    setOpen(true);
+  };
+  const change = (text: string) => {
+    if (isChosen.current) return;
+    setDraft(text);
+    setProblem(undefined);
+  };
+  const close = () => {
+    if (isChosen.current && suggestions.areKeys) return;
+    setOpen(false);
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -58,17 +73,14 @@ export function AttributeFilters({ value, problems, interval, onChange }: Props)
           filter={({ options }) => options}
           dropdownOpened={isOpen}
           onDropdownOpen={() => setOpen(true)}
-          onDropdownClose={() => setOpen(false)}
+          onDropdownClose={close}
           error={problem}
           maxLength={5000}
           comboboxProps={{ width: 'max-content', position: 'bottom-start', shadow: 'sm' }}
           autoComplete="off"
           spellCheck={false}
           onFocus={() => setAsked(true)}
-          onChange={(text) => {
-            setDraft(text);
-            setProblem(undefined);
-          }}
+          onChange={change}
           onOptionSubmit={choose}
         />
       </form>
@@ -91,7 +103,7 @@ function Chips(props: { value: readonly string[]; problems: readonly Problem[]; 
               <CloseButton
                 size={18}
                 radius="xl"
-                aria-label={`Remove ${text.slice(0, 100)}`}
+                aria-label={`Remove ${visibleLine(cut(text, 100))}`}
                 onClick={() => onRemove(text)}
               />
             </span>

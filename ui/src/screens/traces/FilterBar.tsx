@@ -3,6 +3,7 @@ import { IconAdjustmentsHorizontal, IconX } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { suggestAttributeValues, suggestionInterval, suggestOperations, suggestServices } from '~/data/suggest';
+import { cut, visibleLine } from '~/format/outside';
 import { useTime } from '~/time/useTime';
 import { AttributeFilters } from './AttributeFilters';
 import classes from './FilterBar.module.css';
@@ -26,7 +27,7 @@ const FIELDS: readonly (keyof TracesSearch)[] = ['min', 'max', 'attribute'];
 export function FilterBar({ search, problems, change, isNarrow }: Props) {
   const { interval } = useTime();
   const near = useMemo(() => suggestionInterval(interval), [interval]);
-  const services = search.service ?? [];
+  const services = [...new Set(search.service ?? [])].filter(Boolean);
   const [asked, setAsked] = useState({ services: false, operations: false, tenants: false });
   const ask = (what: keyof typeof asked) => setAsked((asked) => (asked[what] ? asked : { ...asked, [what]: true }));
   const [isOpen, setOpen] = useState(false);
@@ -130,7 +131,11 @@ export function FilterBar({ search, problems, change, isNarrow }: Props) {
             problems={problems}
             interval={near}
             onChange={(attribute) =>
-              change((search) => ({ ...search, attribute: withTenant(attribute, tenantOf(search)) }))
+              // A tenant among them was just written; it takes the place of the one before.
+              change((search) => ({
+                ...search,
+                attribute: withTenant(attribute, tenantOf({ attribute }) || tenantOf(search)),
+              }))
             }
           />
           {count > 0 && (
@@ -163,7 +168,7 @@ function AddressProblems({ problems, change }: { problems: Problem[]; change: Ch
     <Alert key={field} color="red" p="xs" role="alert">
       <Group gap="sm">
         <Text size="sm" className="outside">
-          “{field}={text.slice(0, 100)}” in the address means nothing. {problem}
+          “{field}=<bdi>{visibleLine(cut(text, 100))}</bdi>” in the address means nothing. {problem}
         </Text>
         <Button
           size="compact-xs"
