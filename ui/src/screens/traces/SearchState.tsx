@@ -1,7 +1,7 @@
 import { Button, Loader, NativeSelect } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { Partial } from '~/components/states';
-import type { SortKey } from '~/data/traceSql';
+import { SORT_KEYS, type SortKey, type TraceSort } from '~/data/traceSql';
 import type { TraceSearch } from '~/data/traces';
 import { formatCount } from '~/format/number';
 import { formatInstant } from '~/time/format';
@@ -18,7 +18,7 @@ interface Props {
   /** Why there is nothing newer than what is there. */
   error: Error | null;
   onLimit: (limit: number) => void;
-  onSort: (key: SortKey) => void;
+  onSort: (sort: TraceSort) => void;
   /** Where no heads of columns can be clicked. */
   showSort: boolean;
   stop: () => void;
@@ -31,6 +31,15 @@ const SORT_WORDS: Record<SortKey, { descending: string; ascending: string }> = {
   spans: { descending: 'most spans first', ascending: 'fewest spans first' },
   errors: { descending: 'most errors first', ascending: 'fewest errors first' },
 };
+
+const SORTS: readonly TraceSort[] = SORT_KEYS.flatMap((key) => [
+  { key, descending: true },
+  { key, descending: false },
+]);
+
+function orderOf({ key, descending }: TraceSort): string {
+  return SORT_WORDS[key][descending ? 'descending' : 'ascending'];
+}
 
 /** The line above the list: how much of what was asked for it is, and how far the search has come. */
 export function SearchState(props: Props) {
@@ -64,16 +73,11 @@ export function SearchState(props: Props) {
             <NativeSelect
               size="xs"
               aria-label="Sort by"
-              value={sort.key}
-              data={[
-                { value: 'time', label: 'By time' },
-                { value: 'duration', label: 'By duration' },
-                { value: 'spans', label: 'By spans' },
-                { value: 'errors', label: 'By errors' },
-              ]}
+              value={SORTS.findIndex(({ key, descending }) => key === sort.key && descending === sort.descending)}
+              data={SORTS.map((sort, index) => ({ value: String(index), label: orderOf(sort) }))}
               onChange={(event) => {
-                const key = (Object.keys(SORT_WORDS) as SortKey[]).find((key) => key === event.currentTarget.value);
-                if (key) onSort(key);
+                const sort = SORTS[Number(event.currentTarget.value)];
+                if (sort) onSort(sort);
               }}
             />
           )}
@@ -100,7 +104,7 @@ export function SearchState(props: Props) {
 }
 
 function wordsFor({ traces: list, more, complete }: TraceSearch, { sort }: Question): string {
-  const order = SORT_WORDS[sort.key][sort.descending ? 'descending' : 'ascending'];
+  const order = orderOf(sort);
   if (list.length === 0) return complete ? 'No traces' : '';
   if (more) return `${traces(list.length)}, ${order}; there are more`;
   return complete ? `${traces(list.length)}, ${order}: all that match` : `${traces(list.length)}, ${order}`;

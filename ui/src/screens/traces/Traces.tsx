@@ -6,6 +6,7 @@ import { serviceColors } from '~/app/colors';
 import type { Zoom } from '~/charts/dots';
 import { PageHeader } from '~/components/PageHeader';
 import { Failure, Loading } from '~/components/states';
+import type { SortKey, TraceSort } from '~/data/traceSql';
 import type { TraceSummary } from '~/data/traces';
 import { absoluteRange } from '~/time/move';
 import { useTime } from '~/time/useTime';
@@ -18,7 +19,7 @@ import { TraceCards } from './TraceCards';
 import { TraceScatter } from './TraceScatter';
 import classes from './Traces.module.css';
 import { TraceTable } from './TraceTable';
-import { useTraceDots, useTraceSearch } from './useTraces';
+import { useLastWhen, useTraceDots, useTraceSearch } from './useTraces';
 
 const NONE: TraceSummary[] = [];
 
@@ -36,7 +37,7 @@ export function Traces() {
   const question = useMemo(() => readQuestion(search), [search]);
   const { sort, limit, scale, problems } = question;
   const found = useTraceSearch(question, interval);
-  const isSettled = !found.isFetching && !found.isPlaceholderData;
+  const isSettled = !found.isFetching && !found.isOld;
   const { dots, sample } = useTraceDots(question, interval, found.data, isSettled);
   const [marked, setMarked] = useState<string>();
   const isNarrow = useMediaQuery('(max-width: 760px)', undefined, { getInitialValueInEffect: false });
@@ -50,10 +51,10 @@ export function Traces() {
   const nameOf = useCallback((id: string) => byId.get(id), [byId]);
   const next = found.data?.more ? LIMITS.find((more) => more > limit) : undefined;
   const setSort = useCallback(
-    (key: typeof sort.key) =>
-      change((search) => ({ ...search, sort: writeSort(nextSort(sort, key)) }), { replace: true }),
-    [change, sort],
+    (sort: TraceSort) => change((search) => ({ ...search, sort: writeSort(sort) }), { replace: true }),
+    [change],
   );
+  const turnSort = useCallback((key: SortKey) => setSort(nextSort(sort, key)), [setSort, sort]);
   const setLimit = (limit: number) =>
     change((search) => ({ ...search, limit: limit === LIMITS[0] ? undefined : String(limit) }), { replace: true });
   const zoom = ({ time, duration }: Zoom) =>
@@ -67,8 +68,11 @@ export function Traces() {
         ...(duration && { min: writeBound(duration.min, 'less'), max: writeBound(duration.max, 'more') }),
       }),
     });
-  const list = { traces, color, zone, sort, onSort: setSort, onMark: setMarked };
-  const isEmpty = isSettled && found.data?.traces.length === 0;
+  const list = { traces, color, zone, sort, onSort: turnSort, onMark: setMarked };
+  const isEmpty = found.data?.traces.length === 0;
+  // That there is nothing holds for what was asked before, until the answer to what is asked now is there.
+  const asked = useMemo(() => ({ search, interval }), [search, interval]);
+  const answered = useLastWhen(asked, isSettled);
 
   return (
     <div className={classes.screen}>
@@ -97,7 +101,7 @@ export function Traces() {
               question={question}
               zone={zone}
               isSearching={found.isFetching}
-              isOld={found.isPlaceholderData}
+              isOld={found.isOld}
               error={found.data ? found.error : null}
               onLimit={setLimit}
               onSort={setSort}
@@ -108,10 +112,8 @@ export function Traces() {
             {found.error && !found.data && (
               <Failure error={found.error} retry={found.refetch} retrying={found.isFetching} />
             )}
-            {found.isPending && !found.error && <Loading height={420} label="Searching traces" />}
-            {isEmpty && found.data && !found.data.problem && (
-              <NothingFound search={search} interval={interval} zone={zone} change={change} />
-            )}
+            {!found.data && !found.error && <Loading height={420} label="Searching traces" />}
+            {isEmpty && found.data && !found.data.problem && <NothingFound {...answered} zone={zone} change={change} />}
             {traces.length > 0 && (isNarrow ? <TraceCards {...list} /> : <TraceTable {...list} />)}
             {next !== undefined && (
               <div className={classes.more}>

@@ -1,5 +1,5 @@
-import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useCallback, useEffect, useMemo, useRef } from 'react';
+import { hashKey, keepPreviousData, type UseQueryResult, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import {
   sampleTraces,
   searchTraces,
@@ -36,7 +36,40 @@ export function useTraceSearch({ filter, sort, limit, problems }: Question, inte
     placeholderData: keepPreviousData,
   });
   const stop = useCallback(() => stopper.current?.abort(), []);
-  return { ...result, stop };
+  const shown = useShown(result, { hash: hashKey(key), about: hashKey([filter, sort]) });
+  return { ...shown, isFetching: result.isFetching, refetch: result.refetch, stop };
+}
+
+interface Shown {
+  data: TraceSearch | undefined;
+  /** The data answers the question before, or the same one at an earlier moment. */
+  isOld: boolean;
+  error: Error | null;
+}
+
+/**
+ * What stands on the screen while a question fails and is asked again and again, which makes the query forget both its
+ * failure and the answer before: the failure, and the last answer as far as it is `about` the same.
+ */
+function useShown(result: UseQueryResult<TraceSearch>, { hash, about }: { hash: string; about: string }): Shown {
+  const [last, setLast] = useState<{ data: TraceSearch; about: string }>();
+  const [failed, setFailed] = useState<{ error: Error; hash: string }>();
+  const { data, error: newest, isPlaceholderData: isOld } = result;
+  const isAnswered = data !== undefined && !isOld;
+  if (isAnswered && data !== last?.data) setLast({ data, about });
+  if (newest && newest !== failed?.error) setFailed({ error: newest, hash });
+  if (isAnswered) return { data, isOld, error: newest };
+  const error = newest ?? (failed?.hash === hash ? failed.error : null);
+  if (!error) return { data, isOld, error };
+  return { data: last?.about === about ? last.data : undefined, isOld: true, error };
+}
+
+/** The value of the last rendering in which `when` held. */
+export function useLastWhen<T>(value: T, when: boolean): T {
+  const [last, setLast] = useState({ value });
+  if (!when) return last.value;
+  if (last.value !== value) setLast({ value });
+  return value;
 }
 
 export interface Dots extends TraceSample {
