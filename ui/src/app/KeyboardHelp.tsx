@@ -1,6 +1,7 @@
-import { ActionIcon, Kbd, Modal, Tooltip } from '@mantine/core';
+import { ActionIcon, Kbd, Tooltip } from '@mantine/core';
 import { IconKeyboard } from '@tabler/icons-react';
 import { useState, useSyncExternalStore } from 'react';
+import { Dialog } from '~/components/Dialog';
 import { keysOf, type Shortcut, shortcutGroups, subscribe } from '~/components/shortcuts';
 import { useShortcuts } from '~/components/useShortcuts';
 import classes from './Shell.module.css';
@@ -16,14 +17,12 @@ export function KeyboardHelp() {
           <IconKeyboard size={18} aria-hidden />
         </ActionIcon>
       </Tooltip>
-      <Modal opened={opened} onClose={() => setOpened(false)} title="Keyboard" size="lg" closeButtonProps={CLOSE}>
+      <Dialog title="Keyboard" opened={opened} onClose={() => setOpened(false)} size="lg">
         <Groups />
-      </Modal>
+      </Dialog>
     </>
   );
 }
-
-const CLOSE = { 'aria-label': 'Close' };
 
 function Groups() {
   const groups = useSyncExternalStore(subscribe, shortcutGroups);
