@@ -24,12 +24,19 @@ export function Loading({ height, label = 'Loading' }: { height: number | string
   );
 }
 
+interface EmptyProps {
+  title: string;
+  /** Of the heading: 1 where it stands for a whole screen. */
+  order?: 1 | 2;
+  children?: ReactNode;
+}
+
 /** Nothing there: says why, and what to do. */
-export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+export function Empty({ title, order = 2, children }: EmptyProps) {
   return (
     <Center p="xl">
       <Stack align="center" gap="xs" maw={560}>
-        <Title order={2} size="h3" ta="center">
+        <Title order={order} size="h3" ta="center">
           {title}
         </Title>
         <Text c="dimmed" ta="center" component="div">
