@@ -1,4 +1,4 @@
-import { Button } from '@mantine/core';
+import { Button, VisuallyHidden } from '@mantine/core';
 import { IconCheck, IconDownload, IconShare2 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useRef, useState } from 'react';
@@ -113,17 +113,26 @@ function firstOf(attributes: readonly Attribute[], keys: readonly string[]): str
 
 function Share({ url }: { url: () => string }) {
   const { state, copy } = useCopy();
+  const said = state === 'copied' ? 'Link copied' : state === 'failed' ? 'Copying failed' : undefined;
   return (
-    <Button
-      size="xs"
-      variant="default"
-      leftSection={state === 'copied' ? <IconCheck size={14} aria-hidden /> : <IconShare2 size={14} aria-hidden />}
-      onClick={() => copy(url)}
-      title="Copy a link to exactly this view"
-    >
-      <span role="status">{state === 'copied' ? 'Link copied' : state === 'failed' ? 'Copying failed' : 'Share'}</span>
-    </Button>
+    <>
+      <Button
+        size="xs"
+        variant="default"
+        leftSection={state === 'copied' ? <IconCheck size={14} aria-hidden /> : <IconShare2 size={14} aria-hidden />}
+        onClick={() => copy(url)}
+        title="Copy a link to exactly this view"
+      >
+        {said ?? 'Share'}
+      </Button>
+      <Said>{said}</Said>
+    </>
   );
+}
+
+/** Tells those who hear the page what a button's label says; inside the button it would hide that label from its name. */
+function Said({ children }: { children: string | undefined }) {
+  return <VisuallyHidden role="status">{children}</VisuallyHidden>;
 }
 
 /** A trace may be tens of megabytes. */
@@ -154,18 +163,19 @@ function Download({ traceId }: { traceId: string }) {
     }
   };
   return (
-    <Button
-      size="xs"
-      variant="default"
-      color={state === 'failed' ? 'red' : undefined}
-      leftSection={<IconDownload size={14} aria-hidden />}
-      onClick={download}
-      title="Download the trace as OTLP JSON"
-    >
-      <span role="status">
+    <>
+      <Button
+        size="xs"
+        variant="default"
+        color={state === 'failed' ? 'red' : undefined}
+        leftSection={<IconDownload size={14} aria-hidden />}
+        onClick={download}
+        title="Download the trace as OTLP JSON"
+      >
         {state === 'loading' ? 'Cancel download' : state === 'failed' ? 'Download failed' : 'JSON'}
-      </span>
-    </Button>
+      </Button>
+      <Said>{state === 'failed' ? 'Download failed' : undefined}</Said>
+    </>
   );
 }
 
