@@ -91,12 +91,14 @@ export async function watchContext(context: BrowserContext): Promise<string[]> {
     if (!isOwn) seen.push(`request: ${request.url()}`);
   });
   context.on('console', (message) => {
-    // The browser's own line for every failed request; what the screen makes of it is for the tests to say.
-    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) {
-      seen.push(`console: ${message.text()}`);
-    }
+    if (message.type() === 'error' && !isAboutRequest(message.text())) seen.push(`console: ${message.text()}`);
   });
   return seen;
+}
+
+/** The browser's own lines for requests that fail; what the screen makes of it is for the tests to say. */
+function isAboutRequest(line: string): boolean {
+  return /^Failed to load resource|Failed to fetch dynamically imported module/.test(line);
 }
 
 /** No screen is wider than the window, at whatever width. */
