@@ -118,6 +118,11 @@ describe('searchTraces', () => {
     expect(found).toMatchObject({ more: true, searched: { from: 0, to: 60 * MINUTE } });
   });
 
+  it('knows of more where all of them are in one slice', async () => {
+    store({ 1: { start: 59 }, 2: { start: 58.5 }, 3: { start: 58 } });
+    expect(await searchTraces(question({ sort: { key: 'spans', descending: true } }))).toMatchObject({ more: true });
+  });
+
   it('lists nothing that turns out not to match when all of it is known', async () => {
     const traces = { 1: { start: 59 }, 2: { start: 58 } };
     store(traces, { 1: { duration: 20 * 60e9 } });
