@@ -41,7 +41,9 @@ export function useTraceState(): [state: TraceSearch, change: ChangeState] {
 }
 
 /** `pending` less the entries that are as they were `written`. */
-function without(pending: Partial<TraceSearch>, written: Partial<TraceSearch>): Partial<TraceSearch> {
+export function without(pending: Partial<TraceSearch>, written: Partial<TraceSearch>): Partial<TraceSearch> {
   const known = new Map<string, unknown>(Object.entries(written));
-  return Object.fromEntries(Object.entries(pending).filter(([key, value]) => known.get(key) !== value));
+  return Object.fromEntries(
+    Object.entries(pending).filter(([key, value]) => !known.has(key) || known.get(key) !== value),
+  );
 }

@@ -36,14 +36,15 @@ const ASK_AFTER = 120;
 /** Everything about one span. What the waterfall knows is there at once, the rest when the server has answered. */
 export function SpanPanel({ model, span, tab, logs, onTab, onSelect, onZoom, onClose }: Props) {
   const { spans } = model;
-  const [asked] = useDebouncedValue(span, ASK_AFTER);
-  const id = spans.ids[asked] ?? '';
+  const id = spans.ids[span] ?? '';
+  // The id, since the number of a span changes as its trace grows.
+  const [asked] = useDebouncedValue(id, ASK_AFTER);
   const detail = useQuery({
-    queryKey: ['span', spans.traceId, id],
-    queryFn: ({ signal }) => fetchSpan(spans.traceId, id, signal),
+    queryKey: ['span', spans.traceId, asked],
+    queryFn: ({ signal }) => fetchSpan(spans.traceId, asked, signal),
     staleTime: Number.POSITIVE_INFINITY,
   });
-  const isCurrent = asked === span;
+  const isCurrent = asked === id;
   const whole = isCurrent && detail.data ? pick(detail.data, model, span) : undefined;
   const error = isCurrent ? detail.error : null;
   const events = spans.events[span] ?? 0;
@@ -58,7 +59,7 @@ export function SpanPanel({ model, span, tab, logs, onTab, onSelect, onZoom, onC
           <span className={classes.mark} style={{ background: model.colorOf(spanService(spans, span)) }} />
           <div className={classes.words}>
             <h2 className={classes.name}>
-              <Outside text={whole?.name ?? spanName(spans, span)} limit={300} />
+              <Outside text={whole?.name || spanName(spans, span) || 'no name'} limit={300} />
             </h2>
             <div className={classes.facts}>
               <Outside text={spanService(spans, span) || 'no service'} line limit={120} />
@@ -101,7 +102,16 @@ export function SpanPanel({ model, span, tab, logs, onTab, onSelect, onZoom, onC
           {shown === 'details' && <Timing model={model} span={span} onSelect={onSelect} />}
           {shown === 'logs' && <LogList model={model} logs={logs} start={spans.offsets[span] ?? 0} />}
           {shown !== 'logs' && !whole && !error && <StillAsking height={240} label="Loading the span" />}
-          {whole && <WholeSpan tab={shown} whole={whole} model={model} span={span} onSelect={onSelect} />}
+          {whole && (
+            <WholeSpan
+              key={model.tree.keys[span]}
+              tab={shown}
+              whole={whole}
+              model={model}
+              span={span}
+              onSelect={onSelect}
+            />
+          )}
           {isCurrent && detail.data && detail.data.length > 1 && (
             <Partial>
               {formatCount(detail.data.length)} spans of this trace have the id {id}: it was sent more than once, or two
@@ -140,7 +150,17 @@ function Status({ code }: { code: number }) {
   return <span>{code === 1 ? 'ok' : 'status not set'}</span>;
 }
 
-const SCROLLING = new Set(['ArrowUp', 'ArrowDown', 'PageUp', 'PageDown', 'Home', 'End', ' ']);
+const SCROLLING = new Set([
+  'ArrowUp',
+  'ArrowDown',
+  'ArrowLeft',
+  'ArrowRight',
+  'PageUp',
+  'PageDown',
+  'Home',
+  'End',
+  ' ',
+]);
 
 /** Keys that scroll the panel are not the timeline's. */
 function keepScrolling(event: KeyboardEvent): void {
@@ -153,10 +173,9 @@ function counted(count: number): string {
 
 /** Of spans with the same id the one that this row stands for. */
 function pick(found: Span[], { spans }: TraceModel, span: number): Span | undefined {
-  const service = spanService(spans, span);
-  return (
-    found.find((one) => one.duration === spans.durations[span] && one.service === service) ??
-    found.find((one) => one.duration === spans.durations[span]) ??
-    found[0]
-  );
+  const isAsLong = found.filter((one) => Math.max(0, one.duration) === spans.durations[span]);
+  const isOf = isAsLong.filter((one) => one.service === spanService(spans, span));
+  // The waterfall's name may be cut.
+  const isNamed = isOf.filter((one) => one.name.startsWith(spanName(spans, span)));
+  return isNamed[0] ?? isOf[0] ?? isAsLong[0] ?? found[0];
 }

@@ -67,7 +67,8 @@ export function Waterfall(props: Props) {
     scrollPaddingStart: HEAD,
     overscan: 8,
   });
-  useSelectedInSight(virtual.scrollToIndex, rows, selected);
+  const selectedKey = selected === undefined ? undefined : model.tree.keys[selected];
+  useSelectedInSight(virtual.scrollToIndex, rows, selected, selectedKey);
   useAnchor(scroller, model, rows);
   useWheelZoom(scroller, axis, window, model.spans.duration, timeWidth, props.onWindow);
   const items = virtual.getVirtualItems();
@@ -168,23 +169,25 @@ export function Waterfall(props: Props) {
   );
 }
 
-/** Scrolls to the selected span when it changes; on opening, to the middle. */
+/** Scrolls to the selected span when another is (its `key` tells, its number changes as a trace grows); on opening, to the middle. */
 function useSelectedInSight(
   scrollTo: (row: number, options: { align: 'auto' | 'center' }) => void,
   rows: Int32Array,
   selected: number | undefined,
+  key: string | undefined,
 ): void {
-  const shown = useRef<number | undefined>(undefined);
-  const latest = useRef(rows);
+  const shown = useRef<string | undefined>(undefined);
+  const latest = useRef({ rows, selected });
   useEffect(() => {
-    latest.current = rows;
+    latest.current = { rows, selected };
   });
   useEffect(() => {
-    if (selected === undefined || selected === shown.current) return;
-    const row = latest.current.indexOf(selected);
+    const { rows, selected } = latest.current;
+    if (key === undefined || selected === undefined || key === shown.current) return;
+    const row = rows.indexOf(selected);
     if (row >= 0) scrollTo(row, { align: shown.current === undefined ? 'center' : 'auto' });
-    shown.current = selected;
-  }, [selected, scrollTo]);
+    shown.current = key;
+  }, [key, scrollTo]);
 }
 
 /** When rows come or go above, what the reader looks at stays where it is. */
