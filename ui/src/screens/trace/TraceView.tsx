@@ -2,6 +2,7 @@ import { Tabs } from '@mantine/core';
 import { useLocalStorage, useMediaQuery } from '@mantine/hooks';
 import { useRouter } from '@tanstack/react-router';
 import { useCallback, useMemo, useRef } from 'react';
+import { Outside } from '~/components/Outside';
 import { Partial } from '~/components/states';
 import { useShortcuts } from '~/components/useShortcuts';
 import { spanEnd, type TraceSpans } from '~/data/trace';
@@ -59,8 +60,9 @@ export function TraceView({ spans, error, retry }: Props) {
   const foldText = state.fold?.join(',') ?? '';
   const fold = useMemo(() => (foldText ? parseFold(foldText.split(',')) : NOTHING_FOLDED), [foldText]);
   const window = useMemo(() => parseWindow(state.zoom, spans.duration), [state.zoom, spans.duration]);
-  const serviceText = state.service?.join('\n') ?? '';
-  const services = useMemo(() => new Set(serviceText ? serviceText.split('\n') : []), [serviceText]);
+  // A name may hold any character that could stand between names.
+  const serviceText = JSON.stringify(state.service ?? []);
+  const services = useMemo(() => new Set<string>(JSON.parse(serviceText)), [serviceText]);
   const selected = state.span === undefined ? undefined : tree.byKey.get(state.span);
   const view = VIEWS.find((view) => view === state.view) ?? 'timeline';
   const isCritical = state.critical === 'on';
@@ -165,8 +167,16 @@ export function TraceView({ spans, error, retry }: Props) {
       {model.isRootMissing && (
         <Partial>The root of this trace is not here: it may be on its way, or was not sent to this server.</Partial>
       )}
+      {!model.isRootMissing && model.orphans > 0 && (
+        <Partial>
+          The parent of {formatCount(model.orphans)} {model.orphans === 1 ? 'span' : 'spans'} is not here: dropped,
+          sampled away, or still on its way. What hangs below stands at the top level.
+        </Partial>
+      )}
       {state.span !== undefined && selected === undefined && (
-        <Partial>The span of this link ({state.span.slice(0, 40)}) is not in this trace, or not yet.</Partial>
+        <Partial>
+          The span of this link (<Outside text={state.span} line limit={40} />) is not in this trace, or not yet.
+        </Partial>
       )}
       <Tabs
         value={view}

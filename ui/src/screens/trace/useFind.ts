@@ -4,6 +4,7 @@ import { useMemo } from 'react';
 import { searchTrace } from '~/data/traceSearch';
 import { findSpans } from '~/screens/trace/model/find';
 import type { TraceModel } from '~/screens/trace/model/traceModel';
+import { spansOfId } from '~/screens/trace/model/tree';
 
 /** Between the last key and the question to the server (milliseconds). */
 const ASK_AFTER = 300;
@@ -35,8 +36,8 @@ export function useFind({ spans, tree }: TraceModel, text: string): Find {
     if (!known || !answer) return known;
     const all = new Set(known);
     for (const id of answer.spans) {
-      const span = tree.byKey.get(id);
-      if (span !== undefined) all.add(span);
+      // Which of several with this id it is, the server does not say.
+      for (const span of spansOfId(tree, id)) all.add(span);
     }
     return all;
   }, [known, answer, tree]);

@@ -32,10 +32,8 @@ export function useLogs({ spans, tree }: TraceModel): Logs {
     placeholderData: keepPreviousData,
     refetchInterval,
   });
-  const placed = useMemo(
-    () => placeLogs(spans, tree, [...(byId.data?.logs ?? []), ...(inLines.data?.logs ?? [])]).slice(0, MOST_LOGS),
-    [spans, tree, byId.data, inLines.data],
-  );
+  const found = useMemo(() => [...(byId.data?.logs ?? []), ...(inLines.data?.logs ?? [])], [byId.data, inLines.data]);
+  const placed = useMemo(() => placeLogs(spans, tree, found).slice(0, MOST_LOGS), [spans, tree, found]);
   const bySpan = useMemo(() => logsBySpan(placed), [placed]);
   const retry = () => {
     byId.refetch();
@@ -47,7 +45,7 @@ export function useLogs({ spans, tree }: TraceModel): Logs {
     bySpan,
     isLoading: byId.isPending || inLines.isPending,
     error: byId.error ?? inLines.error,
-    isCut: (byId.data?.isCut ?? false) || (inLines.data?.isCut ?? false),
+    isCut: found.length > MOST_LOGS || (byId.data?.isCut ?? false) || (inLines.data?.isCut ?? false),
     retry,
   };
 }

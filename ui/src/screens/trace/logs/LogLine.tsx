@@ -60,7 +60,7 @@ export function LogLine({ model, placed, start, onSelect }: Props) {
                 className={classes.spanName}
                 onClick={() => onSelect(span)}
               >
-                <Outside text={spanName(model.spans, span)} line limit={80} />
+                <Outside text={spanName(model.spans, span) || 'no name'} line limit={80} />
               </Anchor>
               {by === 'time' && <span title={HOW[by]}>by time</span>}
             </>
@@ -78,7 +78,7 @@ function Severity({ number, text }: { number: number; text: string }) {
     <span className={`${classes.severity} ${classes[tone] ?? ''}`}>
       {tone === 'error' && <IconAlertCircleFilled size={12} aria-hidden />}
       {tone === 'warning' && <IconAlertTriangleFilled size={12} aria-hidden />}
-      {severityName(number, text)}
+      <Outside text={severityName(number, text)} line />
     </span>
   );
 }

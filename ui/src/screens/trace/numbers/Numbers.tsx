@@ -61,7 +61,9 @@ export function Numbers({ model, onSelect }: { model: TraceModel; onSelect: (spa
                 <Table.Td>
                   <Outside text={number.metric} limit={120} />
                 </Table.Td>
-                <Table.Td ta="right">{formatValue(number.value, number.unit)}</Table.Td>
+                <Table.Td ta="right">
+                  <Outside text={formatValue(number.value, number.unit)} line />
+                </Table.Td>
                 <Table.Td>
                   <span className={classes.mark} style={{ background: model.colorOf(number.service) }} />{' '}
                   <Outside text={number.service} line limit={60} />
@@ -75,7 +77,7 @@ export function Numbers({ model, onSelect }: { model: TraceModel; onSelect: (spa
                     <span className={classes.quiet}>{number.spanId ? 'not here' : 'none named'}</span>
                   ) : (
                     <Anchor component="button" type="button" fz="inherit" ta="start" onClick={() => onSelect(span)}>
-                      <Outside text={spanName(spans, span)} line limit={80} />
+                      <Outside text={spanName(spans, span) || 'no name'} line limit={80} />
                     </Anchor>
                   )}
                 </Table.Td>

@@ -27,15 +27,19 @@ interface Props {
   isFilterable?: boolean;
 }
 
+/** Those with `filter` in their key or value. */
+export function matching(attributes: readonly Attribute[], filter: string): readonly Attribute[] {
+  const wanted = filter.trim().toLowerCase();
+  if (!wanted) return attributes;
+  return attributes.filter(
+    ({ key, value }) => key.toLowerCase().includes(wanted) || valueText(value).toLowerCase().includes(wanted),
+  );
+}
+
 /** Attributes by groups. Nothing at all where there are none. */
 export function Attributes({ title, attributes, filter = '', dropped = 0, isFilterable = false }: Props) {
   const [isWhole, setWhole] = useState(false);
-  const wanted = filter.trim().toLowerCase();
-  const found = wanted
-    ? attributes.filter(
-        ({ key, value }) => key.toLowerCase().includes(wanted) || valueText(value).toLowerCase().includes(wanted),
-      )
-    : attributes;
+  const found = matching(attributes, filter);
   if (found.length === 0 && dropped === 0) return null;
   const shown = isWhole ? found : found.slice(0, FIRST);
   return (

@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { Outside } from '~/components/Outside';
 import { findAttribute, valueText } from '~/data/attributes';
 import type { Span } from '~/data/span';
-import { Attributes } from '~/screens/trace/panel/Attributes';
+import { Attributes, matching } from '~/screens/trace/panel/Attributes';
 import { Exception } from '~/screens/trace/panel/Exception';
 import { SqlText } from '~/screens/trace/panel/SqlText';
 import classes from './Panel.module.css';
@@ -25,7 +25,8 @@ export function Details({ span }: { span: Span }) {
   const exceptions = span.events.filter((event) => event.name === 'exception');
   const query = QUERIES.map((key) => findAttribute(attributes, key)).find(Boolean);
   const system = SYSTEMS.map((key) => findAttribute(attributes, key)).find(Boolean);
-  const count = attributes.length + resource.length + scope.attributes.length;
+  const all = [...attributes, ...resource, ...scope.attributes];
+  const count = all.length;
   return (
     <>
       {exceptions.slice(0, MOST_EXCEPTIONS).map((event, index) => (
@@ -74,6 +75,11 @@ export function Details({ span }: { span: Span }) {
           </>
         )}
       </dl>
+      {count > 0 && matching(all, filter).length === 0 && (
+        <p className={classes.quiet} role="status">
+          No attribute has “<Outside text={filter.trim()} line limit={40} />” in it.
+        </p>
+      )}
       {count === 0 && <p className={classes.quiet}>This span has no attributes.</p>}
     </>
   );

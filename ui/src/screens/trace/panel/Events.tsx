@@ -37,7 +37,7 @@ export function Events({ span, duration }: { span: Span; duration: number }) {
       <ol className={classes.events}>
         {shown.map((event, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: the list never changes.
-          <li key={index}>{event.name === 'exception' ? <Exception event={event} /> : <Event event={event} />}</li>
+          <li key={index}>{event.name === 'exception' ? <ExceptionEvent event={event} /> : <Event event={event} />}</li>
         ))}
       </ol>
       {span.events.length > shown.length && (
@@ -53,6 +53,22 @@ export function Events({ span, duration }: { span: Span; duration: number }) {
 /** Percent of the span's time; events outside of it stand at its ends. */
 function position(event: SpanEvent, duration: number): number {
   return duration > 0 ? Math.min(100, Math.max(0, (event.offset / duration) * 100)) : 0;
+}
+
+/** What an [[Exception]] shows in its own way. */
+const SHOWN = new Set(['exception.type', 'exception.message', 'exception.stacktrace']);
+
+function ExceptionEvent({ event }: { event: SpanEvent }) {
+  return (
+    <>
+      <Exception event={event} />
+      <Attributes
+        title="Attributes"
+        attributes={event.attributes.filter(({ key }) => !SHOWN.has(key))}
+        dropped={event.dropped}
+      />
+    </>
+  );
 }
 
 function Event({ event }: { event: SpanEvent }) {

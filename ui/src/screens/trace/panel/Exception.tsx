@@ -27,7 +27,10 @@ export function Exception({ event }: { event: SpanEvent }) {
       <h3 className={classes.exceptionType}>
         <IconAlertCircleFilled size={14} role="img" aria-label="exception" />{' '}
         <Outside text={text('exception.type') || 'exception'} limit={200} />{' '}
-        <span className={classes.quiet}>+{formatDuration(event.offset)}</span>
+        <span className={classes.quiet}>
+          {event.offset < 0 ? '' : '+'}
+          {formatDuration(event.offset)}
+        </span>
       </h3>
       <p className={classes.exceptionMessage}>
         <Outside text={text('exception.message')} limit={600} />

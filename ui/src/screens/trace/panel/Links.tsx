@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router';
 import { CopyButton } from '~/components/CopyButton';
 import { Outside } from '~/components/Outside';
 import type { Span, SpanLink as SpanLinkData } from '~/data/span';
+import { parseTraceId } from '~/data/trace';
 import { formatCount } from '~/format/number';
 import type { TraceModel } from '~/screens/trace/model/traceModel';
 import { Attributes } from '~/screens/trace/panel/Attributes';
@@ -59,6 +60,13 @@ function Target({
     return (
       <span className={classes.quiet}>
         Span <code className={classes.code}>{link.spanId}</code> of this trace, which is not here
+      </span>
+    );
+  }
+  if (parseTraceId(link.traceId) === undefined) {
+    return (
+      <span className={classes.quiet}>
+        <Outside text={link.traceId || 'no id'} limit={100} /> is not the id of a trace
       </span>
     );
   }

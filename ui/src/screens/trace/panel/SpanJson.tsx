@@ -12,7 +12,9 @@ export function SpanJson({ span }: { span: Span }) {
       <div className={classes.stackActions}>
         <CopyButton value={text} label="Copy JSON" />
       </div>
-      <pre className={classes.json}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: long lines are scrolled by keyboard. */}
+      {/* biome-ignore lint/a11y/useSemanticElements: a <section> would not keep the lines as they are. */}
+      <pre className={classes.json} tabIndex={0} role="region" aria-label="JSON of the span">
         <Outside text={text} limit={10_000} />
       </pre>
     </div>

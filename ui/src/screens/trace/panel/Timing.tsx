@@ -25,7 +25,8 @@ export function Timing({ model, span, onSelect }: Props) {
   const { zone } = useTime();
   const offset = spans.offsets[span] ?? 0;
   const duration = spans.durations[span] ?? 0;
-  const parent = tree.parent[span] ?? -1;
+  // Also that of a span where a circle was cut.
+  const parent = tree.byKey.get(spans.parents[span] ?? '');
   const children = childrenOf(tree, span);
   const id = spans.ids[span] ?? '';
   return (
@@ -52,7 +53,7 @@ export function Timing({ model, span, onSelect }: Props) {
           <CopyButton value={id} label="Copy span id" size={20} />
         </Fact>
         <Fact term="Parent">
-          {parent >= 0 ? (
+          {parent !== undefined ? (
             <SpanLink model={model} span={parent} onSelect={onSelect} />
           ) : spans.parents[span] ? (
             <span className={classes.quiet}>
@@ -104,7 +105,11 @@ export function SpanLink({ model, span, onSelect }: Props) {
         className={classes.spanLinkName}
         onClick={() => onSelect(span)}
       >
-        <Outside text={`${spanService(spans, span) || 'no service'}: ${spanName(spans, span)}`} line limit={160} />
+        <Outside
+          text={`${spanService(spans, span) || 'no service'}: ${spanName(spans, span) || 'no name'}`}
+          line
+          limit={160}
+        />
       </Anchor>
       <span className={classes.quiet}>{formatDuration(spans.durations[span] ?? 0)}</span>
     </span>
