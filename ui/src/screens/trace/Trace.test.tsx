@@ -120,6 +120,7 @@ const answers = {
   logs: (): Response => sqlAnswer([log]),
   lines: (): Response => sqlAnswer([]),
   numbers: (): Response => sqlAnswer([]),
+  series: (): Response => sqlAnswer([]),
   search: (): Response => Response.json({ spans: [spanId('d')], truncated: false }),
   span: (id: string): Response => Response.json(wholeSpan(id)),
 };
@@ -130,6 +131,7 @@ function open(search = '', other: Partial<typeof answers> = {}, id = TRACE_ID) {
     if (path.includes('/search?')) return current.search();
     if (path.includes('/spans/')) return current.span(path.slice(-16));
     if (sql.includes('FROM exemplars')) return current.numbers();
+    if (sql.includes('FROM series')) return current.series();
     if (!sql.includes('FROM logs')) return current.spans();
     return sql.includes('strpos') ? current.lines() : current.logs();
   });
@@ -285,6 +287,34 @@ describe('a trace', () => {
     expect(chip).toHaveAttribute('aria-pressed', 'true');
     await waitFor(() => expect(search()).toEqual({ service: 'payments\nEU' }));
     await userEvent.click(chip);
+    await waitFor(() => expect(search()).toEqual({}));
+  });
+
+  it('lists numbers that name it, each with the way to its span', async () => {
+    const exemplar = { metric_name: 'cart\u202e', series: '1', span_id: spanId('d'), offset: -5e6, value: 3 };
+    const series = () => sqlAnswer([{ series: '1', unit: '{item}', service: 'catalog' }]);
+    const { search } = open('?view=numbers', { numbers: () => sqlAnswer([exemplar]), series });
+    const cells = within(await screen.findByRole('table')).getAllByRole('cell');
+    expect(cells.map(({ textContent }) => textContent)).toEqual([
+      'cart⟨U+202E⟩',
+      '3 item',
+      ' catalog',
+      '-5 ms',
+      'no name',
+    ]);
+    await userEvent.click(screen.getByRole('button', { name: 'no name' }));
+    await waitFor(() => expect(search()).toEqual({ span: spanId('d') }));
+    expect(await shown()).toHaveLength(4);
+  });
+
+  it('is zoomed by the edges of the minimap, and back by a key', async () => {
+    const { search } = open();
+    await shown();
+    screen.getByRole('slider', { name: 'End of the shown time' }).focus();
+    await userEvent.keyboard('{ArrowLeft}{ArrowRight}{ArrowLeft}{ArrowLeft}');
+    await waitFor(() => expect(search()).toEqual({ zoom: '0-8820000' }));
+    expect(screen.queryByRole('row', { selected: true })).toBeNull();
+    await userEvent.keyboard('0');
     await waitFor(() => expect(search()).toEqual({}));
   });
 
