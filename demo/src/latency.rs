@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The standard deviation of the logarithm: one in a hundred takes more than twice the median.
+/// The standard deviation of the logarithm: one in fifty takes more than twice the median.
 const SIGMA: f64 = 0.33;
 
 /// Waits for about `median` milliseconds.
@@ -22,9 +22,11 @@ fn normal() -> f64 {
     radius * (std::f64::consts::TAU * fastrand::f64()).cos()
 }
 
-/// The time to the next of events that come `rate` times a second, independently of each other.
-pub fn until_next(rate: f64) -> Duration {
-    Duration::from_secs_f64((-(1.0 - fastrand::f64()).ln() / rate).min(10.0))
+/// The time to the next of events that come `rate` times a second, independently of each other; `None` if none comes within
+/// `horizon`. It may be asked again then: such events do not remember how long ago the last one was.
+pub fn next_within(horizon: Duration, rate: f64) -> Option<Duration> {
+    let seconds = -(1.0 - fastrand::f64()).ln() / rate;
+    (seconds < horizon.as_secs_f64()).then(|| Duration::from_secs_f64(seconds))
 }
 
 #[cfg(test)]
@@ -41,7 +43,16 @@ mod tests {
 
     #[test]
     fn events_come_at_the_rate() {
-        let second: f64 = (0..4000).map(|_| until_next(100.0).as_secs_f64()).sum::<f64>() / 40.0;
-        assert!((0.9..1.1).contains(&second), "a hundred events took {second} s");
+        for rate in [100.0, 0.01] {
+            let (horizon, mut seconds, mut events) = (Duration::from_millis(100), 0.0, 0);
+            while events < 1000 {
+                let next = next_within(horizon, rate);
+                seconds += next.unwrap_or(horizon).as_secs_f64();
+                events += usize::from(next.is_some());
+            }
+            let measured = 1000.0 / seconds;
+            assert!((0.85..1.15).contains(&(measured / rate)), "{measured} a second instead of {rate}");
+        }
+        assert_eq!(next_within(Duration::from_secs(1), f64::MIN_POSITIVE), None);
     }
 }

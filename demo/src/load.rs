@@ -26,8 +26,8 @@ use crate::tenants;
 const SIDE_BY_SIDE: usize = 1024;
 /// How far behind its schedule the load may fall before it forgets what it missed.
 const CATCH_UP: Duration = Duration::from_millis(500);
-/// How often a paused load looks whether it may go on.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How often the load looks what its rate is now, and a paused one whether it may go on.
+const LOOK: Duration = Duration::from_millis(100);
 /// Orders of each tenant that customers ask about.
 const REMEMBERED: usize = 32;
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -86,16 +86,19 @@ impl Load {
         let mut due = Instant::now();
         loop {
             let Some(rate) = load.shop.faults.load_rate() else {
-                if stop.run_until_cancelled(sleep(PAUSE)).await.is_none() {
+                if stop.run_until_cancelled(sleep(LOOK)).await.is_none() {
                     break;
                 }
                 due = Instant::now();
                 continue;
             };
-            // Never longer than a pause at once: the rate may change meanwhile.
-            due = (due + latency::until_next(rate)).max(Instant::now() - CATCH_UP);
+            let gap = latency::next_within(LOOK, rate);
+            due = (due + gap.unwrap_or(LOOK)).max(Instant::now() - CATCH_UP);
             if stop.run_until_cancelled(sleep_until(due)).await.is_none() {
                 break;
+            }
+            if gap.is_none() {
+                continue;
             }
             match permits.clone().try_acquire_owned() {
                 Ok(permit) => {
