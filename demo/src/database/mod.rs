@@ -1,4 +1,4 @@
-//! The bookstore's database: a real one, SQLite or PostgreSQL. Every statement that is sent names its span in a comment.
+//! The bookstore's database: a real one, SQLite or PostgreSQL. Every statement of a request names its span in a comment.
 
 pub mod items;
 pub mod orders;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use sqlx::any::{AnyPoolOptions, AnyRow};
 use sqlx::{AnyPool, Executor as _};
+use tokio::time::timeout;
 use url::Url;
 
 pub use items::Item;
@@ -20,6 +21,8 @@ pub use schema::BOOKS;
 
 const MAX_CONNECTIONS: u32 = 10;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the end waits for statements that are not done.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Older orders are forgotten, so that a demo can run for days.
 const KEPT_ORDERS: i64 = 20_000;
 
@@ -38,7 +41,10 @@ impl Database {
         let database = match url.split_once(':') {
             Some(("sqlite", file)) => Self::sqlite(file.strip_prefix("//").unwrap_or(file)).await,
             Some(("postgres" | "postgresql", _)) => Self::postgres(url).await,
-            _ => bail!("--database {url}: a database is sqlite::memory:, sqlite:FILE or postgres://USER@HOST/NAME"),
+            _ => bail!(
+                "--database {}: a database is sqlite::memory:, sqlite:FILE or postgres://USER@HOST/NAME",
+                shown(url)
+            ),
         };
         let database = database.with_context(|| format!("the bookstore's database {} cannot be opened", shown(url)))?;
         schema::create(&database.pool, database.system).await.context("the bookstore's tables cannot be made")?;
@@ -77,21 +83,15 @@ impl Database {
 
     /// Forgets what is too old to be asked for.
     pub async fn forget_old_orders(&self) -> sqlx::Result<()> {
-        let old = "(SELECT max(seq) FROM bookstore.orders) - $1";
-        for table in ["order_items", "orders"] {
-            let by = match table {
-                "orders" => format!("DELETE FROM bookstore.orders WHERE seq < {old}"),
-                _ => format!(
-                    "DELETE FROM bookstore.order_items WHERE order_id IN (SELECT id FROM bookstore.orders WHERE seq < {old})"
-                ),
-            };
-            sqlx::query(sqlx::AssertSqlSafe(by)).bind(KEPT_ORDERS).execute(&self.pool).await?;
-        }
-        Ok(())
+        self.forget_orders(KEPT_ORDERS).await?;
+        self.forget_messages(KEPT_ORDERS).await
     }
 
+    /// Waits for the statements under way, but not for a server that does not answer.
     pub async fn close(&self) {
-        self.pool.close().await;
+        if timeout(CLOSE_TIMEOUT, self.pool.close()).await.is_err() {
+            tracing::warn!("statements still running after {CLOSE_TIMEOUT:?} were cut off");
+        }
     }
 }
 
@@ -176,14 +176,40 @@ mod tests {
         assert_eq!(database.settle_order("paid", "ord-2", "paper-lantern").await.unwrap(), None);
         assert_eq!(database.settle_order("paid", "ord-2", "acme-books").await.unwrap(), Some(2500));
         assert_eq!(database.settle_order("failed", "ord-2", "acme-books").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn old_orders_are_forgotten_with_all_that_belongs_to_them() {
+        let database = Database::open("sqlite::memory:").await.unwrap();
         database.forget_old_orders().await.unwrap();
-        assert!(database.order(orders::select().with_comments(), "ord-2", "acme-books").await.unwrap().is_some());
+        for number in 0..10 {
+            let (new, row) = order(&format!("ord-{number}"));
+            database.insert_order(orders::insert(2).with_comments(), &new, &row).await.unwrap();
+        }
+        database.forget_orders(3).await.unwrap();
+        database.forget_messages(3).await.unwrap();
+        for (table, left) in [("orders", 3), ("order_items", 6), ("outbox", 3)] {
+            let count = format!("SELECT count(*) FROM bookstore.{table}");
+            let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(count)).fetch_one(&database.pool).await.unwrap();
+            assert_eq!(count, left, "{table}");
+        }
+        assert!(database.order(orders::select().with_comments(), "ord-6", "acme-books").await.unwrap().is_none());
+        assert!(database.order(orders::select().with_comments(), "ord-7", "acme-books").await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_hangs_does_not_keep_it_open() {
+        let database = Database::open("sqlite::memory:").await.unwrap();
+        let _never_given_back = database.pool.acquire().await.unwrap();
+        timeout(10 * CLOSE_TIMEOUT, database.close()).await.unwrap();
     }
 
     #[tokio::test]
     async fn other_databases_are_refused_and_passwords_are_not_shown() {
         let error = Database::open("mysql://host/db").await.err().unwrap();
         assert!(error.to_string().contains("mysql"), "{error}");
+        let error = Database::open("mysql://me:secret@host/db").await.err().unwrap();
+        assert!(!format!("{error:#}").contains("secret"), "{error}");
         assert_eq!(shown("postgres://me:secret@host/db"), "postgres://me:%E2%80%A6@host/db");
     }
 }

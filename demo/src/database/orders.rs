@@ -118,6 +118,20 @@ impl Database {
         }))
     }
 
+    /// Forgets all but the last orders. The bound is asked for once: orders that come meanwhile must not move it between
+    /// the lines and the orders they belong to.
+    pub async fn forget_orders(&self, kept: i64) -> sqlx::Result<()> {
+        let newest = "SELECT COALESCE(max(seq), 0) FROM bookstore.orders";
+        let newest: i64 = sqlx::query_scalar(newest).fetch_one(&self.pool).await?;
+        for delete in [
+            "DELETE FROM bookstore.order_items WHERE order_id IN (SELECT id FROM bookstore.orders WHERE seq <= $1)",
+            "DELETE FROM bookstore.orders WHERE seq <= $1",
+        ] {
+            sqlx::query(delete).bind(newest - kept).execute(&self.pool).await?;
+        }
+        Ok(())
+    }
+
     /// The total of an order that was pending and now is not; `None` for any other.
     pub async fn settle_order(&self, status: &str, id: &str, tenant: &str) -> sqlx::Result<Option<i64>> {
         sqlx::query_scalar(AssertSqlSafe(update().with_comments().concat()))

@@ -59,6 +59,13 @@ impl Database {
         let delete = "DELETE FROM bookstore.outbox WHERE id = $1";
         sqlx::query(delete).bind(id.to_owned()).execute(&self.pool).await.map(|_| ())
     }
+
+    /// Forgets all but the last messages, should the broker be away for that long.
+    pub async fn forget_messages(&self, kept: i64) -> sqlx::Result<()> {
+        let delete =
+            "DELETE FROM bookstore.outbox WHERE seq <= (SELECT COALESCE(max(seq), 0) FROM bookstore.outbox) - $1";
+        sqlx::query(delete).bind(kept).execute(&self.pool).await.map(|_| ())
+    }
 }
 
 #[cfg(test)]
