@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::batch::{self, Batch, Source};
 use super::otlp::{Accepted, Client, Request, SendError};
-use super::queue::{Counts, Item, Status};
+use super::queue::Item;
+use super::status::{Counts, Status};
 
 /// Items in one batch: some two megabytes.
 const MAX_BATCH: usize = 1024;

@@ -1,6 +1,7 @@
 //! OpenTelemetry for all pods: an SDK with its own resource for each, and one way out for all of them.
 
 mod batch;
+mod exception;
 mod exemplars;
 mod export;
 mod instruments;
@@ -10,6 +11,7 @@ mod pod;
 mod queue;
 mod reader;
 mod resource;
+mod status;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +22,9 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-pub use pod::{Exception, Pod};
-pub use queue::Status;
+pub use exception::Exception;
+pub use pod::Pod;
+pub use status::Status;
 
 use crate::options::Options;
 use crate::services::ServiceName;

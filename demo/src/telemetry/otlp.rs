@@ -14,6 +14,7 @@ use prost::Message;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use crate::options::Protocol;
 
@@ -64,7 +65,9 @@ impl Client {
                 Ok(Self::Grpc(channel.connect_lazy()))
             }
             Protocol::HttpProtobuf => {
-                let client = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT).build()?;
+                // As for gRPC: a proxy of the environment would not find a server of this machine.
+                let client = reqwest::Client::builder().no_proxy();
+                let client = client.connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT).build()?;
                 Ok(Self::Http { client, endpoint: endpoint.to_owned() })
             }
         }
@@ -105,17 +108,19 @@ async fn by_grpc(channel: Channel, request: &Request, tenant: Option<&'static st
 }
 
 fn from_status(status: Status) -> SendError {
-    let retryable = matches!(
-        status.code(),
+    let retryable = match status.code() {
         Code::Cancelled
-            | Code::DeadlineExceeded
-            | Code::ResourceExhausted
-            | Code::Aborted
-            | Code::OutOfRange
-            | Code::Unavailable
-            | Code::DataLoss
-            | Code::Unknown
-    );
+        | Code::DeadlineExceeded
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unavailable
+        | Code::DataLoss => true,
+        // Too large otherwise.
+        Code::ResourceExhausted => status.get_details_retry_info().is_some(),
+        // A connection that broke; a server that says so does not know better the next time.
+        Code::Unknown => status.source().is_some(),
+        _ => false,
+    };
     // "transport error" says nothing; its cause does.
     let message = match status.source() {
         Some(source) => innermost(source),
@@ -161,9 +166,8 @@ async fn by_http(
                 | StatusCode::GATEWAY_TIMEOUT
         );
         // The body is a google.rpc.Status: its message is field 2, and people can read it among the bytes.
-        let said = String::from_utf8_lossy(&body).replace(|c: char| c.is_control() || c == '\u{fffd}', " ");
-        let message = format!("{status} {}", said.trim());
-        return Err(SendError { message: message.trim_end().chars().take(300).collect(), retryable });
+        let message = format!("{status} {}", String::from_utf8_lossy(&body));
+        return Err(SendError { message, retryable });
     }
     let accepted = match request {
         Request::Traces(_) => ExportTraceServiceResponse::decode(body.as_slice()).map(traces_accepted),
@@ -198,4 +202,30 @@ fn metrics_accepted(answer: ExportMetricsServiceResponse) -> Accepted {
 
 fn accepted(rejected: i64, message: String) -> Accepted {
     Accepted { rejected: u64::try_from(rejected).unwrap_or(0), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    #[test]
+    fn grpc_codes_follow_the_specification() {
+        let expected = [
+            Code::Cancelled,
+            Code::DeadlineExceeded,
+            Code::Aborted,
+            Code::OutOfRange,
+            Code::Unavailable,
+            Code::DataLoss,
+        ];
+        for code in (0..=16).map(Code::from) {
+            assert_eq!(from_status(Status::new(code, "x")).retryable, expected.contains(&code), "{code:?}");
+        }
+        let details = ErrorDetails::with_retry_info(Some(Duration::from_secs(1)));
+        assert!(from_status(Status::with_error_details(Code::ResourceExhausted, "full", details)).retryable);
+        let broken = Status::from_error("connection reset".into());
+        assert!(broken.code() == Code::Unknown && from_status(broken).retryable);
+    }
 }

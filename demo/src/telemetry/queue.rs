@@ -2,15 +2,15 @@
 //! own this way; batches are made once for all.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use opentelemetry::{Context, InstrumentationScope};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
-use parking_lot::Mutex;
 use tokio::sync::mpsc;
+
+use super::status::Status;
 
 /// How many spans or records may wait for the next batch; beyond it they are lost, and counted.
 pub const CAPACITY: usize = 16_384;
@@ -20,47 +20,6 @@ pub const CAPACITY: usize = 16_384;
 pub enum Item {
     Span(SpanData),
     Record(SdkLogRecord, InstrumentationScope),
-}
-
-/// How exporting goes; shared with the progress line.
-#[derive(Debug, Default)]
-pub struct Status {
-    pub spans: Counts,
-    pub records: Counts,
-    pub points: Counts,
-    problem: Mutex<Option<String>>,
-}
-
-#[derive(Debug, Default)]
-pub struct Counts {
-    pub sent: AtomicU64,
-    /// Refused, or given up.
-    pub lost: AtomicU64,
-}
-
-impl Status {
-    pub fn set_problem(&self, problem: Option<String>) {
-        *self.problem.lock() = problem;
-    }
-
-    /// Why nothing can be exported at the moment.
-    pub fn problem(&self) -> Option<String> {
-        self.problem.lock().clone()
-    }
-
-    pub fn lost(&self) -> u64 {
-        [&self.spans, &self.records, &self.points].iter().map(|counts| counts.lost.load(Ordering::Relaxed)).sum()
-    }
-}
-
-impl Counts {
-    pub fn add_sent(&self, count: u64) {
-        self.sent.fetch_add(count, Ordering::Relaxed);
-    }
-
-    pub fn add_lost(&self, count: u64) {
-        self.lost.fetch_add(count, Ordering::Relaxed);
-    }
 }
 
 /// Where the providers of one pod put their spans or records.
