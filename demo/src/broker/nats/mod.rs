@@ -47,7 +47,7 @@ impl Nats {
     pub async fn connect(url: &Url, stop: CancellationToken) -> anyhow::Result<Self> {
         let host = url.host_str().context("--broker: the URL has no host; write it as nats://HOST:PORT")?.to_owned();
         let port = url.port().unwrap_or(DEFAULT_PORT);
-        let greeting = protocol::connect(url.username(), url.password());
+        let greeting = protocol::connect(url);
         let dial = Dial { host: host.clone(), port, greeting };
         let connection = dial.dial().await.with_context(|| format!("no NATS server at {host}:{port}"))?;
         let (commands, queue) = mpsc::channel(CAPACITY);
@@ -177,6 +177,7 @@ async fn serve(
             command = commands.recv() => match command {
                 // It has waited too long; its publisher tries again.
                 Some(Command::Publish(_, done)) if done.is_closed() => {}
+                Some(Command::Publish(..)) if waiting.len() == CAPACITY => anyhow::bail!("it does not answer"),
                 Some(Command::Publish(bytes, done)) => {
                     writer.write_all(&bytes).await?;
                     writer.write_all(protocol::PING).await?;
@@ -210,5 +211,41 @@ struct ReadTask(tokio::task::JoinHandle<()>);
 impl Drop for ReadTask {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use futures::future::join_all;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Greets whoever comes, and then says no more.
+    async fn silent(listener: TcpListener, came: mpsc::Sender<TcpStream>) {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            stream.write_all(protocol::PONG).await.unwrap();
+            came.send(stream).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_acknowledges_nothing_is_left() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("nats://{}", listener.local_addr().unwrap())).unwrap();
+        let (came, mut comers) = mpsc::channel(8);
+        tokio::spawn(silent(listener, came));
+        let stop = CancellationToken::new();
+        let nats = Nats::connect(&url, stop.clone()).await.unwrap();
+        let message = Message { id: "1".into(), topic: "t".into(), headers: HashMap::new(), payload: "{}".into() };
+        let _first = comers.recv().await.unwrap();
+        let many = join_all((0..CAPACITY + 1).map(|_| nats.publish(&message)));
+        tokio::select! {
+            results = many => panic!("{} of them were not told", results.len()),
+            second = comers.recv() => assert!(second.is_some(), "it is called again"),
+        }
+        stop.cancel();
     }
 }

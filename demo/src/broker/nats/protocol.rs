@@ -4,8 +4,10 @@
 use std::collections::HashMap;
 
 use anyhow::{Context as _, bail};
+use percent_encoding::percent_decode_str;
 use serde_json::json;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
+use url::Url;
 
 use super::super::Message;
 
@@ -29,15 +31,16 @@ pub enum Frame {
     Other,
 }
 
-/// Who we are; user and password where the URL has them.
-pub fn connect(user: &str, password: Option<&str>) -> Vec<u8> {
+/// Who we are; user and password where the URL has them, in which they are percent-encoded.
+pub fn connect(url: &Url) -> Vec<u8> {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let mut options = json!({
         "verbose": false, "pedantic": false, "headers": true, "lang": "rust", "name": "trefoil-demo",
         "version": env!("CARGO_PKG_VERSION"), "protocol": 1, "tls_required": false,
     });
-    if !user.is_empty() {
-        options["user"] = json!(user);
-        options["pass"] = json!(password.unwrap_or_default());
+    if !url.username().is_empty() {
+        options["user"] = json!(decoded(url.username()));
+        options["pass"] = json!(decoded(url.password().unwrap_or_default()));
     }
     format!("CONNECT {options}\r\n").into_bytes()
 }
@@ -109,6 +112,15 @@ mod tests {
 
     async fn read(mut bytes: &[u8]) -> anyhow::Result<Frame> {
         read_frame(&mut bytes).await
+    }
+
+    #[test]
+    fn a_password_may_have_any_characters() {
+        let sent = connect(&Url::parse("nats://me%40home:p%2Fss%C3%BC@host").unwrap());
+        let options: serde_json::Value = serde_json::from_slice(&sent["CONNECT ".len()..]).unwrap();
+        assert_eq!((&options["user"], &options["pass"]), (&json!("me@home"), &json!("p/ssü")));
+        let nobody = String::from_utf8(connect(&Url::parse("nats://host").unwrap())).unwrap();
+        assert!(!nobody.contains("user"), "{nobody}");
     }
 
     #[tokio::test]
