@@ -7,6 +7,7 @@ use http::StatusCode;
 use http::request::Parts;
 use opentelemetry::context::FutureExt as _;
 use opentelemetry::logs::Severity;
+use opentelemetry::propagation::Injector;
 use opentelemetry::{Context, KeyValue};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,11 +16,11 @@ use crate::broker::Broker;
 use crate::database::Database;
 use crate::faults::Faults;
 use crate::http::Failure;
-use crate::latency;
 use crate::scenario::Scenario;
-use crate::services::orders::Payments;
+use crate::services::{ServiceName, orders::Payments};
 use crate::telemetry::{Pod, Telemetry};
 use crate::tenants::Tenant;
+use crate::{latency, propagation};
 
 /// The platform.
 pub struct Shop {
@@ -35,6 +36,16 @@ pub struct Shop {
     /// Work that goes on after its request has been answered.
     pub background: TaskTracker,
     pub stop: CancellationToken,
+}
+
+impl Shop {
+    /// Hands a context on to what `from` calls; without its trace, if that is a service that drops it.
+    pub fn inject(&self, from: ServiceName, context: &Context, carrier: &mut dyn Injector) {
+        match self.faults.drops_traceparent(from) {
+            true => propagation::inject_baggage(context, carrier),
+            false => propagation::inject(context, carrier),
+        }
+    }
 }
 
 /// One service at work for one tenant. Handlers take it as an argument; the server's middleware puts it there.

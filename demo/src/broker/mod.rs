@@ -6,6 +6,7 @@ mod nats;
 use std::collections::HashMap;
 
 use anyhow::bail;
+use opentelemetry::KeyValue;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -51,20 +52,24 @@ impl Broker {
         }
     }
 
-    /// As in `messaging.system`.
-    pub fn system(&self) -> &'static str {
-        match self {
+    /// What spans and measurements of an operation with a topic have in common. `kind` is its `messaging.operation.type`.
+    pub fn attributes(&self, topic: &str, operation: &'static str, kind: &'static str) -> Vec<KeyValue> {
+        let system = match self {
             Self::Memory(_) => "in_process",
             Self::Nats(_) => "nats",
+        };
+        let mut attributes = vec![
+            KeyValue::new("messaging.system", system),
+            KeyValue::new("messaging.destination.name", topic.to_owned()),
+            KeyValue::new("messaging.operation.name", operation),
+            KeyValue::new("messaging.operation.type", kind),
+        ];
+        if let Self::Nats(nats) = self {
+            let (host, port) = nats.server();
+            attributes.push(KeyValue::new("server.address", host.to_owned()));
+            attributes.push(KeyValue::new("server.port", port));
         }
-    }
-
-    /// Host and port, where it is a server.
-    pub fn server(&self) -> Option<(&str, i64)> {
-        match self {
-            Self::Memory(_) => None,
-            Self::Nats(nats) => Some(nats.server()),
-        }
+        attributes
     }
 
     /// Returns once the broker has the message.

@@ -14,7 +14,7 @@ use url::Url;
 use super::failure::Failure;
 use crate::services::ServiceName;
 use crate::shop::Job;
-use crate::{propagation, telemetry::Exception};
+use crate::telemetry::Exception;
 
 /// Longer than an order may wait for its payment.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -69,10 +69,7 @@ impl Job {
     ) -> Result<Answer, Failure> {
         let context = Context::current();
         let mut request = reqwest::Request::new(method.clone(), url(to, path)?);
-        match self.shop.faults.drops_traceparent(self.pod.service) {
-            true => propagation::inject_baggage(&context, &mut HeaderInjector(request.headers_mut())),
-            false => propagation::inject(&context, &mut HeaderInjector(request.headers_mut())),
-        }
+        self.shop.inject(self.pod.service, &context, &mut HeaderInjector(request.headers_mut()));
         if let Some(body) = body {
             request
                 .headers_mut()
@@ -81,16 +78,21 @@ impl Job {
         }
         let begin = Instant::now();
         let answer = self.exchange(to, request).await;
-        let outcome = match &answer {
-            Ok(answer) => KeyValue::new("http.response.status_code", i64::from(answer.status.as_u16())),
-            Err(_) => KeyValue::new("error.type", "reqwest::Error"),
-        };
-        let attributes = [
+        let mut attributes = vec![
             KeyValue::new("http.request.method", method.to_string()),
             KeyValue::new("server.address", to.as_str()),
             KeyValue::new("server.port", 80),
-            outcome,
         ];
+        match &answer {
+            Ok(Answer { status, .. }) => {
+                attributes.push(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
+                // Unlike for a server, 4xx is an error for a client.
+                if status.is_client_error() || status.is_server_error() {
+                    attributes.push(KeyValue::new("error.type", status.as_u16().to_string()));
+                }
+            }
+            Err(_) => attributes.push(KeyValue::new("error.type", "reqwest::Error")),
+        }
         self.pod.instruments.http_client.record(begin.elapsed(), &attributes, &context);
         answer
     }

@@ -8,10 +8,11 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use http::StatusCode;
+use http::uri::Authority;
 use opentelemetry::context::FutureExt as _;
 use opentelemetry::logs::Severity;
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt as _};
-use opentelemetry::{Context, KeyValue, StringValue};
+use opentelemetry::{Context, KeyValue};
 use opentelemetry_http::HeaderExtractor;
 use serde_json::json;
 
@@ -22,6 +23,8 @@ use crate::telemetry::Pod;
 use crate::{propagation, tenants};
 
 const MAX_BODY: usize = 64 * 1024;
+/// What the semantic conventions call a method that they do not know.
+const OTHER: &str = "_OTHER";
 
 /// Adds instrumentation, limits and a health check to the routes of a service.
 pub fn instrumented(routes: Router<Arc<Shop>>, service: ServiceName, shop: Arc<Shop>) -> Router {
@@ -50,9 +53,8 @@ async fn instrument(
     let parent = tenants::put(parent, tenant);
     let pod = shop.telemetry.pod(service, tenant).clone();
     let begin = Instant::now();
-    let _active = pod.instruments.work();
-
     let seen = Seen::of(&request);
+    let _active = pod.instruments.request(seen.method);
     let span = pod.span(seen.name(), SpanKind::Server).with_attributes(seen.attributes(&request));
     let context = pod.start(span, &parent);
     request.extensions_mut().insert(Job { shop: shop.clone(), pod: pod.clone() });
@@ -86,7 +88,7 @@ fn conclude(pod: &Pod, context: &Context, seen: &Seen, response: &Response, begi
 
     let duration = begin.elapsed();
     let mut attributes = vec![
-        KeyValue::new("http.request.method", seen.method.clone()),
+        KeyValue::new("http.request.method", seen.method),
         KeyValue::new("http.response.status_code", i64::from(status.as_u16())),
         KeyValue::new("url.scheme", "http"),
     ];
@@ -99,7 +101,7 @@ fn conclude(pod: &Pod, context: &Context, seen: &Seen, response: &Response, begi
     pod.instruments.http_server.record(duration, &attributes, context);
 
     let milliseconds = duration.as_secs_f64() * 1000.0;
-    let mut message = format!("{} {} responded {} in {milliseconds:.1} ms", seen.method, seen.path, status.as_u16());
+    let mut message = format!("{} {} responded {} in {milliseconds:.1} ms", seen.asked, seen.path, status.as_u16());
     if let Some(failure) = failure {
         message = format!("{message}: {}", failure.message);
     }
@@ -117,7 +119,10 @@ fn conclude(pod: &Pod, context: &Context, seen: &Seen, response: &Response, begi
 
 /// What was asked.
 struct Seen {
-    method: StringValue,
+    /// The method, or `_OTHER` in place of one that the semantic conventions do not know.
+    method: &'static str,
+    /// The method as it was sent.
+    asked: http::Method,
     path: String,
     /// The template that the path matches.
     route: Option<String>,
@@ -126,33 +131,39 @@ struct Seen {
 impl Seen {
     fn of(request: &Request) -> Self {
         Self {
-            method: method(request.method()).into(),
+            method: method(request.method()),
+            asked: request.method().clone(),
             path: request.uri().path().to_owned(),
             route: request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()),
         }
     }
 
     fn name(&self) -> String {
+        let method = if self.method == OTHER { "HTTP" } else { self.method };
         match &self.route {
-            Some(route) => format!("{} {route}", self.method),
-            None => self.method.to_string(),
+            Some(route) => format!("{method} {route}"),
+            None => method.to_owned(),
         }
     }
 
     fn attributes(&self, request: &Request) -> Vec<KeyValue> {
         let mut attributes = vec![
-            KeyValue::new("http.request.method", self.method.clone()),
+            KeyValue::new("http.request.method", self.method),
             KeyValue::new("url.path", self.path.clone()),
             KeyValue::new("url.scheme", "http"),
-            KeyValue::new("network.protocol.version", "1.1"),
         ];
+        if self.method == OTHER {
+            attributes.push(KeyValue::new("http.request.method_original", self.asked.to_string()));
+        }
+        attributes.extend(version(request).map(|version| KeyValue::new("network.protocol.version", version)));
         attributes.extend(self.route.clone().map(|route| KeyValue::new("http.route", route)));
         attributes.extend(request.uri().query().map(|query| KeyValue::new("url.query", query.to_owned())));
         let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-        if let Some(host) = header(http::header::HOST) {
-            let (address, port) = host.rsplit_once(':').unwrap_or((host, "80"));
-            attributes.push(KeyValue::new("server.address", address.to_owned()));
-            attributes.extend(port.parse::<i64>().ok().map(|port| KeyValue::new("server.port", port)));
+        let host = header(http::header::HOST).and_then(|host| host.parse::<Authority>().ok());
+        // HTTP/2 has it in the URI.
+        if let Some(host) = host.as_ref().or(request.uri().authority()) {
+            attributes.push(KeyValue::new("server.address", host.host().to_owned()));
+            attributes.push(KeyValue::new("server.port", i64::from(host.port_u16().unwrap_or(80))));
         }
         attributes.extend(
             header(http::header::USER_AGENT).map(|agent| KeyValue::new("user_agent.original", agent.to_owned())),
@@ -161,8 +172,58 @@ impl Seen {
     }
 }
 
-/// The method, or what the semantic conventions say in place of an unknown one.
+fn version(request: &Request) -> Option<&'static str> {
+    match request.version() {
+        http::Version::HTTP_10 => Some("1.0"),
+        http::Version::HTTP_11 => Some("1.1"),
+        http::Version::HTTP_2 => Some("2"),
+        _ => None,
+    }
+}
+
 fn method(method: &http::Method) -> &'static str {
     const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
-    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or(OTHER)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    fn attribute(attributes: &[KeyValue], key: &str) -> Option<String> {
+        attributes.iter().find(|attribute| attribute.key.as_str() == key).map(|attribute| attribute.value.to_string())
+    }
+
+    #[test]
+    fn unknown_methods_are_named_by_the_conventions() {
+        let request =
+            Request::builder().method("BREW").uri("/pot").header("host", "[::1]").body(Body::empty()).unwrap();
+        let seen = Seen::of(&request);
+        assert_eq!((seen.name().as_str(), seen.method), ("HTTP", "_OTHER"));
+        let attributes = seen.attributes(&request);
+        for (key, value) in [
+            ("http.request.method", "_OTHER"),
+            ("http.request.method_original", "BREW"),
+            ("network.protocol.version", "1.1"),
+            ("server.address", "[::1]"),
+            ("server.port", "80"),
+        ] {
+            assert_eq!(attribute(&attributes, key).as_deref(), Some(value), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_host_of_http_2_is_in_the_uri() {
+        let request = Request::builder().uri("http://shop:81/x?y=1").version(http::Version::HTTP_2).body(Body::empty());
+        let request = request.unwrap();
+        let attributes = Seen::of(&request).attributes(&request);
+        for (key, value) in
+            [("network.protocol.version", "2"), ("server.address", "shop"), ("server.port", "81"), ("url.query", "y=1")]
+        {
+            assert_eq!(attribute(&attributes, key).as_deref(), Some(value), "{key}");
+        }
+        assert_eq!(attribute(&attributes, "http.request.method_original"), None);
+    }
 }

@@ -19,9 +19,9 @@ use uuid::Uuid;
 use crate::broker::ORDER_CREATED;
 use crate::database::{NewOrder, Order, OrderLine, OutboxRow, orders};
 use crate::http::{Body, Failure};
+use crate::latency;
 use crate::scenario::Scenario;
 use crate::shop::{Job, Shop};
-use crate::{latency, propagation};
 
 /// How long a customer waits to hear whether the payment went through.
 const PAYMENT_WAIT: Duration = Duration::from_secs(5);
@@ -133,10 +133,7 @@ async fn write(job: &Job, order: &NewOrder) -> Result<(), Failure> {
 
 fn outbox_row(job: &Job, order: &NewOrder) -> OutboxRow {
     let mut headers = HashMap::new();
-    match job.shop.faults.drops_traceparent(job.pod.service) {
-        true => propagation::inject_baggage(&Context::current(), &mut headers),
-        false => propagation::inject(&Context::current(), &mut headers),
-    }
+    job.shop.inject(job.pod.service, &Context::current(), &mut headers);
     let payload = json!({
         "order_id": order.id,
         "total_cents": order.total_cents,

@@ -103,20 +103,8 @@ async fn send(shop: &Arc<Shop>, pod: &Arc<Pod>, row: &OutboxRow) -> bool {
         headers: Default::default(),
         payload: row.payload.clone(),
     };
-    match shop.faults.drops_traceparent(pod.service) {
-        true => propagation::inject_baggage(&context, &mut message.headers),
-        false => propagation::inject(&context, &mut message.headers),
-    }
-    let mut attributes = vec![
-        KeyValue::new("messaging.system", shop.broker.system()),
-        KeyValue::new("messaging.destination.name", row.topic.clone()),
-        KeyValue::new("messaging.operation.name", "publish"),
-        KeyValue::new("messaging.operation.type", "send"),
-    ];
-    if let Some((host, port)) = shop.broker.server() {
-        attributes.push(KeyValue::new("server.address", host.to_owned()));
-        attributes.push(KeyValue::new("server.port", port));
-    }
+    shop.inject(pod.service, &context, &mut message.headers);
+    let mut attributes = shop.broker.attributes(&row.topic, "publish", "send");
     context.span().set_attributes(attributes.clone());
     context.span().set_attributes([
         KeyValue::new("messaging.message.id", message.id.clone()),
@@ -129,7 +117,9 @@ async fn send(shop: &Arc<Shop>, pod: &Arc<Pod>, row: &OutboxRow) -> bool {
 
     let result = with_retries(shop, &message).await;
     if result.is_err() {
-        attributes.push(KeyValue::new("error.type", "BrokerError"));
+        let error = KeyValue::new("error.type", "BrokerError");
+        context.span().set_attribute(error.clone());
+        attributes.push(error);
     }
     pod.instruments.messaging_send.record(begin.elapsed(), &attributes, &context);
     pod.instruments.sent_messages.add(1, &attributes);

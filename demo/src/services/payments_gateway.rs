@@ -59,13 +59,8 @@ async fn process(shop: Arc<Shop>, message: Message) {
         return;
     };
     let pod = shop.telemetry.pod(ServiceName::PaymentsGateway, tenant).clone();
-    let attributes = vec![
-        KeyValue::new("messaging.system", shop.broker.system()),
-        KeyValue::new("messaging.destination.name", message.topic.clone()),
-        KeyValue::new("messaging.operation.name", "process"),
-        KeyValue::new("messaging.operation.type", "process"),
-        KeyValue::new("messaging.consumer.group.name", GROUP),
-    ];
+    let mut attributes = shop.broker.attributes(&message.topic, "process", "process");
+    attributes.push(KeyValue::new("messaging.consumer.group.name", GROUP));
     let mut span =
         pod.span(format!("process {}", message.topic), SpanKind::Consumer).with_attributes(attributes.clone());
     let producer = parent.span().span_context().clone();
@@ -79,7 +74,6 @@ async fn process(shop: Arc<Shop>, message: Message) {
 
     let _current = context.clone().attach();
     let instruments = &job.pod.instruments;
-    let mut attributes = attributes;
     if let Err(exception) = outcome {
         attributes.push(KeyValue::new("error.type", exception.kind));
         context.span().set_attribute(KeyValue::new("error.type", exception.kind));
