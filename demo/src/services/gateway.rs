@@ -97,8 +97,10 @@ fn check(cart: &Cart) -> Result<(), Failure> {
 
 async fn list(job: Job, request: axum::extract::Request) -> Result<Json<Value>, Failure> {
     latency::spend(1.5).await;
-    let genre = request.uri().query().and_then(|query| query.strip_prefix("genre=")).unwrap_or("fiction");
-    let answer = job.call(ServiceName::Catalog, Method::GET, &["catalog", "genres", genre, "items"], None).await?;
+    let query = request.uri().query().unwrap_or_default();
+    let genre = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "genre");
+    let genre = genre.map_or("fiction".into(), |(_, genre)| genre);
+    let answer = job.call(ServiceName::Catalog, Method::GET, &["catalog", "genres", &genre, "items"], None).await?;
     Ok(Json(answer.json()?))
 }
 
