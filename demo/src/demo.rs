@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,12 +23,15 @@ use crate::shop::Shop;
 use crate::telemetry::Telemetry;
 use crate::{http, tenants};
 
-/// How long work that goes on after its request may take at the end.
+/// How long each step of the end may take: requests of others, work that goes on after its request, open connections.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// A bookstore that runs.
 pub struct Demo {
     shop: Arc<Shop>,
+    /// It closes before the services that its requests need.
+    entrance: JoinHandle<()>,
+    closing: CancellationToken,
     servers: JoinSet<()>,
     tally: Arc<Tally>,
     load: Load,
@@ -41,15 +44,17 @@ impl Demo {
     /// as the options say.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let faults = Faults::new(options.rate, options.faults()).map_err(anyhow::Error::msg)?;
-        let mut listeners = Vec::new();
-        for service in ServiceName::ALL {
-            listeners.push((service, bind(service, options.listen).await?));
+        let entrance = TcpListener::bind(options.listen).await.with_context(|| {
+            format!("the bookstore's gateway cannot listen at {} (move it with --listen)", options.listen)
+        })?;
+        let gateway = reachable(entrance.local_addr()?);
+        let (mut services, mut addresses) = (Vec::new(), HashMap::new());
+        for service in ServiceName::ALL.into_iter().filter(|service| *service != ServiceName::Gateway) {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+            let listener = listener.with_context(|| format!("no port for {service}"))?;
+            addresses.insert(service, listener.local_addr()?);
+            services.push((service, listener));
         }
-        let mut addresses = HashMap::new();
-        for (service, listener) in &listeners {
-            addresses.insert(*service, listener.local_addr()?);
-        }
-        let gateway = addresses[&ServiceName::Gateway];
         let stop = CancellationToken::new();
         let database = Database::open(&options.database).await?;
         let broker = Broker::open(options.broker.as_ref(), stop.clone()).await?;
@@ -68,22 +73,17 @@ impl Demo {
         });
 
         services::start_workers(&shop).await?;
-        let mut servers = JoinSet::new();
-        for (service, listener) in listeners {
-            let router = services::router(service, &shop);
-            let stopped = stop.clone().cancelled_owned();
-            servers.spawn(async move {
-                if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
-                    tracing::error!(%service, %error, "a service ended");
-                }
-            });
+        let (mut servers, closing) = (JoinSet::new(), CancellationToken::new());
+        for (service, listener) in services {
+            servers.spawn(serve(service, listener, &shop, stop.clone()));
         }
+        let entrance = tokio::spawn(serve(ServiceName::Gateway, entrance, &shop, closing.clone()));
         let tally = Arc::new(Tally::default());
-        let load = Load::new(shop.clone(), reachable(gateway), tally.clone())?;
-        Ok(Self { shop, servers, tally, load, gateway, options })
+        let load = Load::new(shop.clone(), gateway, tally.clone())?;
+        Ok(Self { shop, entrance, closing, servers, tally, load, gateway, options })
     }
 
-    /// Where the bookstore can be called.
+    /// Where the bookstore can be called from here.
     pub fn gateway(&self) -> SocketAddr {
         self.gateway
     }
@@ -91,7 +91,7 @@ impl Demo {
     /// Runs the load with a progress line until `stop` or the end of the options' duration, and then ends in order: no new
     /// requests, those under way answered, the telemetry of all of them sent.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { shop, mut servers, tally, load, options, .. } = self;
+        let Self { shop, mut entrance, closing, mut servers, tally, load, options, .. } = self;
         let progress = Progress { tally: &tally, status: &shop.telemetry.status, endpoint: options.endpoint() };
         let time_up = async {
             match options.duration {
@@ -111,6 +111,11 @@ impl Demo {
         if !load.is_finished() {
             let _ = load.await;
         }
+        closing.cancel();
+        if timeout(DRAIN, &mut entrance).await.is_err() {
+            tracing::warn!("requests still under way after {DRAIN:?} were cut off");
+            entrance.abort();
+        }
         shop.background.close();
         if timeout(DRAIN, shop.background.wait()).await.is_err() {
             tracing::warn!("what still went on after {DRAIN:?} was cut off");
@@ -126,16 +131,23 @@ impl Demo {
     }
 }
 
-async fn bind(service: ServiceName, gateway: SocketAddr) -> anyhow::Result<TcpListener> {
-    if service != ServiceName::Gateway {
-        return TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.with_context(|| format!("no port for {service}"));
+/// Serves until `stop`, and then answers what is under way.
+fn serve(
+    service: ServiceName,
+    listener: TcpListener,
+    shop: &Arc<Shop>,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + use<> {
+    let router = services::router(service, shop);
+    async move {
+        if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await {
+            tracing::error!(%service, %error, "a service ended");
+        }
     }
-    let listener = TcpListener::bind(gateway).await;
-    listener.with_context(|| format!("the bookstore's gateway cannot listen at {gateway} (move it with --listen)"))
 }
 
-/// Where a listener on all interfaces can be reached from here.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
+/// Where a listener can be reached from here, if it listens on all addresses.
+pub fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());
     }

@@ -20,5 +20,5 @@ mod shop;
 mod telemetry;
 mod tenants;
 
-pub use demo::Demo;
+pub use demo::{Demo, reachable};
 pub use options::{Options, Protocol};

@@ -1,11 +1,13 @@
 //! `trefoil demo`: the bookstore, against any OTLP endpoint or with a server in the same process.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 
 use anyhow::{Context, bail};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use trefoil_demo::{Demo, Options, Protocol};
+use tracing_subscriber::EnvFilter;
+use trefoil_demo::{Demo, Options, Protocol, reachable};
 
 use crate::cli::{DemoArgs, ServeArgs};
 use crate::control::Control;
@@ -17,9 +19,28 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     if args.serve {
         return with_server(args, control).await;
     }
+    log_warnings()?;
     let demo = Demo::start(args.options).await?;
     introduce(&demo);
     demo.run(control.stop).await;
+    Ok(())
+}
+
+/// Without a server's log, warnings go to standard error; on a terminal each takes the place of the progress line, which is
+/// then written anew below it.
+fn log_warnings() -> anyhow::Result<()> {
+    let level = std::env::var("TREFOIL_LOG").unwrap_or_else(|_| "warn".to_owned());
+    let filter = EnvFilter::try_new(&level).with_context(|| format!("TREFOIL_LOG={level:?} is not a log filter"))?;
+    let terminal = std::io::stderr().is_terminal();
+    let writer = move || {
+        let mut stderr = std::io::stderr().lock();
+        if terminal {
+            let _ = stderr.write_all(b"\r\x1b[2K");
+        }
+        stderr
+    };
+    let colour = terminal && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_ansi(colour).with_writer(writer).init();
     Ok(())
 }
 
@@ -89,13 +110,5 @@ fn towards(options: Options, ready: &Ready, main: SocketAddr) -> anyhow::Result<
 }
 
 fn introduce(demo: &Demo) {
-    eprintln!("The bookstore's gateway is at http://{}", reachable(demo.gateway()));
-}
-
-/// Where a listener can be reached from here, if it listens on all addresses.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(Ipv4Addr::LOCALHOST.into());
-    }
-    address
+    eprintln!("The bookstore's gateway is at http://{}", demo.gateway());
 }
