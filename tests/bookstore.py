@@ -1,5 +1,6 @@
 """Starting, using and ending `trefoil demo`, and the broker it may use."""
 
+import os
 import shutil
 import signal
 import socket
@@ -33,7 +34,7 @@ CHECKOUT = [
 class Demo:
     """One bookstore; what it says goes to `<directory>/demo.out` and `demo.err`. Without a load unless `arguments` ask for one."""
 
-    def __init__(self, directory, *arguments, wait=True):
+    def __init__(self, directory, *arguments, wait=True, environment=None):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.port,) = free_ports(1)
@@ -42,7 +43,7 @@ class Demo:
         with open(self.directory / "demo.out", "wb") as out, open(self.directory / "demo.err", "wb") as err:
             self.process = subprocess.Popen(
                 [binary("trefoil"), "demo", "--listen", f"127.0.0.1:{self.port}", *arguments],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                stdin=subprocess.DEVNULL, stdout=out, stderr=err, env={**os.environ, **(environment or {})},
             )
         if wait:
             wait_until(self.is_up, "the gateway answers", 60)

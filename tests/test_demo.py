@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -139,6 +140,9 @@ def test_a_forced_500_breaks_a_page(quiet, shared_server):
     assert exception["exception.stacktrace"].count("\n") > 8
     lines = logs_of(shared_server, "catalog", f"{1:032x}")
     assert "ERROR" in {severity for _, severity, _, _ in lines}
+    clients = """SELECT DISTINCT service_name FROM series WHERE metric_name = 'http.client.request.duration'
+                 AND attribute(attributes, 'error.type') = '500'"""
+    wait_until(lambda: set(shared_server.sql(clients)) == {("gateway",), ("storefront",)}, "the clients' errors", 30, 0.3)
 
 
 def test_a_checkout_survives_a_forced_500(quiet, shared_server):
@@ -174,6 +178,7 @@ def test_unknown_books_and_pages_are_404(quiet):
     assert quiet.get("/api/v2/orders/ord-000000000000").status_code == 404
     assert quiet.get("/nowhere").status_code == 404
     assert len(quiet.get("/api/v2/catalog/items?genre=computing").json()) == 4
+    assert len(quiet.get("/api/v2/catalog/items?page=1&genre=comput%69ng&x=y").json()) == 4
 
 
 def test_faults_by_http(quiet, shared_server):
@@ -224,6 +229,18 @@ def test_the_load_bursts_pauses_and_ends(server, demo):
     assert rate() == told, "everything that was done has been sent"
     statuses = Counter(row[0] for row in server.sql("SELECT status_code FROM spans WHERE kind = 2"))
     assert statuses[ERROR] > 0 and statuses[0] > statuses[ERROR]
+
+
+def test_the_end_waits_for_what_others_asked(server, demo):
+    one = demo("--endpoint", server.grpc, "--slow-service", "orders:1500ms:100%")
+    trace_id = f"{3:032x}"
+    with ThreadPoolExecutor() as customers:
+        answer = customers.submit(one.checkout, traceparent=f"00-{trace_id}-{4:016x}-01")
+        spans_of(server, trace_id, 2)
+        assert not answer.done()
+        assert one.stop() == 0
+        assert answer.result().json()["status"] == "paid", answer.result().text
+    assert server.count("spans", f"trace_id = '{trace_id}'") == 12
 
 
 def test_a_duration_ends_it(server, demo):
@@ -284,11 +301,16 @@ def test_messages_over_nats(tmp_path, server, demo):
         nats.kill()
         pending = one.checkout()
         assert pending.status_code == 202 and pending.json()["status"] == "pending", pending.text
+        assert "the connection to NATS broke" in one.said()
+        failed = "SELECT DISTINCT attribute(span_attributes, 'error.type') FROM spans WHERE kind = 4 AND status_code = 2"
+        wait_until(lambda: server.sql(failed) == [("BrokerError",)], "the publisher gives up for now", 60, 0.3)
         nats.start()
         path = f"/api/v2/orders/{pending.json()['order_id']}"
         wait_until(lambda: one.get(path).json()["status"] == "paid", "the order is paid", 60, 0.3)
-        systems = server.sql("SELECT DISTINCT attribute(span_attributes, 'messaging.system') FROM spans WHERE kind IN (4, 5)")
-        assert systems == [("nats",)]
+        brokers = server.sql("""SELECT DISTINCT attribute(span_attributes, 'messaging.system'),
+                                attribute(span_attributes, 'server.address'), attribute(span_attributes, 'server.port')
+                                FROM spans WHERE kind IN (4, 5)""")
+        assert brokers == [("nats", "127.0.0.1", str(nats.port))]
         assert one.stop() == 0
     finally:
         nats.close()
@@ -323,8 +345,12 @@ def test_with_a_server_of_its_own(tmp_path, demo):
     server = Server(tmp_path / "server")
     server.write_config()
     arguments = ["--serve", "--config", str(server.config_path), "--data-dir", str(server.data_dir), "--tenants", "2"]
-    first = demo("--rate", "15", *arguments)
-    assert (first.directory / "demo.out").read_text() == f"Trefoil is at {server.main}\n"
+    # Its own server is not behind a proxy.
+    proxy = {name: "http://127.0.0.1:1" for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY")} | {"NO_PROXY": "", "no_proxy": ""}
+    first = demo("--rate", "15", *arguments, environment=proxy)
+    printed = lambda: (first.directory / "demo.out").read_text()
+    wait_until(printed, "the address")
+    assert printed() == f"Trefoil is at {server.main}\n"
     assert str(server.data_dir / "trefoil.log") in first.said()
     trace_id = first.checkout().json()["trace_id"]
     assert_checkout(spans_of(server, trace_id, 12))
