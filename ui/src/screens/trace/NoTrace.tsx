@@ -1,6 +1,6 @@
 import { Button, Code, Stack, Text } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
 import { CopyButton } from '~/components/CopyButton';
+import { AnchorLink } from '~/components/links';
 import { Empty } from '~/components/states';
 
 /** The id is one, but the store has no span with it. */
@@ -19,7 +19,7 @@ export function NoTrace({ traceId, retry, isAsking }: { traceId: string; retry: 
         <Button size="xs" variant="default" onClick={retry} loading={isAsking}>
           Ask again
         </Button>
-        <Link to="/traces">Look for another trace</Link>
+        <AnchorLink to="/traces">Look for another trace</AnchorLink>
       </Stack>
     </Empty>
   );

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
-import { Link, useParams } from '@tanstack/react-router';
+import { useParams } from '@tanstack/react-router';
 import { ApiError } from '~/api/http';
+import { AnchorLink } from '~/components/links';
 import { Outside } from '~/components/Outside';
 import { PageHeader } from '~/components/PageHeader';
 import { Empty, Failure } from '~/components/states';
@@ -28,7 +29,8 @@ function BadId({ text }: { text: string }) {
         <p>
           <Outside text={text} limit={200} />
         </p>
-        A trace id has 1 to 32 hexadecimal digits, not all of them zero. <Link to="/traces">Look for a trace</Link>
+        A trace id has 1 to 32 hexadecimal digits, not all of them zero.{' '}
+        <AnchorLink to="/traces">Look for a trace</AnchorLink>
       </Empty>
     </>
   );

@@ -1,5 +1,5 @@
-import { Link } from '@tanstack/react-router';
 import { CopyButton } from '~/components/CopyButton';
+import { AnchorLink } from '~/components/links';
 import { Outside } from '~/components/Outside';
 import type { Span, SpanLink as SpanLinkData } from '~/data/span';
 import { parseTraceId } from '~/data/trace';
@@ -72,9 +72,9 @@ function Target({
   }
   return (
     <span className={classes.otherTrace}>
-      <Link to="/traces/$traceId" params={{ traceId: link.traceId }} search={{ span: link.spanId }}>
+      <AnchorLink to="/traces/$traceId" params={{ traceId: link.traceId }} search={{ span: link.spanId }}>
         Trace <code className={classes.code}>{link.traceId}</code>
-      </Link>
+      </AnchorLink>
       <CopyButton value={link.traceId} label="Copy trace id" size={20} />
     </span>
   );
