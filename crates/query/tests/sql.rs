@@ -66,7 +66,7 @@ impl Bench {
 
 /// Spread over the whole range in every file, so that only bloom filters can tell files apart.
 fn trace_id(hour: i64, number: u64) -> [u8; 16] {
-    let spread = u128::from(number) << 120 | u128::from(number) << 8 | hour as u128 + 1;
+    let spread = u128::from(number) << 120 | u128::from(number) << 8 | (hour as u128 + 1);
     spread.wrapping_mul(0x0101_0101_0101_0101_0101_0101_0101_0101).to_be_bytes()
 }
 
