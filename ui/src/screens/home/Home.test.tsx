@@ -1,23 +1,10 @@
-import { QueryClientProvider } from '@tanstack/react-query';
-import {
-  createMemoryHistory,
-  createRootRoute,
-  createRoute,
-  createRouter,
-  Outlet,
-  RouterProvider,
-} from '@tanstack/react-router';
 import { screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import * as v from 'valibot';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createQueryClient } from '~/app/queries';
-import { parseSearch, SharedSearch, stringifySearch } from '~/app/search';
 import { Home } from '~/screens/home/Home';
 import { HomeSearch } from '~/screens/home/search';
-import { renderInTheme } from '~/test/render';
+import { renderScreen } from '~/test/screen';
 import { serve, sqlAnswer } from '~/test/server';
-import { TimeProvider } from '~/time/TimeProvider';
 
 // A canvas is more than the test's browser has.
 vi.mock('~/charts/TimeSeries', () => ({ default: ({ label }: { label: string }) => <div>{label}</div> }));
@@ -66,35 +53,8 @@ function questionOf(path: string, sql: string): keyof typeof answers {
 function open(address: string, other: Partial<typeof answers> = {}) {
   const current = { ...answers, ...other };
   serve((path, sql) => current[questionOf(path, sql)]());
-  const root = createRootRoute({
-    validateSearch: (search) => v.parse(SharedSearch, search),
-    component: () => (
-      <TimeProvider>
-        <Outlet />
-      </TimeProvider>
-    ),
-  });
-  const home = createRoute({
-    getParentRoute: () => root,
-    path: '/',
-    validateSearch: (search) => v.parse(HomeSearch, search),
-    component: Home,
-  });
-  const elsewhere = ['/traces', '/traces/$traceId'].map((path) =>
-    createRoute({ getParentRoute: () => root, path, component: () => path }),
-  );
-  const history = createMemoryHistory({ initialEntries: [address] });
-  const router = createRouter({
-    routeTree: root.addChildren([home, ...elsewhere]),
-    history,
-    parseSearch,
-    stringifySearch,
-  });
-  renderInTheme(
-    <QueryClientProvider client={createQueryClient()}>
-      <RouterProvider router={router} />
-    </QueryClientProvider>,
-  );
+  const screen = { path: '/', search: HomeSearch, component: Home };
+  const { history } = renderScreen(screen, address, ['/traces', '/traces/$traceId']);
   return { address: () => history.location.href, current };
 }
 

@@ -1,24 +1,12 @@
-import { QueryClientProvider } from '@tanstack/react-query';
-import {
-  createMemoryHistory,
-  createRootRoute,
-  createRoute,
-  createRouter,
-  Outlet,
-  RouterProvider,
-} from '@tanstack/react-router';
 import { cleanup, fireEvent, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import * as v from 'valibot';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createQueryClient } from '~/app/queries';
-import { parseSearch, SharedSearch, stringifySearch } from '~/app/search';
+import { parseSearch } from '~/app/search';
 import { spanId, TRACE_ID } from '~/screens/trace/model/testTrace';
 import { TraceSearch } from '~/screens/trace/search';
 import { Trace } from '~/screens/trace/Trace';
-import { renderInTheme } from '~/test/render';
+import { renderScreen } from '~/test/screen';
 import { serve, sqlAnswer } from '~/test/server';
-import { TimeProvider } from '~/time/TimeProvider';
 
 beforeEach(() => {
   // Rows are drawn only where there is room for them, and the test's browser lays nothing out.
@@ -135,27 +123,10 @@ function open(search = '', other: Partial<typeof answers> = {}, id = TRACE_ID) {
     if (!sql.includes('FROM logs')) return current.spans();
     return sql.includes('strpos') ? current.lines() : current.logs();
   });
-  const root = createRootRoute({
-    validateSearch: (search) => v.parse(SharedSearch, search),
-    component: () => (
-      <TimeProvider>
-        <Outlet />
-      </TimeProvider>
-    ),
-  });
-  const trace = createRoute({
-    getParentRoute: () => root,
-    path: '/traces/$traceId',
-    validateSearch: (search) => v.parse(TraceSearch, search),
-    component: Trace,
-  });
-  const traces = createRoute({ getParentRoute: () => root, path: '/traces', component: () => 'list' });
-  const history = createMemoryHistory({ initialEntries: [`/traces/${id}${search}`] });
-  const router = createRouter({ routeTree: root.addChildren([trace, traces]), history, parseSearch, stringifySearch });
-  const view = renderInTheme(
-    <QueryClientProvider client={createQueryClient()}>
-      <RouterProvider router={router} />
-    </QueryClientProvider>,
+  const { router, history, ...view } = renderScreen(
+    { path: '/traces/$traceId', search: TraceSearch, component: Trace },
+    `/traces/${id}${search}`,
+    ['/traces'],
   );
   const refresh = () => router.navigate({ to: '.', search: (search: object) => ({ ...search, from: 'now-2h' }) });
   return { ...view, fetched, current, refresh, search: () => parseSearch(history.location.search) };
