@@ -14,7 +14,8 @@ use trefoil_model::{Table, Tenant};
 use crate::{Engine, Limits, QueryError};
 
 impl Engine {
-    /// Every span of the trace that `tenant` has, grouped by resource and scope; empty when there is none.
+    /// Every span of the trace that `tenant` has, grouped by resource and scope, in the order of their start; empty when
+    /// there is none.
     ///
     /// `starts` narrows the search to spans that start within it (Unix nanoseconds), which spares files.
     pub async fn trace(
@@ -47,7 +48,9 @@ impl Engine {
     }
 
     async fn read_trace(&self, tenant: &Tenant, wanted: Expr, limits: Limits) -> Result<TracesData, QueryError> {
-        let batches = self.spans(tenant, wanted, limits).await?.collect().await?;
+        // Files and memory are read side by side; without an order each answer would have another one.
+        let by_start = [Table::Spans.time_column(), "span_id"].map(|column| col(column).sort(true, false));
+        let batches = self.spans(tenant, wanted, limits).await?.sort(by_start.to_vec())?.collect().await?;
         let found: usize = batches.iter().map(|batch| batch.num_rows()).sum();
         if found > limits.max_rows {
             return Err(too_many_spans(limits));
