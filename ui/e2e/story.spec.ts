@@ -102,6 +102,7 @@ test('the first data turns the empty screen green and leads to the services', as
     .first()
     .click();
   await expect(page.getByRole('table').getByText('gateway').first()).toBeVisible();
+  await expect(page.getByRole('img', { name: /^Spans per second/ })).toBeVisible();
 });
 
 test('a hole in the propagation shows as a trace of its own', async ({ page, server }) => {

@@ -30,7 +30,9 @@ function BadId({ text }: { text: string }) {
           <Outside text={text} limit={200} />
         </p>
         A trace id has 1 to 32 hexadecimal digits, not all of them zero.{' '}
-        <AnchorLink to="/traces">Look for a trace</AnchorLink>
+        <AnchorLink to="/traces" underline="always">
+          Look for a trace
+        </AnchorLink>
       </Empty>
     </>
   );
