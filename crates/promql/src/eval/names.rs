@@ -1,0 +1,1 @@
+//! Metric names: which values lose them, and when.

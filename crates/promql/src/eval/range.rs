@@ -1,0 +1,1 @@
+//! Range vectors: windows over samples, and the functions that look at them.

@@ -1,0 +1,1 @@
+//! Subqueries: an expression on a grid of its own, read as samples.
