@@ -63,6 +63,36 @@ impl Points {
         Self { floats, present, histograms: None }
     }
 
+    /// Floats, and which steps have one. Both as long as the grid asks for; bits beyond it are not set.
+    pub fn masked(floats: Vec<f64>, present: Vec<u64>) -> Self {
+        Self { floats, present, histograms: None }
+    }
+
+    /// As long as the grid; what stands at steps without a float means nothing.
+    pub fn floats(&self) -> &[f64] {
+        &self.floats
+    }
+
+    /// A bit a step: there is a value, float or histogram.
+    pub fn present(&self) -> &[u64] {
+        &self.present
+    }
+
+    /// Takes the values away from all steps whose bit is not set.
+    pub fn retain(&mut self, steps: &[u64]) {
+        for (word, kept) in self.present.iter_mut().zip(steps) {
+            *word &= kept;
+        }
+        let present = &self.present;
+        if let Some(histograms) = &mut self.histograms {
+            for (step, histogram) in histograms.iter_mut().enumerate() {
+                if present[step / 64] >> (step % 64) & 1 == 0 {
+                    *histogram = None;
+                }
+            }
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.floats.len()
     }
@@ -174,5 +204,7 @@ mod tests {
         assert_eq!(points.iter().filter_map(|(_, point)| point.float()).next(), Some(2.0));
         assert_eq!(Points::dense(vec![1.0; 64]).count(), 64);
         assert_eq!(Points::dense(vec![1.0; 65]).count(), 65);
+        points.retain(&[0, 1, u64::MAX]);
+        assert_eq!(points.iter().map(|(step, _)| step).collect::<Vec<_>>(), [64, 129]);
     }
 }
