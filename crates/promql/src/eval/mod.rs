@@ -4,22 +4,29 @@
 
 mod aggregate;
 mod binary;
+mod budget;
+mod durations;
+mod engine;
 mod functions;
+mod invariant;
 mod names;
 mod range;
 mod selector;
 mod subquery;
+
+pub use engine::{Answer, Engine, QueryFailure, QueryLimits, QueryStats};
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::annotations::Annotations;
-use crate::ast::{BinaryOp, Duration, DurationExpr, Expr};
+use crate::ast::{Expr, ValueType};
 use crate::error::{EvalError, Position};
 use crate::source::SeriesSource;
 use crate::steps::Steps;
 use crate::value::Value;
+use durations::Durations;
 
 /// What holds for all queries; names and defaults are Prometheus'.
 #[derive(Debug, Clone)]
@@ -65,8 +72,13 @@ pub(crate) struct Evaluator<'q> {
 /// What a query and its subqueries have in common.
 pub(crate) struct Shared<'q> {
     pub annotations: RefCell<Annotations>,
-    /// Samples loaded so far; the limit is of all that is held at once, so it is given back where values go.
+    /// Samples held now: the limit is of all that is held at once, so they are given back where values go.
     pub samples: Cell<usize>,
+    pub peak_samples: Cell<usize>,
+    /// Samples that selectors have looked at, those of a range once for each step.
+    pub total_samples: Cell<u64>,
+    /// What `step()` and `range()` are.
+    pub durations: Durations,
     pub deadline: Option<Instant>,
     pub canceled: Option<&'q AtomicBool>,
 }
@@ -74,6 +86,19 @@ pub(crate) struct Shared<'q> {
 impl<'q> Evaluator<'q> {
     pub fn eval(&self, expr: &Expr) -> Result<Value, EvalError> {
         self.check_running()?;
+        if self.steps.count() == 0 {
+            return Ok(nothing(expr));
+        }
+        if self.steps.count() > 1 && invariant::is_worth_evaluating_once(expr) {
+            return self.once(expr);
+        }
+        let before = self.shared.samples.get();
+        let value = self.eval_node(expr)?;
+        self.settle(before, budget::size_of_value(&value))?;
+        Ok(value)
+    }
+
+    fn eval_node(&self, expr: &Expr) -> Result<Value, EvalError> {
         match expr {
             Expr::Number(number) => Ok(Value::Scalar(vec![number.value; self.steps.count()])),
             Expr::String(string) => Ok(Value::String(string.value.as_str().into())),
@@ -107,47 +132,13 @@ impl<'q> Evaluator<'q> {
     pub fn info(&self, message: impl Into<String>, position: Position) {
         self.shared.annotations.borrow_mut().info(message, position);
     }
+}
 
-    /// Milliseconds.
-    pub fn duration(&self, duration: &Duration) -> Result<i64, EvalError> {
-        match duration {
-            Duration::Millis(millis) => Ok(*millis),
-            Duration::Computed(expr) => {
-                let seconds = self.seconds(expr)?;
-                let millis = seconds * 1000.0;
-                if !millis.is_finite() || millis.abs() > 9.2e15 {
-                    return Err(EvalError::Execution(format!("duration out of range: {seconds}")));
-                }
-                Ok(millis.round() as i64)
-            }
-        }
-    }
-
-    fn seconds(&self, expr: &DurationExpr) -> Result<f64, EvalError> {
-        Ok(match expr {
-            DurationExpr::Number(number) => number.value,
-            DurationExpr::Step if self.query.start == self.query.end => 0.0,
-            DurationExpr::Step => self.query.interval as f64 / 1000.0,
-            DurationExpr::Range => (self.query.end - self.query.start) as f64 / 1000.0,
-            DurationExpr::Min(a, b) => self.seconds(a)?.min(self.seconds(b)?),
-            DurationExpr::Max(a, b) => self.seconds(a)?.max(self.seconds(b)?),
-            DurationExpr::Sign(BinaryOp::Sub, expr) => -self.seconds(expr)?,
-            DurationExpr::Sign(_, expr) => self.seconds(expr)?,
-            DurationExpr::Paren(expr) => self.seconds(expr)?,
-            DurationExpr::Binary(op, a, b, _) => {
-                let (a, b) = (self.seconds(a)?, self.seconds(b)?);
-                match op {
-                    BinaryOp::Add => a + b,
-                    BinaryOp::Sub => a - b,
-                    BinaryOp::Mul => a * b,
-                    BinaryOp::Div if b == 0.0 => return Err(EvalError::Execution("division by zero".to_owned())),
-                    BinaryOp::Div => a / b,
-                    BinaryOp::Mod if b == 0.0 => return Err(EvalError::Execution("modulo by zero".to_owned())),
-                    BinaryOp::Mod => a % b,
-                    BinaryOp::Pow => a.powf(b),
-                    _ => return Err(EvalError::Execution(format!("{} is no operator for durations", op.symbol()))),
-                }
-            }
-        })
+/// The value of an expression where there are no steps.
+fn nothing(expr: &Expr) -> Value {
+    match expr.value_type() {
+        ValueType::Scalar => Value::Scalar(Vec::new()),
+        ValueType::String => Value::String("".into()),
+        ValueType::Vector | ValueType::Matrix => Value::Vector(Vec::new()),
     }
 }
