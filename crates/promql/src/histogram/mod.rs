@@ -3,6 +3,35 @@
 //! Source: Prometheus' native histogram specification. A histogram of an exponential schema s has bucket i covering
 //! (base^(i-1), base^i] with base = 2^(2^-s), the negative ones mirrored, and a zero bucket of [-threshold, threshold].
 
+mod add;
+mod bounds;
+mod cells;
+mod compact;
+mod custom;
+mod equal;
+mod iterate;
+mod kahan;
+mod notation;
+mod number;
+mod parse;
+mod reset;
+mod scale;
+mod schema;
+mod size;
+mod trim;
+mod validate;
+mod zero;
+
+pub use add::{AddNotes, Incompatible};
+pub use bounds::{
+    MAX_EXPONENTIAL_SCHEMA, MIN_EXPONENTIAL_SCHEMA, bucket_bound, exponential_bound, is_exponential_schema,
+};
+pub use equal::almost_equal;
+pub use iterate::Bucket;
+pub use kahan::{Kahan, kahan_inc};
+pub use parse::{NotationError, ParsedHistogram};
+pub use validate::InvalidHistogram;
+
 /// The schema of histograms whose buckets end at `custom_values`.
 pub const CUSTOM_BUCKETS_SCHEMA: i32 = -53;
 
