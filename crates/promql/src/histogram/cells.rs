@@ -122,7 +122,8 @@ pub(super) fn merge<T: Copy>(
     loop {
         let cell = match (a.peek().copied(), b.peek().copied()) {
             (Some((index, left)), Some((other, right))) if index == other => {
-                (a.next(), b.next());
+                a.next();
+                b.next();
                 (index, combine(left, right))
             }
             (Some(left), Some(right)) if left.0 < right.0 => {

@@ -17,7 +17,8 @@ pub(super) fn common_bounds(a: &[f64], b: &[f64]) -> Vec<f64> {
     while let (Some(left), Some(right)) = (a.peek(), b.peek()) {
         if left == right {
             common.push(**left);
-            (a.next(), b.next());
+            a.next();
+            b.next();
         } else if left < right {
             a.next();
         } else {

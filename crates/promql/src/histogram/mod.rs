@@ -6,30 +6,39 @@
 mod add;
 mod bounds;
 mod cells;
+mod classic;
 mod compact;
 mod custom;
 mod equal;
+mod fraction;
 mod iterate;
 mod kahan;
 mod notation;
 mod number;
 mod parse;
+mod quantile;
 mod reset;
 mod scale;
 mod schema;
 mod size;
+mod stats;
 mod trim;
 mod validate;
 mod zero;
+
+#[cfg(test)]
+mod tests;
 
 pub use add::{AddNotes, Incompatible};
 pub use bounds::{
     MAX_EXPONENTIAL_SCHEMA, MIN_EXPONENTIAL_SCHEMA, bucket_bound, exponential_bound, is_exponential_schema,
 };
+pub use classic::{BucketQuantile, bucket_fraction, bucket_quantile};
 pub use equal::almost_equal;
 pub use iterate::Bucket;
 pub use kahan::{Kahan, kahan_inc};
 pub use parse::{NotationError, ParsedHistogram};
+pub use quantile::NanObservations;
 pub use validate::InvalidHistogram;
 
 /// The schema of histograms whose buckets end at `custom_values`.

@@ -11,15 +11,13 @@ fn any_lower(now: impl Iterator<Item = Cell<f64>>, before: impl Iterator<Item = 
     let mut now = now.peekable();
     for (index, count) in before {
         while now.next_if(|(other, _)| *other < index).is_some() {}
-        match now.peek() {
-            Some((other, left)) if *other == index => {
-                if *left < count {
-                    return true;
-                }
-            }
-            // The bucket is not there any more, which only matters if it held anything.
-            _ if count != 0.0 => return true,
-            _ => {}
+        // A bucket that is not there any more only matters if it held anything.
+        let lower = match now.peek() {
+            Some((other, left)) if *other == index => *left < count,
+            _ => count != 0.0,
+        };
+        if lower {
+            return true;
         }
     }
     false

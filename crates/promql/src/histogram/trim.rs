@@ -59,37 +59,31 @@ fn above_in_infinite(bucket: &Bucket, limit: f64) -> Kept {
     Kept { count: 0.0, value: finite_or_zero(bucket.upper) }
 }
 
-fn count_below(bucket: &Bucket, limit: f64, linear: bool) -> f64 {
-    bucket.count * bucket.fraction_below(limit, linear)
-}
-
-/// `None`: nothing of the bucket is kept.
+/// `None`: nothing of the bucket is kept, as nothing is for a limit that is no number.
 fn keep_below(bucket: &Bucket, limit: f64, positive: bool, linear: bool) -> Option<Kept> {
     if bucket.upper <= limit {
         return Some(Kept { count: bucket.count, value: middle(bucket.lower, bucket.upper, positive, linear) });
     }
-    if bucket.lower >= limit {
-        return None;
-    }
-    if bucket.lower == f64::NEG_INFINITY || bucket.upper == f64::INFINITY {
-        return Some(below_in_infinite(bucket, limit));
-    }
-    let count = count_below(bucket, limit, linear);
-    Some(Kept { count, value: middle(bucket.lower, limit, positive, linear) })
+    (bucket.lower < limit).then(|| {
+        if bucket.lower == f64::NEG_INFINITY || bucket.upper == f64::INFINITY {
+            return below_in_infinite(bucket, limit);
+        }
+        let count = bucket.count * bucket.fraction_below(limit, linear);
+        Kept { count, value: middle(bucket.lower, limit, positive, linear) }
+    })
 }
 
 fn keep_above(bucket: &Bucket, limit: f64, positive: bool, linear: bool) -> Option<Kept> {
     if bucket.lower >= limit {
         return Some(Kept { count: bucket.count, value: middle(bucket.lower, bucket.upper, positive, linear) });
     }
-    if bucket.upper <= limit {
-        return None;
-    }
-    if bucket.lower == f64::NEG_INFINITY || bucket.upper == f64::INFINITY {
-        return Some(above_in_infinite(bucket, limit));
-    }
-    let count = bucket.count - count_below(bucket, limit, linear);
-    Some(Kept { count, value: middle(limit, bucket.upper, positive, linear) })
+    (bucket.upper > limit).then(|| {
+        if bucket.lower == f64::NEG_INFINITY || bucket.upper == f64::INFINITY {
+            return above_in_infinite(bucket, limit);
+        }
+        let count = bucket.count - bucket.count * bucket.fraction_below(limit, linear);
+        Kept { count, value: middle(limit, bucket.upper, positive, linear) }
+    })
 }
 
 fn keep_zero_below(zero: &Bucket, limit: f64) -> Kept {
@@ -130,8 +124,8 @@ impl Totals {
             self.count += kept.count;
             self.sum += kept.value * kept.count;
         }
-        // Nothing kept of a bucket is trimmed, whatever that bucket counted (it may be no number).
-        self.trimmed |= kept.is_none() || count != before;
+        // By bits: what is no number is kept, too.
+        self.trimmed |= count.to_bits() != before.to_bits();
         count
     }
 }
