@@ -45,7 +45,8 @@ pub struct StringLiteral {
 
 #[derive(Debug, Clone)]
 pub struct VectorSelector {
-    /// The metric name before the braces, or inside them without a label (`{"my.metric"}`). It is among the matchers, too.
+    /// The metric name before the braces. It is among the matchers, too. A name inside the braces (`{"my.metric"}`) is
+    /// there only.
     pub name: Option<String>,
     /// Prometheus' order: those in braces as written, that of the name last.
     pub matchers: Vec<Matcher>,

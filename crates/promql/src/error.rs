@@ -23,12 +23,20 @@ impl Position {
 
 /// The text is no query. `Display` is what Prometheus answers: `1:5: parse error: …`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{line}:{column}: parse error: {message}")]
+#[error("{}: parse error: {message}", place(*.line, *.column))]
 pub struct ParseError {
+    /// From 1; 0 where the query is empty and so has no places.
     pub line: usize,
     pub column: usize,
     pub position: Position,
     pub message: String,
+}
+
+fn place(line: usize, column: usize) -> String {
+    match line {
+        0 => "unknown position".to_owned(),
+        line => format!("{line}:{column}"),
+    }
 }
 
 /// The query is one, but cannot be evaluated.

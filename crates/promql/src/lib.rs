@@ -18,6 +18,8 @@ pub mod matcher;
 pub mod number;
 pub mod parser;
 pub mod points;
+pub mod print;
+pub mod quote;
 pub mod source;
 pub mod steps;
 pub mod value;
