@@ -36,6 +36,7 @@ impl Evaluator<'_> {
         match name {
             "clamp" | "clamp_max" | "clamp_min" => self.clamp(call),
             "round" => self.round(call),
+            "timestamp" => self.timestamps(call),
             "vector" => self.constant_vector(call),
             "scalar" => self.only_float(call),
             "pi" | "time" | "start" | "end" | "step" | "range" | "min_of" | "max_of" => self.scalar_function(call),

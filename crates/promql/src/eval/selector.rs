@@ -55,7 +55,7 @@ impl Evaluator<'_> {
     }
 
     /// Hands over which sample counts at which step.
-    fn newest_samples(
+    pub(super) fn newest_samples(
         &self,
         selector: &VectorSelector,
         take: impl Fn(&mut Points, usize, &Samples, usize),

@@ -47,4 +47,10 @@ impl Evaluator<'_> {
         };
         Ok(Value::Scalar((0..self.steps.count()).map(only).collect()))
     }
+
+    /// Of a selector the times of samples are asked elsewhere; a value that was computed is of the time of its step.
+    pub(super) fn timestamps(&self, call: &Call) -> Result<Value, EvalError> {
+        let times: Vec<f64> = self.steps.iter().map(|time| time as f64 / 1000.0).collect();
+        self.map(call, 0, |points| Points::masked(times.clone(), points.present().to_vec()))
+    }
 }
