@@ -1,12 +1,13 @@
 //! What Prometheus' store makes of the counter reset hints of histograms.
 //!
-//! It stores one hint for a chunk, not one for each histogram: the first histogram of a chunk comes back as a reset only if
-//! the chunk was begun because of one, and all others as no reset. What expectations say about hints (and which warnings
-//! there are about them) depends on this, so the tests' store does the same. Facts: `tsdb/chunkenc/float_histogram.go`.
+//! It stores no hints other than that of gauges: what comes back is "no reset" for a histogram that continues a chunk, and
+//! "unknown" for the first one of a chunk. A chunk is never continued across a reset. What expectations say about hints (and
+//! which warnings there are about them) depends on this, so the tests' store does the same. Facts:
+//! `tsdb/chunkenc/float_histogram.go` and https://github.com/prometheus/prometheus/pull/15343.
 
 use std::collections::BTreeMap;
 
-use trefoil_promql::histogram::{CUSTOM_BUCKETS_SCHEMA, CounterResetHint, FloatHistogram, Span};
+use trefoil_promql::histogram::{CounterResetHint, FloatHistogram, Span};
 use trefoil_promql::source::is_stale_nan;
 
 /// The chunk that the next sample of a series would be appended to.
@@ -32,33 +33,25 @@ impl Chunk {
             return CounterResetHint::Gauge;
         }
         let hint = match &*self {
-            Chunk::Gauge => CounterResetHint::Unknown,
-            _ if histogram.counter_reset_hint == CounterResetHint::CounterReset => CounterResetHint::CounterReset,
-            Chunk::Other => CounterResetHint::Unknown,
-            Chunk::Counter(last) => continued(last, histogram),
+            Chunk::Counter(last) if continues(last, histogram) => CounterResetHint::NotCounterReset,
+            Chunk::Counter(_) | Chunk::Gauge | Chunk::Other => CounterResetHint::Unknown,
         };
         *self = Chunk::Counter(Box::new(histogram.clone()));
         hint
     }
 }
 
-/// The hint of a histogram of a counter that comes after another.
-fn continued(last: &FloatHistogram, next: &FloatHistogram) -> CounterResetHint {
-    let is_custom = next.schema == CUSTOM_BUCKETS_SCHEMA;
-    if is_stale_nan(last.sum) {
-        return CounterResetHint::Unknown;
-    }
-    if next.count < last.count {
-        return CounterResetHint::CounterReset;
-    }
-    if next.schema != last.schema || next.zero_threshold != last.zero_threshold {
-        return CounterResetHint::Unknown;
-    }
-    let is_reset = (is_custom && next.custom_values != last.custom_values)
-        || next.zero_count < last.zero_count
-        || shrinks(&last.positive_spans, &last.positive_buckets, &next.positive_spans, &next.positive_buckets)
-        || shrinks(&last.negative_spans, &last.negative_buckets, &next.negative_spans, &next.negative_buckets);
-    if is_reset { CounterResetHint::CounterReset } else { CounterResetHint::NotCounterReset }
+/// Whether a histogram of a counter fits into the chunk of the one before it: same layout, and nothing was reset.
+fn continues(last: &FloatHistogram, next: &FloatHistogram) -> bool {
+    next.counter_reset_hint != CounterResetHint::CounterReset
+        && !is_stale_nan(last.sum)
+        && next.count >= last.count
+        && next.schema == last.schema
+        && next.zero_threshold == last.zero_threshold
+        && next.custom_values == last.custom_values
+        && next.zero_count >= last.zero_count
+        && !shrinks(&last.positive_spans, &last.positive_buckets, &next.positive_spans, &next.positive_buckets)
+        && !shrinks(&last.negative_spans, &last.negative_buckets, &next.negative_spans, &next.negative_buckets)
 }
 
 /// Whether a bucket has less than before.

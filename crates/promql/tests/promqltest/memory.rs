@@ -140,21 +140,24 @@ mod tests {
     #[test]
     fn counter_reset_hints_are_those_of_the_store() {
         use CounterResetHint::*;
-        let text = "load 1s\n h {{count:2 sum:1}} {{count:3 sum:1}} {{count:1 sum:1}} {{count:1 sum:1}} stale {{count:5 sum:1}} \
-                    {{schema:1 count:5 sum:1}} {{count:9 counter_reset_hint:reset}} {{count:9 counter_reset_hint:gauge}} \
-                    {{count:9 counter_reset_hint:gauge}} {{count:9 counter_reset_hint:not_reset}}";
+        let text = "load 1s\n h {{count:2 sum:1}} {{count:3 sum:1}} {{count:1 sum:1}} {{count:1 sum:1}} stale \
+                    {{count:5 sum:1}} {{schema:1 count:5 sum:1}} {{count:9 counter_reset_hint:reset}} \
+                    {{count:9 counter_reset_hint:gauge}} {{count:9 counter_reset_hint:not_reset}} {{count:9 buckets:[1 0 1]}} \
+                    {{count:9 buckets:[1 1 1]}} {{count:9 buckets:[1 1]}}";
         let samples = &select(&loaded(text), "h", 0, 99_000)[0].samples;
         let hints = (0..samples.len()).filter_map(|index| Some(samples.histogram(index)?.counter_reset_hint));
         let expected = [
             Unknown,
             NotCounterReset,
-            CounterReset,
+            Unknown,
             NotCounterReset,
             Unknown,
             Unknown,
-            CounterReset,
+            Unknown,
             Gauge,
-            Gauge,
+            Unknown,
+            NotCounterReset,
+            NotCounterReset,
             Unknown,
         ];
         assert_eq!(hints.collect::<Vec<_>>(), expected);
