@@ -23,31 +23,32 @@ pub struct AddNotes {
     pub nhcb_bounds_reconciled: bool,
 }
 
-/// Adds `sign` times the other buckets, those inside the zero bucket aside.
+/// Where and how other buckets are added: their schema, by how many levels it is higher, and the zero bucket, which counts
+/// those inside it already.
+#[derive(Clone, Copy)]
+struct Scale {
+    other_schema: i32,
+    levels: u32,
+    threshold: f64,
+}
+
+/// Adds `sign` times the other buckets.
 fn add_side(
     (spans, counts): (&mut Vec<Span>, &mut Vec<f64>),
     (other_spans, other_counts): (&[Span], &[f64]),
-    (schema, threshold, levels): (i32, f64, u32),
+    scale: Scale,
     sign: f64,
 ) {
-    if other_counts.is_empty() {
-        return;
-    }
-    let begins_outside = other_spans.first().is_some_and(|span| exponential_bound(span.offset, schema) > threshold);
-    if levels == 0 && begins_outside && spans == other_spans && counts.len() == other_counts.len() {
+    let Some(first) = other_spans.first() else { return };
+    let begins_outside = exponential_bound(first.offset, scale.other_schema) > scale.threshold;
+    if scale.levels == 0 && begins_outside && spans == other_spans && counts.len() == other_counts.len() {
         for (count, other) in counts.iter_mut().zip(other_counts) {
             *count += sign * other;
         }
         return;
     }
-    let coarse;
-    let (other_spans, other_counts) = if levels == 0 {
-        (other_spans, other_counts)
-    } else {
-        coarse = to_spans(coarsen(cells(other_spans, other_counts), levels, |a, b| a + b));
-        (&coarse.0[..], &coarse.1[..])
-    };
-    let other = beyond(cells(other_spans, other_counts), schema, threshold).map(|(index, count)| (index, sign * count));
+    let other = beyond(cells(other_spans, other_counts), scale.other_schema, scale.threshold);
+    let other = coarsen(other, scale.levels, |a, b| a + b).into_iter().map(|(index, count)| (index, sign * count));
     (*spans, *counts) = to_spans(merge(cells(spans, counts), other, |a, b| a + b));
 }
 
@@ -74,12 +75,12 @@ fn kahan_spans(cells: Vec<Cell<Kahan>>) -> (Vec<Span>, Vec<f64>, Vec<f64>) {
 fn kahan_add_side(
     (spans, counts, lost): (&mut Vec<Span>, &mut Vec<f64>, &mut Vec<f64>),
     (other_spans, other_counts): (&[Span], &[f64]),
-    (schema, threshold, levels): (i32, f64, u32),
+    scale: Scale,
 ) {
     lost.resize(counts.len(), 0.0);
-    let other = coarsen(exact(cells(other_spans, other_counts)), levels, kahan_sum);
-    let other = beyond(other.into_iter(), schema, threshold);
-    let merged = merge(compensated(cells(spans, counts), lost), other, kahan_sum);
+    let other = beyond(exact(cells(other_spans, other_counts)), scale.other_schema, scale.threshold);
+    let other = coarsen(other, scale.levels, kahan_sum);
+    let merged = merge(compensated(cells(spans, counts), lost), other.into_iter(), kahan_sum);
     (*spans, *counts, *lost) = kahan_spans(merged);
 }
 
@@ -107,6 +108,13 @@ impl FloatHistogram {
         collision
     }
 
+    /// For adding `other`, whose schema is no lower.
+    fn scale(&self, other: &Self) -> Scale {
+        // Custom buckets have no zero bucket, and nothing can be inside it.
+        let threshold = if self.uses_custom_buckets() { f64::NEG_INFINITY } else { self.zero_threshold };
+        Scale { other_schema: other.schema, levels: other.schema.abs_diff(self.schema), threshold }
+    }
+
     fn add_signed(&mut self, other: &Self, sign: f64) -> Result<AddNotes, Incompatible> {
         self.check_compatible(other)?;
         let mut notes = AddNotes { counter_reset_collision: self.reconcile_hints(other), ..AddNotes::default() };
@@ -119,7 +127,7 @@ impl FloatHistogram {
         let other_zero_count = self.reconcile_zero_buckets(other, None).sum;
         self.zero_count += sign * other_zero_count;
         self.reduce_resolution(other.schema);
-        let scale = (self.schema, self.zero_threshold, other.schema.abs_diff(self.schema));
+        let scale = self.scale(other);
         let positive = (&mut self.positive_spans, &mut self.positive_buckets);
         add_side(positive, (&other.positive_spans, &other.positive_buckets), scale, sign);
         let negative = (&mut self.negative_spans, &mut self.negative_buckets);
@@ -130,7 +138,7 @@ impl FloatHistogram {
     /// Whether bounds had to be reconciled.
     fn add_custom(&mut self, other: &Self, sign: f64) -> bool {
         if same_bounds(&self.custom_values, &other.custom_values) {
-            let scale = (self.schema, f64::NEG_INFINITY, 0);
+            let scale = self.scale(other);
             let positive = (&mut self.positive_spans, &mut self.positive_buckets);
             add_side(positive, (&other.positive_spans, &other.positive_buckets), scale, sign);
             return false;
@@ -219,7 +227,7 @@ impl FloatHistogram {
             kahan_coarsen(&mut self.negative_spans, &mut self.negative_buckets, negative, levels);
             self.schema = other.schema;
         }
-        let scale = (self.schema, self.zero_threshold, other.schema.abs_diff(self.schema));
+        let scale = self.scale(other);
         let positive = (&mut self.positive_spans, &mut self.positive_buckets, &mut lost.positive_buckets);
         kahan_add_side(positive, (&other.positive_spans, &other.positive_buckets), scale);
         let negative = (&mut self.negative_spans, &mut self.negative_buckets, &mut lost.negative_buckets);
@@ -228,7 +236,7 @@ impl FloatHistogram {
 
     fn kahan_add_custom(&mut self, other: &Self, lost: &mut Self) -> bool {
         if same_bounds(&self.custom_values, &other.custom_values) {
-            let scale = (self.schema, f64::NEG_INFINITY, 0);
+            let scale = self.scale(other);
             let positive = (&mut self.positive_spans, &mut self.positive_buckets, &mut lost.positive_buckets);
             kahan_add_side(positive, (&other.positive_spans, &other.positive_buckets), scale);
             return false;
@@ -242,5 +250,165 @@ impl FloatHistogram {
         lost.custom_values.clone_from(&bounds);
         self.custom_values = bounds;
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> FloatHistogram {
+        FloatHistogram::parse(text).unwrap().histogram
+    }
+
+    #[test]
+    fn histograms_add_up() {
+        for (a, b, sum, reconciled) in [
+            ("{{}}", "{{}}", "{{}}", false),
+            (
+                "{{count:1 sum:1 buckets:[1]}}",
+                "{{count:2 sum:3 offset:1 buckets:[2]}}",
+                "{{count:3 sum:4 buckets:[1 2]}}",
+                false,
+            ),
+            (
+                "{{offset:-3 buckets:[1 2 0 0 4] n_buckets:[1]}}",
+                "{{offset:-2 buckets:[1 1 1] n_offset:5 n_buckets:[1]}}",
+                "{{offset:-3 buckets:[1 3 1 1 4] n_buckets:[1 0 0 0 0 1]}}",
+                false,
+            ),
+            // Resolution.
+            ("{{schema:1 buckets:[1 2 3 4]}}", "{{buckets:[0 1]}}", "{{buckets:[1 6 4]}}", false),
+            (
+                "{{buckets:[0 1]}}",
+                "{{schema:1 n_buckets:[1 2 3 4]}}",
+                "{{offset:1 buckets:[1] n_buckets:[1 5 4]}}",
+                false,
+            ),
+            // Zero buckets.
+            (
+                "{{z_bucket:1 z_bucket_w:0.1 offset:-2 buckets:[1 2 4]}}",
+                "{{z_bucket:2 z_bucket_w:0.3}}",
+                "{{z_bucket:6 z_bucket_w:0.5 buckets:[4]}}",
+                false,
+            ),
+            (
+                "{{z_bucket:2 z_bucket_w:0.3}}",
+                "{{z_bucket:1 z_bucket_w:0.1 offset:-2 buckets:[1 2 4] n_offset:-2 n_buckets:[1]}}",
+                "{{z_bucket:7 z_bucket_w:0.5 buckets:[4]}}",
+                false,
+            ),
+            // Custom buckets.
+            (
+                "{{schema:-53 custom_values:[5 10] buckets:[1 2 3]}}",
+                "{{schema:-53 custom_values:[5 10] offset:2 buckets:[4]}}",
+                "{{schema:-53 custom_values:[5 10] buckets:[1 2 7]}}",
+                false,
+            ),
+            (
+                "{{schema:-53 count:6 custom_values:[5 10 15] buckets:[1 2 3]}}",
+                "{{schema:-53 count:6 custom_values:[10 20] buckets:[1 2 3]}}",
+                "{{schema:-53 count:12 custom_values:[10] buckets:[4 8]}}",
+                true,
+            ),
+            (
+                "{{schema:-53 custom_values:[5] buckets:[1 2]}}",
+                "{{schema:-53 buckets:[4]}}",
+                "{{schema:-53 buckets:[7]}}",
+                true,
+            ),
+        ] {
+            let (mut result, notes) = parse(a).add(&parse(b)).unwrap();
+            assert_eq!(result.compact(0).to_string(), parse(sum).to_string(), "{a} + {b}");
+            assert_eq!(notes, AddNotes { counter_reset_collision: false, nhcb_bounds_reconciled: reconciled });
+            let mut compensation = None;
+            let mut kahan = parse(a);
+            assert_eq!(kahan.kahan_add_assign(&parse(b), &mut compensation), Ok(notes));
+            kahan.add_assign(&compensation.unwrap()).unwrap();
+            assert_eq!(kahan.compact(0).to_string(), parse(sum).to_string(), "{a} + {b}, compensated");
+        }
+    }
+
+    #[test]
+    fn histograms_subtract() {
+        for (a, b, difference) in [
+            (
+                "{{count:3 sum:4 z_bucket:2 buckets:[1 2]}}",
+                "{{count:1 sum:1 z_bucket:1 offset:1 buckets:[1]}}",
+                "{{count:2 sum:3 z_bucket:1 buckets:[1 1]}}",
+            ),
+            ("{{n_buckets:[1]}}", "{{schema:1 buckets:[1 2 3]}}", "{{buckets:[-1 -5] n_buckets:[1]}}"),
+            (
+                "{{schema:-53 custom_values:[5 10] buckets:[1 2 3]}}",
+                "{{schema:-53 custom_values:[10 15] buckets:[1 1 1]}}",
+                "{{schema:-53 custom_values:[10] buckets:[2 1]}}",
+            ),
+        ] {
+            let mut result = parse(a).sub(&parse(b)).unwrap().0;
+            assert_eq!(result.compact(0).to_string(), parse(difference).to_string(), "{a} - {b}");
+        }
+    }
+
+    #[test]
+    fn exponential_and_custom_buckets_are_incompatible() {
+        let (exponential, custom) = (parse("{{buckets:[1]}}"), parse("{{schema:-53 custom_values:[1] buckets:[1]}}"));
+        assert_eq!(exponential.add(&custom), Err(Incompatible));
+        assert_eq!(custom.sub(&exponential), Err(Incompatible));
+        assert_eq!(exponential.clone().kahan_add_assign(&custom, &mut None), Err(Incompatible));
+    }
+
+    #[test]
+    fn hints_are_reconciled() {
+        for (a, b, result, collision) in [
+            ("unknown", "unknown", "unknown", false),
+            ("reset", "reset", "reset", false),
+            ("not_reset", "not_reset", "not_reset", false),
+            ("gauge", "gauge", "gauge", false),
+            ("gauge", "reset", "gauge", false),
+            ("gauge", "unknown", "gauge", false),
+            ("unknown", "reset", "unknown", false),
+            ("unknown", "not_reset", "unknown", false),
+            ("reset", "not_reset", "unknown", true),
+        ] {
+            let hint = |hint: &str| parse(&format!("{{{{counter_reset_hint:{hint}}}}}"));
+            for (a, b) in [(hint(a), hint(b)), (hint(b), hint(a))] {
+                for (sum, notes) in [a.add(&b).unwrap(), a.sub(&b).unwrap()] {
+                    assert_eq!(sum.counter_reset_hint, hint(result).counter_reset_hint, "{a} and {b}");
+                    assert_eq!(notes.counter_reset_collision, collision, "{a} and {b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sums_of_many_lose_nothing_to_rounding() {
+        for (first, second, expected) in [
+            (
+                "{{count:N sum:N z_bucket:N z_bucket_w:0.001 buckets:[N] n_buckets:[0 N]}}",
+                "{{count:N sum:N z_bucket:N z_bucket_w:0.001 buckets:[N] n_buckets:[0 N]}}",
+                "{{count:2 sum:2 z_bucket:2 z_bucket_w:0.001 buckets:[2] n_offset:1 n_buckets:[2]}}",
+            ),
+            (
+                "{{schema:1 buckets:[N N] n_buckets:[N]}}",
+                "{{buckets:[N N] n_buckets:[N]}}",
+                "{{buckets:[2 2] n_buckets:[2]}}",
+            ),
+            ("{{buckets:[N]}}", "{{schema:1 buckets:[N]}}", "{{buckets:[2]}}"),
+            ("{{z_bucket_w:0.1 buckets:[N]}}", "{{z_bucket_w:0.75 z_bucket:N}}", "{{z_bucket:2 z_bucket_w:1}}"),
+            (
+                "{{schema:-53 custom_values:[5 10] buckets:[0 N]}}",
+                "{{schema:-53 custom_values:[10 20] buckets:[N]}}",
+                "{{schema:-53 custom_values:[10] buckets:[2]}}",
+            ),
+        ] {
+            let number = |text: &str, number: &str| parse(&text.replace('N', number));
+            let mut sum = number(first, "1");
+            let mut compensation = None;
+            for (text, value) in [(first, "1e100"), (second, "1"), (second, "-1e100")] {
+                sum.kahan_add_assign(&number(text, value), &mut compensation).unwrap();
+            }
+            sum.add_assign(&compensation.unwrap()).unwrap();
+            assert_eq!(sum.compact(0).to_string(), expected);
+        }
     }
 }

@@ -137,3 +137,81 @@ fn rank_of(value: f64, buckets: &[(f64, f64)]) -> Option<f64> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HIGH: f64 = f64::INFINITY;
+    const LOW: f64 = f64::NEG_INFINITY;
+    const NAN: f64 = f64::NAN;
+
+    fn same(a: f64, b: f64) -> bool {
+        almost_equal(a, b, 1e-12)
+    }
+
+    #[test]
+    fn quantiles_are_interpolated() {
+        for (buckets, q, expected) in [
+            (&[][..], 0.5, NAN),
+            (&[(HIGH, 5.0)], 0.5, NAN),
+            (&[(1.0, 5.0)], 0.5, NAN),
+            (&[(1.0, 0.0), (HIGH, 0.0)], 0.5, NAN),
+            (&[(1.0, 5.0), (HIGH, 5.0)], NAN, NAN),
+            (&[(1.0, 5.0), (HIGH, 5.0)], -0.1, LOW),
+            (&[(1.0, 5.0), (HIGH, 5.0)], 1.1, HIGH),
+            (&[(2.0, 20.0), (1.0, 10.0), (HIGH, 20.0)], 0.0, 0.0),
+            (&[(2.0, 20.0), (1.0, 10.0), (HIGH, 20.0)], 0.25, 0.5),
+            (&[(2.0, 20.0), (1.0, 10.0), (HIGH, 20.0)], 0.75, 1.5),
+            (&[(2.0, 20.0), (1.0, 10.0), (HIGH, 20.0)], 1.0, 2.0),
+            (&[(1.0, 10.0), (HIGH, 20.0)], 0.9, 1.0),
+            (&[(-1.0, 10.0), (HIGH, 10.0)], 0.5, -1.0),
+            (&[(-2.0, 10.0), (-1.0, 20.0), (HIGH, 20.0)], 0.75, -1.5),
+            (&[(1.0, 5.0), (1.0, 5.0), (HIGH, 10.0)], 0.5, 0.5),
+        ] {
+            let done = bucket_quantile(q, &mut buckets.to_vec());
+            assert!(same(done.value, expected), "{q} of {buckets:?}: {}", done.value);
+            assert!(!done.forced_monotonic && !done.fixed_precision);
+        }
+    }
+
+    #[test]
+    fn counts_are_made_monotonic() {
+        let buckets = [(1.0, 10.0), (2.0, 8.0), (3.0, 12.0), (4.0, 11.5), (5.0, 12.0 - 1e-12), (HIGH, 12.0)];
+        let mut fixed = buckets.to_vec();
+        let done = bucket_quantile(1.0, &mut fixed);
+        let expected = BucketQuantile {
+            value: 3.0,
+            forced_monotonic: true,
+            fixed_precision: true,
+            min_bucket: 2.0,
+            max_bucket: 4.0,
+            max_diff: 2.0,
+        };
+        assert_eq!(done, expected);
+        assert_eq!(fixed.iter().map(|bucket| bucket.1).collect::<Vec<_>>(), [10.0, 10.0, 12.0, 12.0, 12.0, 12.0]);
+    }
+
+    #[test]
+    fn fractions_are_interpolated() {
+        let plain = [(2.0, 20.0), (1.0, 10.0), (HIGH, 40.0)];
+        let negative = [(-1.0, 10.0), (HIGH, 20.0)];
+        for (buckets, lower, upper, expected) in [
+            (&[][..], LOW, HIGH, NAN),
+            (&[(1.0, 5.0)], LOW, HIGH, NAN),
+            (&[(1.0, 0.0), (HIGH, 0.0)], LOW, HIGH, NAN),
+            (&plain, LOW, HIGH, 1.0),
+            (&plain, NAN, HIGH, NAN),
+            (&plain, 1.0, 1.0, 0.0),
+            (&plain, 0.0, 1.0, 0.25),
+            (&plain, 0.5, 1.5, 0.25),
+            (&plain, 1.5, HIGH, 0.625),
+            (&plain, 0.0, 3.0, 0.5),
+            (&negative, LOW, -2.0, 0.5),
+            (&negative, -1.0, HIGH, 0.5),
+        ] {
+            let fraction = bucket_fraction(lower, upper, &mut buckets.to_vec());
+            assert!(same(fraction, expected), "{lower} to {upper} of {buckets:?}: {fraction}");
+        }
+    }
+}

@@ -80,3 +80,40 @@ impl FloatHistogram {
         ((upper.or_all(count) - lower.or_all(count)) / self.count, has_nan)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::almost_equal;
+    use super::*;
+
+    #[test]
+    fn fractions_are_interpolated() {
+        let (low, high, nan) = (f64::NEG_INFINITY, f64::INFINITY, f64::NAN);
+        for (text, lower, upper, expected) in [
+            ("{{}}", low, high, (nan, false)),
+            ("{{count:4 buckets:[1 2 1]}}", low, high, (1.0, false)),
+            ("{{count:4 buckets:[1 2 1]}}", 1.0, 2.0, (0.5, false)),
+            ("{{count:4 buckets:[1 2 1]}}", 0.0, 8.0, (1.0, false)),
+            ("{{count:4 buckets:[1 2 1]}}", 1.0, 2f64.sqrt(), (0.25, false)),
+            ("{{count:4 buckets:[1 2 1]}}", 2.0, 2.0, (0.0, false)),
+            ("{{count:4 buckets:[1 2 1]}}", nan, 2.0, (nan, false)),
+            ("{{count:4 buckets:[1 2 1]}}", 1.0, nan, (nan, false)),
+            ("{{count:4 n_buckets:[1 2 1]}}", -(2f64.sqrt()), -1.0, (0.25, false)),
+            // The zero bucket is linear, and of one sign if all others are.
+            ("{{count:4 z_bucket:4 z_bucket_w:1}}", -0.5, 0.5, (0.5, false)),
+            ("{{count:8 z_bucket:4 z_bucket_w:0.5 buckets:[4]}}", -1.0, 0.25, (0.25, false)),
+            ("{{count:8 z_bucket:4 z_bucket_w:0.5 n_buckets:[4]}}", -0.25, 1.0, (0.25, false)),
+            ("{{schema:-53 count:8 custom_values:[4 8] buckets:[4 2 2]}}", 1.0, 6.0, (0.5, false)),
+            ("{{schema:-53 count:8 custom_values:[4 8] buckets:[4 2 2]}}", low, 9.0, (0.75, false)),
+            ("{{schema:-53 count:2 custom_values:[-5] buckets:[1 1]}}", -10.0, high, (0.5, false)),
+            // Observations of NaN are in no fraction.
+            ("{{count:15 sum:NaN buckets:[12]}}", low, high, (0.8, true)),
+            ("{{count:12 sum:NaN buckets:[12]}}", low, high, (1.0, false)),
+            ("{{count:16 sum:NaN buckets:[4 4 4]}}", low, 1.0, (0.25, true)),
+        ] {
+            let (fraction, has_nan) = FloatHistogram::parse(text).unwrap().histogram.fraction(lower, upper);
+            let same = almost_equal(fraction, expected.0, 1e-12) && has_nan == expected.1;
+            assert!(same, "{lower} to {upper} of {text}: {fraction}, {has_nan}");
+        }
+    }
+}

@@ -27,7 +27,7 @@ mod validate;
 mod zero;
 
 #[cfg(test)]
-mod tests;
+mod properties;
 
 pub use add::{AddNotes, Incompatible};
 pub use bounds::{

@@ -102,3 +102,60 @@ fn interpolate(bucket: &Bucket, fraction: f64, custom: bool) -> f64 {
     }
     -(upper + (lower - upper) * (1.0 - fraction)).exp2()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::almost_equal;
+    use super::*;
+
+    #[test]
+    fn quantiles_are_interpolated() {
+        let nan = f64::NAN;
+        let sqrt_2 = 2f64.sqrt();
+        for (text, quantiles) in [
+            ("{{}}", &[(0.5, nan), (-1.0, f64::NEG_INFINITY), (1.01, f64::INFINITY)][..]),
+            (
+                "{{sum:5 count:4 buckets:[1 2 1]}}",
+                &[(0.0, 0.5), (0.25, 1.0), (0.5, sqrt_2), (0.75, 2.0), (1.0, 4.0), (nan, nan)],
+            ),
+            ("{{sum:-5 count:4 n_buckets:[1 2 1]}}", &[(0.0, -4.0), (0.25, -2.0), (0.5, -sqrt_2), (1.0, -0.5)]),
+            ("{{schema:-1 count:2 offset:1 buckets:[2]}}", &[(0.5, 2.0), (0.25, sqrt_2)]),
+            // The zero bucket is linear, and of one sign if all others are.
+            ("{{count:4 z_bucket:4 z_bucket_w:1}}", &[(0.0, -1.0), (0.25, -0.5), (0.5, 0.0), (1.0, 1.0)]),
+            ("{{count:8 z_bucket:4 z_bucket_w:0.5 buckets:[4]}}", &[(0.0, 0.0), (0.25, 0.25), (0.5, 0.5)]),
+            ("{{count:8 z_bucket:4 z_bucket_w:0.5 n_buckets:[4]}}", &[(1.0, 0.0), (0.75, -0.25), (0.5, -0.5)]),
+            // Custom buckets are linear, too, and begin at zero if they can.
+            (
+                "{{schema:-53 count:15 custom_values:[5 10 15 20] buckets:[1 6 4 3 1]}}",
+                &[(0.0, 0.0), (1.0 / 30.0, 2.5), (0.5, 10.625), (1.0, 20.0)],
+            ),
+            ("{{schema:-53 count:2 custom_values:[-5 5] buckets:[1 1]}}", &[(0.25, -5.0), (0.75, 0.0), (1.0, 5.0)]),
+            // Buckets hold less than the count says.
+            ("{{count:10 sum:1 buckets:[4]}}", &[(0.1, 2f64.powf(-0.75)), (0.45, 1.0)]),
+        ] {
+            let histogram = FloatHistogram::parse(text).unwrap().histogram;
+            for (q, expected) in quantiles {
+                let (value, note) = histogram.quantile(*q);
+                assert!(almost_equal(value, *expected, 1e-12), "{q} of {text}: {value}, not {expected}");
+                assert_eq!(note, None);
+            }
+        }
+    }
+
+    #[test]
+    fn observations_of_nan_rank_highest() {
+        use NanObservations::{Result, Skew};
+        for (text, q, expected, note) in [
+            ("{{count:3 sum:NaN}}", 0.5, f64::NAN, Some(Result)),
+            ("{{count:15 sum:NaN buckets:[12]}}", 0.81, f64::NAN, Some(Result)),
+            ("{{count:15 sum:NaN buckets:[12]}}", 0.8, 1.0, Some(Skew)),
+            // The buckets above do not matter for the value.
+            ("{{count:10 sum:NaN buckets:[4 0 4]}}", 0.2, 0.5f64.sqrt(), Some(Skew)),
+            // Observations of both infinities, but none of NaN.
+            ("{{count:8 sum:NaN buckets:[4 4]}}", 0.25, 0.5f64.sqrt(), None),
+        ] {
+            let (value, found) = FloatHistogram::parse(text).unwrap().histogram.quantile(q);
+            assert!(almost_equal(value, expected, 1e-12) && found == note, "{q} of {text}: {value} {found:?}");
+        }
+    }
+}

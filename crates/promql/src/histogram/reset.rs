@@ -49,8 +49,8 @@ impl FloatHistogram {
         }
         let levels = previous.schema.abs_diff(self.schema);
         let lower = |now, before| {
-            let before = coarsen(before, levels, |a, b| a + b).into_iter();
-            any_lower(beyond(now, self.schema, threshold), beyond(before, self.schema, threshold))
+            let before = coarsen(beyond(before, previous.schema, threshold), levels, |a, b| a + b);
+            any_lower(beyond(now, self.schema, threshold), before.into_iter())
         };
         lower(
             cells(&self.positive_spans, &self.positive_buckets),

@@ -191,3 +191,128 @@ impl FloatHistogram {
         self.trim(limit, keep_above, keep_zero_above)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> FloatHistogram {
+        FloatHistogram::parse(text).unwrap().histogram
+    }
+
+    /// Below and above a limit. `None`: the histogram stays as it is.
+    type Case = (&'static str, f64, Option<&'static str>, Option<&'static str>);
+
+    const EXPONENTIAL: &str = "{{sum:123.75 count:34 z_bucket:1 z_bucket_w:0.001 buckets:[2 4 8 16] n_buckets:[1 2]}}";
+    const POSITIVE: &str = "{{sum:8 count:12 z_bucket:2 z_bucket_w:0.5 buckets:[10]}}";
+    const NEGATIVE: &str = "{{sum:-8 count:12 z_bucket:2 z_bucket_w:0.5 n_buckets:[10]}}";
+    const ZERO: &str = "{{count:5 z_bucket:5 z_bucket_w:0.1}}";
+    const CUSTOM: &str = "{{schema:-53 sum:172.5 count:15 custom_values:[5 10 15 20] buckets:[1 6 4 3 1]}}";
+    const BELOW_ZERO: &str = "{{schema:-53 sum:33 count:101 custom_values:[-5] buckets:[1 100]}}";
+    const ONE: &str = "{{schema:-53 sum:100 count:100 buckets:[100]}}";
+
+    const CASES: &[Case] = &[
+        (EXPONENTIAL, f64::INFINITY, None, Some("{{z_bucket_w:0.001}}")),
+        (EXPONENTIAL, f64::NEG_INFINITY, Some("{{z_bucket_w:0.001}}"), None),
+        (
+            EXPONENTIAL,
+            f64::NAN,
+            Some("{{count:NaN sum:NaN z_bucket:NaN z_bucket_w:0.001}}"),
+            Some("{{count:NaN sum:NaN z_bucket:NaN z_bucket_w:0.001}}"),
+        ),
+        (
+            EXPONENTIAL,
+            0.0,
+            Some("{{sum:-3.53578390593273768 count:3.5 z_bucket:0.5 z_bucket_w:0.001 n_buckets:[1 2]}}"),
+            Some("{{sum:120.20840280171308 count:30.5 z_bucket:0.5 z_bucket_w:0.001 buckets:[2 4 8 16]}}"),
+        ),
+        // In the middle of a bucket on a logarithmic scale, and at a bound.
+        (
+            EXPONENTIAL,
+            std::f64::consts::SQRT_2,
+            Some("{{count:8 sum:0.2570938865989847 z_bucket:1 z_bucket_w:0.001 buckets:[2 2] n_buckets:[1 2]}}"),
+            Some("{{count:26 sum:116.50067065070982 z_bucket_w:0.001 offset:1 buckets:[2 8 16]}}"),
+        ),
+        (
+            EXPONENTIAL,
+            2.0,
+            Some("{{count:10 sum:3.5355339059327373 z_bucket:1 z_bucket_w:0.001 buckets:[2 4] n_buckets:[1 2]}}"),
+            Some("{{count:24 sum:113.13708498984761 z_bucket_w:0.001 offset:2 buckets:[8 16]}}"),
+        ),
+        (
+            EXPONENTIAL,
+            -1.0,
+            Some("{{count:2 sum:-2.8284271247461903 z_bucket_w:0.001 n_offset:1 n_buckets:[2]}}"),
+            Some("{{count:32 sum:119.50104602052653 z_bucket:1 z_bucket_w:0.001 buckets:[2 4 8 16] n_buckets:[1]}}"),
+        ),
+        // The zero bucket has the sign of all others.
+        (
+            POSITIVE,
+            0.1,
+            Some("{{count:0.4 sum:0.02 z_bucket:0.4 z_bucket_w:0.5}}"),
+            Some("{{count:11.6 sum:7.551067811865476 z_bucket:1.6 z_bucket_w:0.5 buckets:[10]}}"),
+        ),
+        (POSITIVE, 0.0, Some("{{z_bucket_w:0.5}}"), None),
+        (
+            NEGATIVE,
+            -0.1,
+            Some("{{count:11.6 sum:-7.551067811865476 z_bucket:1.6 z_bucket_w:0.5 n_buckets:[10]}}"),
+            Some("{{count:0.4 sum:-0.02 z_bucket:0.4 z_bucket_w:0.5}}"),
+        ),
+        (NEGATIVE, 0.0, None, Some("{{z_bucket_w:0.5}}")),
+        (
+            ZERO,
+            0.05,
+            Some("{{count:3.75 sum:-0.09375 z_bucket:3.75 z_bucket_w:0.1}}"),
+            Some("{{count:1.25 sum:0.09375 z_bucket:1.25 z_bucket_w:0.1}}"),
+        ),
+        (ZERO, -0.1, Some("{{z_bucket_w:0.1}}"), None),
+        // Custom buckets are linear; of an infinite one all or nothing is kept.
+        (
+            CUSTOM,
+            13.0,
+            Some("{{schema:-53 count:9.4 sum:75.1 custom_values:[5 10 15 20] buckets:[1 6 2.4]}}"),
+            Some("{{schema:-53 count:5.6 sum:94.9 custom_values:[5 10 15 20] offset:2 buckets:[1.6 3 1]}}"),
+        ),
+        (
+            CUSTOM,
+            50.0,
+            Some("{{schema:-53 count:14 sum:150 custom_values:[5 10 15 20] buckets:[1 6 4 3]}}"),
+            Some("{{schema:-53 count:1 sum:50 custom_values:[5 10 15 20] offset:4 buckets:[1]}}"),
+        ),
+        (CUSTOM, 0.0, Some("{{schema:-53 custom_values:[5 10 15 20]}}"), None),
+        (CUSTOM, f64::INFINITY, None, Some("{{schema:-53 custom_values:[5 10 15 20]}}")),
+        (
+            CUSTOM,
+            2.0,
+            Some("{{schema:-53 count:0.4 sum:0.4 custom_values:[5 10 15 20] buckets:[0.4]}}"),
+            Some("{{schema:-53 count:14.6 sum:172.1 custom_values:[5 10 15 20] buckets:[0.6 6 4 3 1]}}"),
+        ),
+        (
+            BELOW_ZERO,
+            -10.0,
+            Some("{{schema:-53 sum:-10 count:1 custom_values:[-5] buckets:[1]}}"),
+            Some("{{schema:-53 sum:-500 count:100 custom_values:[-5] offset:1 buckets:[100]}}"),
+        ),
+        (
+            BELOW_ZERO,
+            10.0,
+            Some("{{schema:-53 sum:-5 count:1 custom_values:[-5] buckets:[1]}}"),
+            Some("{{schema:-53 sum:1000 count:100 custom_values:[-5] offset:1 buckets:[100]}}"),
+        ),
+        (ONE, 10.0, Some("{{schema:-53}}"), Some("{{schema:-53}}")),
+        (ONE, f64::INFINITY, None, Some("{{schema:-53}}")),
+        (ONE, f64::NEG_INFINITY, Some("{{schema:-53}}"), None),
+        ("{{}}", 0.0, None, None),
+    ];
+
+    #[test]
+    fn observations_are_kept_on_one_side_of_the_limit() {
+        for (text, limit, below, above) in CASES {
+            let histogram = parse(text);
+            let (lower, upper) = (histogram.trim_upper(*limit), histogram.trim_lower(*limit));
+            assert!(lower.almost_equals(&parse(below.unwrap_or(text)), 1e-9), "{text} </ {limit}: {lower}");
+            assert!(upper.almost_equals(&parse(above.unwrap_or(text)), 1e-9), "{text} >/ {limit}: {upper}");
+        }
+    }
+}
