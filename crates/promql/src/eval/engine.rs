@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::durations::Durations;
 use super::names;
+use super::stats_only::BucketUse;
 use super::{EngineOptions, Evaluator, Shared};
 use crate::annotations::Annotations;
 use crate::ast::{Expr, ValueType};
@@ -160,7 +161,14 @@ impl Engine {
             canceled: limits.canceled,
         };
         let result = {
-            let evaluator = Evaluator { options: &self.options, source, steps, query: steps, shared: &shared };
+            let evaluator = Evaluator {
+                options: &self.options,
+                source,
+                steps,
+                query: steps,
+                buckets: BucketUse::default(),
+                shared: &shared,
+            };
             evaluator.check_grid()?;
             evaluate(&evaluator)?
         };

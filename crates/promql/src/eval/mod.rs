@@ -16,6 +16,7 @@ mod kahan {
 mod names;
 mod range;
 mod selector;
+mod stats_only;
 mod subquery;
 
 pub use engine::{Answer, Engine, QueryFailure, QueryLimits, QueryStats};
@@ -31,6 +32,7 @@ use crate::source::SeriesSource;
 use crate::steps::Steps;
 use crate::value::Value;
 use durations::Durations;
+use stats_only::BucketUse;
 
 /// What holds for all queries; names and defaults are Prometheus'.
 #[derive(Debug, Clone)]
@@ -70,6 +72,8 @@ pub(crate) struct Evaluator<'q> {
     pub steps: Steps,
     /// The grid of the whole query: `@ start()`, `@ end()`, `step()` and `range()` are about this one.
     pub query: Steps,
+    /// What the expressions outside need of native histograms.
+    pub buckets: BucketUse,
     pub shared: &'q Shared<'q>,
 }
 
@@ -97,7 +101,8 @@ impl<'q> Evaluator<'q> {
             return self.once(expr);
         }
         let before = self.shared.samples.get();
-        let value = self.eval_node(expr)?;
+        let buckets = self.buckets.below(expr);
+        let value = Evaluator { buckets, ..*self }.eval_node(expr)?;
         self.settle(before, budget::size_of_value(&value))?;
         Ok(value)
     }

@@ -1,6 +1,7 @@
 //! Selectors: raw samples to a value for each step.
 
 use super::Evaluator;
+use super::stats_only::{BucketUse, Read, without_buckets};
 use crate::ast::{Extension, VectorSelector};
 use crate::error::EvalError;
 use crate::points::{PointRef, Points};
@@ -109,6 +110,23 @@ impl Evaluator<'_> {
             step: self.steps.interval,
             range,
         };
-        self.source.select(&selector.matchers, &hints)
+        let mut selected = self.source.select(&selector.matchers, &hints)?;
+        if self.buckets == BucketUse::None {
+            for series in &mut selected {
+                without_buckets(&mut series.samples, hints.start, self.reads(reference, range, back, ahead));
+            }
+        }
+        Ok(selected)
+    }
+
+    /// How Prometheus goes through a series: it reads as far back as the first step needs, and later only what is new, but
+    /// no more than a step needs.
+    fn reads(&self, reference: Reference, range: i64, back: i64, ahead: i64) -> impl Iterator<Item = Read> {
+        let whole = range.saturating_add(back).saturating_add(ahead);
+        let later = if range == 0 { whole } else { whole.min(self.steps.interval) };
+        self.steps.iter().enumerate().map(move |(step, time)| Read {
+            time: reference.of(time).saturating_add(ahead),
+            reach: if step == 0 { whole } else { later },
+        })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Evaluator;
 use super::selector::Reference;
+use super::stats_only::BucketUse;
 use crate::ast::{At, Duration, Subquery};
 use crate::error::EvalError;
 use crate::steps::Steps;
@@ -39,7 +40,7 @@ impl Evaluator<'_> {
         let start = first_multiple_after(first.saturating_sub(self.length(&subquery.range)?), interval);
         let steps = Steps::range(start, last, interval);
 
-        let inner = Evaluator { steps, ..*self };
+        let inner = Evaluator { steps, buckets: BucketUse::Needed, ..*self };
         inner.check_grid()?;
         match inner.eval(&subquery.expr)? {
             Value::Vector(rows) => Ok((rows, steps)),
