@@ -10,6 +10,8 @@ mod histograms;
 mod param;
 mod ranked;
 mod running;
+#[cfg(test)]
+mod tests;
 
 use super::Evaluator;
 use crate::ast::{Aggregate, AggregateOp};

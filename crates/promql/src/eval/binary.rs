@@ -12,6 +12,11 @@ mod notes;
 mod set;
 mod vector;
 
+#[cfg(test)]
+pub(in crate::eval) mod fixture;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use super::{Evaluator, names};

@@ -55,6 +55,6 @@ impl Evaluator<'_> {
 fn text(point: PointRef<'_>) -> String {
     match point {
         PointRef::Float(value) => decimal(value),
-        PointRef::Histogram(histogram) => histogram.to_string(),
+        PointRef::Histogram(histogram) => histogram.describe(),
     }
 }

@@ -87,7 +87,10 @@ impl Evaluator<'_> {
         self.map(call, 0, |points| {
             map_steps(&points, |step, value| {
                 let (lower, upper) = (*lower.get(step)?, *upper.get(step)?);
-                (!(upper < lower)).then(|| max(lower, min(upper, value)))
+                match upper < lower {
+                    true => None,
+                    false => Some(max(lower, min(upper, value))),
+                }
             })
         })
     }
