@@ -47,6 +47,8 @@ fn add_side(
         }
         return;
     }
+    // Before resolution is reduced: a wider bucket may reach out of the zero bucket with observations of inside it, which
+    // would be counted twice then (as Prometheus does).
     let other = beyond(cells(other_spans, other_counts), scale.other_schema, scale.threshold);
     let other = coarsen(other, scale.levels, |a, b| a + b).into_iter().map(|(index, count)| (index, sign * count));
     (*spans, *counts) = to_spans(merge(cells(spans, counts), other, |a, b| a + b));
@@ -296,6 +298,13 @@ mod tests {
                 "{{z_bucket:2 z_bucket_w:0.3}}",
                 "{{z_bucket:1 z_bucket_w:0.1 offset:-2 buckets:[1 2 4] n_offset:-2 n_buckets:[1]}}",
                 "{{z_bucket:7 z_bucket_w:0.5 buckets:[4]}}",
+                false,
+            ),
+            // Both: (2^-10, 2^-9] is inside the zero bucket, but not the bucket of lower resolution that it is part of.
+            (
+                "{{schema:-4 z_bucket:1 z_bucket_w:0.25 offset:1 buckets:[1]}}",
+                "{{offset:-9 buckets:[2] n_buckets:[4]}}",
+                "{{schema:-4 z_bucket:3 z_bucket_w:0.25 offset:1 buckets:[1] n_buckets:[4]}}",
                 false,
             ),
             // Custom buckets.

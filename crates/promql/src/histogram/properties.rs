@@ -193,7 +193,6 @@ proptest! {
     #[test]
     fn growing_is_no_reset((a, b) in pair()) {
         let sum = FloatHistogram { counter_reset_hint: CounterResetHint::Unknown, ..a.add(&b).unwrap().0 };
-        // Unless the zero bucket swallowed a populated bucket of `a` only in part, which the sum cannot.
         prop_assert!(!sum.detect_reset(&a), "{} after {}", sum, a);
         if a.count > 0.0 {
             let less = FloatHistogram { counter_reset_hint: CounterResetHint::Unknown, ..a.mul(0.5) };

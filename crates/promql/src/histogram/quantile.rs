@@ -85,7 +85,8 @@ impl FloatHistogram {
             return if maybe_nan { (f64::NAN, Some(NanObservations::Result)) } else { (bucket.upper, None) };
         }
         let rank = if from_below { rank - (count - bucket.count) } else { count - rank };
-        // Infinities of both signs make the sum NaN, too: then all observations are in buckets.
+        // Infinities of both signs make the sum NaN, too: then all observations are in buckets. (Looking for them must not change
+        // the bucket that is interpolated in; Prometheus ends up with the last one.)
         let skewed = maybe_nan && ascending.fold(count, |count, bucket| count + bucket.count) < self.count;
         (interpolate(&bucket, rank / bucket.count, self.uses_custom_buckets()), skewed.then_some(NanObservations::Skew))
     }

@@ -286,7 +286,7 @@ mod tests {
             CUSTOM,
             2.0,
             Some("{{schema:-53 count:0.4 sum:0.4 custom_values:[5 10 15 20] buckets:[0.4]}}"),
-            Some("{{schema:-53 count:14.6 sum:172.1 custom_values:[5 10 15 20] buckets:[0.6 6 4 3 1]}}"),
+            Some("{{schema:-53 count:14.6 sum:169.6 custom_values:[5 10 15 20] buckets:[0.6 6 4 3 1]}}"),
         ),
         (
             BELOW_ZERO,
