@@ -106,13 +106,13 @@ pub enum DurationExpr {
     /// A number or a duration literal.
     Number(NumberLiteral),
     /// `step()`: of the query; of an instant query 0.
-    Step,
+    Step(Position),
     /// `range()`: end minus start of the query.
-    Range,
+    Range(Position),
     Min(Box<DurationExpr>, Box<DurationExpr>),
     Max(Box<DurationExpr>, Box<DurationExpr>),
     /// The sign is `Add` or `Sub`.
-    Sign(BinaryOp, Box<DurationExpr>),
+    Sign(BinaryOp, Box<DurationExpr>, Position),
     /// `+ - * / % ^`.
     Binary(BinaryOp, Box<DurationExpr>, Box<DurationExpr>, Position),
     Paren(Box<DurationExpr>),

@@ -21,6 +21,8 @@ use crate::points::Points;
 use crate::value::{StepSeries, Value};
 use grouping::Groups;
 
+pub(in crate::eval) use ranked::quantile_of;
+
 impl Evaluator<'_> {
     pub fn aggregate(&self, aggregate: &Aggregate) -> Result<Vec<StepSeries>, EvalError> {
         match (aggregate.op, &aggregate.param) {

@@ -86,21 +86,21 @@ impl Durations {
     fn seconds(&self, expr: &DurationExpr) -> Result<f64, String> {
         Ok(match expr {
             DurationExpr::Number(number) => number.value,
-            DurationExpr::Step => self.step,
-            DurationExpr::Range => self.range,
+            DurationExpr::Step(_) => self.step,
+            DurationExpr::Range(_) => self.range,
             DurationExpr::Min(a, b) => least(self.seconds(a)?, self.seconds(b)?),
             DurationExpr::Max(a, b) => -least(-self.seconds(a)?, -self.seconds(b)?),
-            DurationExpr::Sign(BinaryOp::Sub, expr) => -self.seconds(expr)?,
-            DurationExpr::Sign(_, expr) | DurationExpr::Paren(expr) => self.seconds(expr)?,
-            DurationExpr::Binary(op, a, b, place) => {
+            DurationExpr::Sign(BinaryOp::Sub, expr, _) => -self.seconds(expr)?,
+            DurationExpr::Sign(_, expr, _) | DurationExpr::Paren(expr) => self.seconds(expr)?,
+            DurationExpr::Binary(op, a, b, _) => {
                 let (a, b) = (self.seconds(a)?, self.seconds(b)?);
                 match op {
                     BinaryOp::Add => a + b,
                     BinaryOp::Sub => a - b,
                     BinaryOp::Mul => a * b,
-                    BinaryOp::Div if b == 0.0 => return Err(at(*place, "division by zero")),
+                    BinaryOp::Div if b == 0.0 => return Err(at(position(expr), "division by zero")),
                     BinaryOp::Div => a / b,
-                    BinaryOp::Mod if b == 0.0 => return Err(at(*place, "modulo by zero")),
+                    BinaryOp::Mod if b == 0.0 => return Err(at(position(expr), "modulo by zero")),
                     BinaryOp::Mod => a % b,
                     BinaryOp::Pow => a.powf(b),
                     _ => return Err(format!("unexpected duration expression operator {:?}", op.symbol())),
@@ -123,55 +123,52 @@ fn at(Position { start, end }: Position, message: &str) -> String {
     format!("{start}:{end}: {message}")
 }
 
-/// As far as it is known: `step()` and its like carry none.
+/// Parentheses do not belong to what is in them, nor function names to their operands.
 fn position(expr: &DurationExpr) -> Position {
     match expr {
         DurationExpr::Number(number) => number.position,
-        DurationExpr::Binary(_, _, _, position) => *position,
-        DurationExpr::Sign(_, expr) | DurationExpr::Paren(expr) => position(expr),
-        DurationExpr::Min(a, b) | DurationExpr::Max(a, b) => {
+        DurationExpr::Step(position) | DurationExpr::Range(position) => *position,
+        DurationExpr::Sign(_, expr, sign) => Position { start: sign.start, end: position(expr).end },
+        DurationExpr::Paren(expr) => position(expr),
+        DurationExpr::Min(a, b) | DurationExpr::Max(a, b) | DurationExpr::Binary(_, a, b, _) => {
             Position { start: position(a).start, end: position(b).end }
         }
-        DurationExpr::Step | DurationExpr::Range => Position::default(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ast::NumberLiteral;
-
-    fn number(value: f64) -> Box<DurationExpr> {
-        Box::new(DurationExpr::Number(NumberLiteral {
-            value,
-            is_duration: false,
-            position: Position { start: 3, end: 5 },
-        }))
-    }
+    use crate::parser::{ParserOptions, parse};
 
     #[test]
     fn durations_are_computed_from_step_and_range() {
         let durations = Durations::of_range(Steps::range(0, 100_000, 15_000));
-        let place = Position { start: 1, end: 9 };
-        let binary = |op, a, b| DurationExpr::Binary(op, a, b, place);
-        for (expr, expected) in [
-            (binary(BinaryOp::Mul, Box::new(DurationExpr::Step), number(2.0)), Ok(30_000)),
-            (DurationExpr::Range, Ok(100_000)),
-            (DurationExpr::Min(Box::new(DurationExpr::Step), number(4.0)), Ok(4_000)),
-            (DurationExpr::Max(Box::new(DurationExpr::Step), number(4.0)), Ok(15_000)),
-            (DurationExpr::Sign(BinaryOp::Sub, number(1.5)), Err("3:5: duration must be greater than 0")),
-            (binary(BinaryOp::Div, number(1.0), number(0.0)), Err("1:9: division by zero")),
-            (binary(BinaryOp::Mod, number(1.0), number(0.0)), Err("1:9: modulo by zero")),
-            (binary(BinaryOp::Pow, number(10.0), number(400.0)), Err("1:9: duration is NaN or infinite")),
-            (binary(BinaryOp::Pow, number(10.0), number(10.0)), Err("1:9: duration is out of range")),
-            (*number(0.0019), Ok(1)),
+        for (text, expected) in [
+            ("step() * 2", Ok(30_000)),
+            ("range()", Ok(100_000)),
+            ("min_of(step(), 4)", Ok(4_000)),
+            ("max_of(step(), 4)", Ok(15_000)),
+            ("1.0019 + 0", Ok(1_001)),
+            ("7s % 4s", Ok(3_000)),
+            ("-step()", Err("2:9: duration must be greater than 0")),
+            ("(step() - 15)", Err("3:14: duration must be greater than 0")),
+            ("1 / (step() - 15)", Err("2:18: division by zero")),
+            ("1 % (step() - 15)", Err("2:18: modulo by zero")),
+            ("10 ^ 400", Err("2:10: duration is NaN or infinite")),
+            ("10 ^ 10", Err("2:9: duration is out of range")),
         ] {
-            let duration = Duration::Computed(Box::new(expr));
-            assert_eq!(durations.positive(&duration), expected.map_err(str::to_owned), "{duration:?}");
+            let expr = parse(&format!("a[{text}]"), ParserOptions::ALL).unwrap();
+            let Expr::Matrix(matrix) = &expr else { panic!("{text}") };
+            assert_eq!(durations.positive(&matrix.range), expected.map_err(str::to_owned), "{text}");
+            assert_eq!(durations.check(&expr), expected.map(drop).map_err(str::to_owned), "{text}");
         }
-        let negative = Duration::Computed(Box::new(DurationExpr::Sign(BinaryOp::Sub, number(1.5))));
-        assert_eq!(durations.any(&negative), Ok(-1_500));
-        let step = Duration::Computed(Box::new(DurationExpr::Step));
-        assert!(Durations::of_instant().positive(&step).is_err());
+    }
+
+    #[test]
+    fn steps_of_instant_queries_are_nothing() {
+        let check = |text| Durations::of_instant().check(&parse(text, ParserOptions::ALL).unwrap());
+        assert_eq!(check("a offset -step()"), Ok(()));
+        assert_eq!(check("1 + rate(a[step()])"), Err("11:17: duration must be greater than 0".to_owned()));
     }
 }

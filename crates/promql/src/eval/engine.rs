@@ -201,3 +201,120 @@ pub(super) fn samples(points: &Points, steps: Steps) -> Samples {
     }
     samples
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matcher::Matcher;
+    use crate::source::{RawSeries, SelectHints};
+
+    /// `up` and `down`, a sample each ten seconds from 0 to 100, of the values 0, 1, 2, …
+    struct Fixture;
+
+    impl SeriesSource for Fixture {
+        fn select(&self, matchers: &[Matcher], hints: &SelectHints) -> Result<Vec<RawSeries>, EvalError> {
+            let series = ["down", "up"].map(|name| {
+                let mut samples = Samples::default();
+                for index in 0..=10 {
+                    if (hints.start..=hints.end).contains(&(index * 10_000)) {
+                        samples.push_float(index * 10_000, index as f64);
+                    }
+                }
+                RawSeries { labels: Labels::from_pairs([("__name__", name), ("job", "x")]), samples }
+            });
+            let found = |series: &RawSeries| matchers.iter().all(|matcher| matcher.matches_labels(&series.labels));
+            Ok(series.into_iter().filter(found).collect())
+        }
+    }
+
+    fn engine(change: impl FnOnce(&mut EngineOptions)) -> Engine {
+        let mut options = EngineOptions { lookback_delta: 15_000, ..EngineOptions::default() };
+        change(&mut options);
+        Engine::new(options, ParserOptions::ALL)
+    }
+
+    fn shown(result: &QueryResult) -> String {
+        match result {
+            QueryResult::Scalar { time, value } => format!("{value} @{time}"),
+            QueryResult::String { time, value } => format!("{value:?} @{time}"),
+            QueryResult::Vector { time, samples } => {
+                let samples: Vec<_> = samples.iter().map(|(labels, point)| format!("{labels} {point:?}")).collect();
+                format!("[{}] @{time}", samples.join(", "))
+            }
+            QueryResult::Matrix(series) => {
+                let series = series.iter().map(|(labels, samples)| {
+                    let points = samples.times.iter().zip(&samples.floats);
+                    let points: Vec<_> = points.map(|(time, value)| format!("{value}@{time}")).collect();
+                    format!("{labels} {}", points.join(" "))
+                });
+                series.collect::<Vec<_>>().join("; ")
+            }
+        }
+    }
+
+    #[test]
+    fn answers_have_the_shape_of_their_query() {
+        let instant = |query: &str| engine(|_| {}).instant(&Fixture, query, 20_000).map(|answer| shown(&answer.result));
+        for (query, expected) in [
+            ("1 + 1", "2 @20000"),
+            ("'a'", "\"a\" @20000"),
+            ("up", r#"[{__name__="up", job="x"} Float(2.0)] @20000"#),
+            ("up @ 5", r#"[{__name__="up", job="x"} Float(0.0)] @20000"#),
+            ("(up[15s])", r#"{__name__="up", job="x"} 1@10000 2@20000"#),
+            ("up[15s:4s]", r#"{__name__="up", job="x"} 0@8000 1@12000 1@16000 2@20000"#),
+            ("none", "[] @20000"),
+        ] {
+            assert_eq!(instant(query).unwrap(), expected, "{query}");
+        }
+
+        let steps = Steps::range(95_000, 125_000, 10_000);
+        let range = |query: &str| engine(|_| {}).range(&Fixture, query, steps).map(|answer| shown(&answer.result));
+        for (query, expected) in [
+            ("1", "{} 1@95000 1@105000 1@115000 1@125000"),
+            ("up", r#"{__name__="up", job="x"} 9@95000 10@105000"#),
+            ("up offset 20s", r#"{__name__="up", job="x"} 7@95000 8@105000 9@115000 10@125000"#),
+            ("up @ end()", ""),
+            ("up @ start()", r#"{__name__="up", job="x"} 9@95000 9@105000 9@115000 9@125000"#),
+            ("sum_over_time(up[10s:5s])", r#"{job="x"} 18@95000 20@105000 10@115000"#),
+        ] {
+            assert_eq!(range(query).unwrap(), expected, "{query}");
+        }
+        let message = r#"invalid expression type "range vector" for range query, must be Scalar or instant Vector"#;
+        assert_eq!(range("up[5m]").unwrap_err(), QueryFailure::Invalid(message.to_owned()));
+        let nothing = engine(|_| {}).range(&Fixture, "up + 1", Steps::range(1, 0, 1)).unwrap();
+        assert_eq!(shown(&nothing.result), "");
+    }
+
+    #[test]
+    fn names_are_dropped_at_once_or_at_the_end() {
+        let query = r#"label_replace(rate({__name__=~"up|down"}[1m]), "name", "$1", "__name__", "(.*)")"#;
+        let run = |delayed| engine(|options| options.delayed_name_removal = delayed).instant(&Fixture, query, 60_000);
+        let delayed = run(true).unwrap();
+        assert_eq!(
+            shown(&delayed.result),
+            r#"[{job="x", name="down"} Float(0.1), {job="x", name="up"} Float(0.1)] @60000"#
+        );
+        assert_eq!(run(false).unwrap_err().to_string(), "vector cannot contain metrics with the same labelset");
+    }
+
+    #[test]
+    fn queries_end_at_their_limits() {
+        let all = engine(|_| {}).range(&Fixture, "rate(up[50s])", Steps::range(50_000, 100_000, 10_000)).unwrap();
+        assert_eq!(all.stats, QueryStats { samples: 30, peak_samples: 11 });
+        let small = engine(|options| options.max_samples = 10);
+        let message = "query processing would load too many samples into memory in query execution";
+        for query in ["rate(up[50s])", "up", "1", "count_over_time(up[1000d:1ms])"] {
+            let failure = small.range(&Fixture, query, Steps::range(0, 100_000, 10_000)).unwrap_err();
+            assert_eq!(failure.to_string(), message, "{query}");
+        }
+
+        let (engine, canceled) = (engine(|_| {}), AtomicBool::new(true));
+        let up = engine.parse("up").unwrap();
+        let failure = |limits| engine.instant_expr(&Fixture, &up, 0, limits).unwrap_err();
+        let limits = QueryLimits { canceled: Some(&canceled), ..QueryLimits::default() };
+        assert_eq!(failure(limits), QueryFailure::Eval(EvalError::Canceled));
+        let deadline = Instant::now().checked_sub(std::time::Duration::from_secs(1));
+        let limits = QueryLimits { deadline, ..QueryLimits::default() };
+        assert!(matches!(failure(limits), QueryFailure::Eval(EvalError::Timeout(_))));
+    }
+}

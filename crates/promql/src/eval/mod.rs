@@ -9,10 +9,6 @@ mod durations;
 mod engine;
 mod functions;
 mod invariant;
-/// Sums whose rounding errors are carried along.
-mod kahan {
-    pub(crate) use crate::histogram::kahan_inc as add;
-}
 mod names;
 mod range;
 mod selector;

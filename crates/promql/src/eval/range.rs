@@ -34,6 +34,9 @@ use crate::value::{StepSeries, Value};
 
 pub(crate) use self::absent::labels_of_absent;
 
+/// After so many samples in windows of one series it is asked whether the query still runs.
+const LONGEST_UNCHECKED: usize = 1 << 20;
+
 impl Evaluator<'_> {
     /// The value of a call of a function over range vectors, or over the times of samples; `None` where the function is none
     /// of those.
@@ -89,7 +92,7 @@ impl Evaluator<'_> {
             let notes = Notes::new(self, series.labels.metric_name(), position);
             let scope = Scope::new(notes, Tracks::new(series.samples, with_starts), input.extension, input.span.range);
             let mut points = Points::empty(self.steps.count());
-            let mut largest = 0;
+            let (mut largest, mut unchecked) = (0, 0);
             for_each_window(&scope.tracks, input.span, self.steps, |step, window| {
                 if window.is_empty() {
                     return Ok(());
@@ -97,6 +100,11 @@ impl Evaluator<'_> {
                 let size = window.size();
                 self.looked_at(size);
                 largest = largest.max(size);
+                unchecked += size;
+                if unchecked > LONGEST_UNCHECKED {
+                    unchecked = 0;
+                    self.check_running()?;
+                }
                 let param = |index: usize| params.get(index).and_then(|values| values.get(step)).copied();
                 let params = [param(0).unwrap_or(f64::NAN), param(1).unwrap_or(f64::NAN)];
                 if let Some(point) = (function.evaluate)(&scope, &window, params)? {
@@ -104,8 +112,9 @@ impl Evaluator<'_> {
                 }
                 Ok::<_, EvalError>(())
             })?;
-            self.settle(before, held + largest)?;
-            overlaps.push((series.labels.metric_name().to_owned(), scope.notes.overlaps()));
+            if scope.notes.overlaps() > 0 {
+                overlaps.push((series.labels.metric_name().to_owned(), scope.notes.overlaps()));
+            }
             if points.is_empty() {
                 continue;
             }
@@ -113,7 +122,7 @@ impl Evaluator<'_> {
                 self.say_if_no_counter(&scope.notes, &series.labels, &points);
             }
             held += points.count();
-            self.settle(before, held)?;
+            self.settle(before, held + largest)?;
             let drop_name = !function.keeps_name || series.drop_name;
             rows.push(StepSeries { labels: series.labels.clone(), drop_name, points });
             self.check_rows(rows.len())?;

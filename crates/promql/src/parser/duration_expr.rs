@@ -78,7 +78,7 @@ impl Parser<'_> {
                 Kind::TimeWord(_) => {
                     let operand = self.duration_operand(context)?;
                     let position = Position { start: sign.start, end: operand.position().end };
-                    ParsedDuration::Computed(DurationExpr::Sign(op, Box::new(operand.expr())), position)
+                    ParsedDuration::Computed(DurationExpr::Sign(op, Box::new(operand.expr()), position), position)
                 }
                 _ => {
                     let operand = self.duration_operand(context)?;
@@ -159,20 +159,21 @@ impl Parser<'_> {
 
     fn duration_function(&mut self, context: Context, word: TimeWord, start: usize) -> Result<ParsedDuration> {
         self.expect_in(context, Kind::LeftParen)?;
-        let expr = match word {
-            TimeWord::Step => DurationExpr::Step,
+        let operands = match word {
             TimeWord::MinOf | TimeWord::MaxOf => {
                 let a = Box::new(self.duration_expr(context, 0)?.expr());
                 self.expect_in(context, Kind::Comma)?;
-                let b = Box::new(self.duration_expr(context, 0)?.expr());
-                match word {
-                    TimeWord::MinOf => DurationExpr::Min(a, b),
-                    _ => DurationExpr::Max(a, b),
-                }
+                Some((a, Box::new(self.duration_expr(context, 0)?.expr())))
             }
-            _ => DurationExpr::Range,
+            _ => None,
         };
         let position = Position { start, end: self.expect_in(context, Kind::RightParen)? };
+        let expr = match (word, operands) {
+            (TimeWord::MinOf, Some((a, b))) => DurationExpr::Min(a, b),
+            (_, Some((a, b))) => DurationExpr::Max(a, b),
+            (TimeWord::Step, None) => DurationExpr::Step(position),
+            (_, None) => DurationExpr::Range(position),
+        };
         self.computed(position)?;
         Ok(ParsedDuration::Computed(expr, position))
     }
@@ -186,7 +187,7 @@ impl Parser<'_> {
                 Ok(ParsedDuration::Literal(NumberLiteral { value, position, ..number }))
             }
             (BinaryOp::Sub, ParsedDuration::Computed(expr, _)) => {
-                Ok(ParsedDuration::Computed(DurationExpr::Sign(BinaryOp::Sub, Box::new(expr)), position))
+                Ok(ParsedDuration::Computed(DurationExpr::Sign(BinaryOp::Sub, Box::new(expr), position), position))
             }
             (_, operand) => Ok(operand),
         }

@@ -129,12 +129,12 @@ impl Display for DurationExpr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             DurationExpr::Number(number) => number.fmt(f),
-            DurationExpr::Step => f.write_str("step()"),
-            DurationExpr::Range => f.write_str("range()"),
+            DurationExpr::Step(_) => f.write_str("step()"),
+            DurationExpr::Range(_) => f.write_str("range()"),
             DurationExpr::Min(a, b) => write!(f, "min_of({a}, {b})"),
             DurationExpr::Max(a, b) => write!(f, "max_of({a}, {b})"),
-            DurationExpr::Sign(BinaryOp::Sub, expr) => write!(f, "-{expr}"),
-            DurationExpr::Sign(_, expr) => expr.fmt(f),
+            DurationExpr::Sign(BinaryOp::Sub, expr, _) => write!(f, "-{expr}"),
+            DurationExpr::Sign(_, expr, _) => expr.fmt(f),
             DurationExpr::Binary(op, a, b, _) => write!(f, "{a} {} {b}", op.symbol()),
             DurationExpr::Paren(expr) => write!(f, "({expr})"),
         }

@@ -62,7 +62,7 @@ const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
 impl Evaluator<'_> {
     /// A rate of something that is no counter, as far as name or type tell, is probably a mistake.
     pub(super) fn say_if_no_counter(&self, notes: &Notes<'_>, labels: &Labels, points: &Points) {
-        let has_floats = points.iter().any(|(_, point)| point.float().is_some());
+        let has_floats = !points.has_histograms() || points.iter().any(|(_, point)| point.float().is_some());
         if notes.metric.is_empty() || !has_floats {
             return;
         }

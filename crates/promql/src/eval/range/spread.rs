@@ -2,6 +2,7 @@
 
 use super::scope::Scope;
 use super::window::Window;
+use crate::eval::aggregate::quantile_of;
 use crate::histogram::Kahan;
 
 pub(super) fn quantile(scope: &Scope<'_>, window: &Window<'_>, quantile: f64) -> Option<f64> {
@@ -32,27 +33,6 @@ pub(super) fn median_absolute_deviation(scope: &Scope<'_>, window: &Window<'_>) 
     Some(quantile_of(0.5, &mut values))
 }
 
-/// Between the two values next to it in proportion; NaN counts as the least. Sorts the values.
-pub(super) fn quantile_of(quantile: f64, values: &mut [f64]) -> f64 {
-    if values.is_empty() || quantile.is_nan() {
-        return f64::NAN;
-    }
-    if quantile < 0.0 {
-        return f64::NEG_INFINITY;
-    }
-    if quantile > 1.0 {
-        return f64::INFINITY;
-    }
-    values.sort_unstable_by(|a, b| {
-        b.is_nan().cmp(&a.is_nan()).then(a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal))
-    });
-    let rank = quantile * (values.len() - 1) as f64;
-    let lower = (rank.floor() as usize).min(values.len() - 1);
-    let upper = (lower + 1).min(values.len() - 1);
-    let weight = rank - rank.floor();
-    values[lower] * (1.0 - weight) + values[upper] * weight
-}
-
 pub(super) fn standard_deviation(scope: &Scope<'_>, window: &Window<'_>) -> Option<f64> {
     variance(scope, window).map(f64::sqrt)
 }
@@ -71,18 +51,4 @@ pub(super) fn variance(scope: &Scope<'_>, window: &Window<'_>) -> Option<f64> {
         squares.add(distance * (value - mean.total()));
     }
     Some(squares.total() / count)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_lie_between_values() {
-        let values = [3.0, f64::NAN, 1.0, 2.0];
-        for (quantile, expected) in [(1.0, 3.0), (0.5, 1.5), (2.0, f64::INFINITY), (-0.1, f64::NEG_INFINITY)] {
-            assert_eq!(quantile_of(quantile, &mut values.to_vec()), expected, "{quantile}");
-        }
-        assert!(quantile_of(0.0, &mut values.to_vec()).is_nan() && quantile_of(f64::NAN, &mut [1.0]).is_nan());
-    }
 }
