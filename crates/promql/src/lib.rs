@@ -17,6 +17,7 @@ pub mod labels;
 pub mod matcher;
 pub mod number;
 pub mod parser;
+pub mod pattern;
 pub mod points;
 pub mod print;
 pub mod quote;

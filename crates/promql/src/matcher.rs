@@ -5,6 +5,7 @@ use std::fmt;
 use regex::Regex;
 
 use crate::labels::Labels;
+use crate::pattern;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MatchOp {
@@ -35,19 +36,13 @@ pub struct Matcher {
     regex: Option<Regex>,
 }
 
-/// Compiled patterns larger than this (bytes) are refused, as a pattern comes from outside.
-const LARGEST_PATTERN: usize = 10 << 20;
-
 impl Matcher {
     /// Fails where the value is no regular expression.
     pub fn new(op: MatchOp, name: impl Into<String>, value: impl Into<String>) -> Result<Self, regex::Error> {
         let value = value.into();
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => {
-                let pattern = format!("^(?s:{value})$");
-                Some(regex::RegexBuilder::new(&pattern).size_limit(LARGEST_PATTERN).build()?)
-            }
+            MatchOp::Regex | MatchOp::NotRegex => Some(pattern::compile(&value)?),
         };
         Ok(Self { name: name.into(), op, value, regex })
     }

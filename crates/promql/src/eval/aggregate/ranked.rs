@@ -58,7 +58,7 @@ impl Evaluator<'_> {
         counts: &[i64],
         pick: impl Fn(usize, &[usize], usize) -> Vec<usize>,
     ) -> Result<Vec<StepSeries>, EvalError> {
-        let mut kept = vec![Points::empty(counts.len()); rows.len()];
+        let mut kept: Vec<Option<Points>> = vec![None; rows.len()];
         // An instant query is answered in the order of rank.
         let mut order = Vec::new();
         for (step, count) in counts.iter().enumerate() {
@@ -67,7 +67,8 @@ impl Evaluator<'_> {
             for members in &groups.members {
                 for row in pick(step, members, count.min(members.len())) {
                     if let Some(point) = rows[row].points.get(step) {
-                        kept[row].set(step, point.to_owned());
+                        let points = kept[row].get_or_insert_with(|| Points::empty(counts.len()));
+                        points.set(step, point.to_owned());
                     }
                     order.push(row);
                 }
@@ -78,8 +79,7 @@ impl Evaluator<'_> {
         }
         let mut results = Vec::with_capacity(order.len());
         for row in order {
-            let points = std::mem::replace(&mut kept[row], Points::empty(0));
-            if !points.is_empty() {
+            if let Some(points) = kept[row].take() {
                 results.push(StepSeries { labels: rows[row].labels.clone(), drop_name: rows[row].drop_name, points });
             }
         }

@@ -2,26 +2,21 @@
 
 use std::sync::Arc;
 
-use regex::RegexBuilder;
-
 use super::text_arg;
 use crate::ast::Call;
 use crate::error::EvalError;
 use crate::eval::{Evaluator, names};
 use crate::labels::METRIC_NAME;
+use crate::pattern;
 use crate::value::Value;
-
-/// Compiled patterns larger than this (bytes) are refused, as a pattern comes from outside.
-const LARGEST_PATTERN: usize = 10 << 20;
 
 impl Evaluator<'_> {
     pub(super) fn label_replace(&self, call: &Call) -> Result<Value, EvalError> {
         let (target, replacement) = (text_arg(call, 1)?, text_arg(call, 2)?);
-        let (source, pattern) = (text_arg(call, 3)?, text_arg(call, 4)?);
-        let regex = RegexBuilder::new(&format!("^(?s:{pattern})$"))
-            .size_limit(LARGEST_PATTERN)
-            .build()
-            .map_err(|_| EvalError::Execution(format!("invalid regular expression in label_replace(): {pattern}")))?;
+        let (source, source_pattern) = (text_arg(call, 3)?, text_arg(call, 4)?);
+        let wrong =
+            |_| EvalError::Execution(format!("invalid regular expression in label_replace(): {source_pattern}"));
+        let regex = pattern::compile(source_pattern).map_err(wrong)?;
         check_name(target, "destination", call)?;
         self.set_label(call, target, |labels| {
             let captures = regex.captures(labels.get(source))?;
