@@ -11,6 +11,8 @@ mod natural;
 mod order;
 mod quantile;
 mod scalars;
+#[cfg(test)]
+mod tests;
 
 use super::Evaluator;
 use crate::ast::{Call, Expr};
