@@ -1,6 +1,6 @@
 //! What an answer is accompanied by: warnings (it may be wrong) and infos (it may not be what was meant).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::error::Position;
 
@@ -36,9 +36,9 @@ impl Annotation {
     }
 }
 
-/// The same one only once.
+/// The same text only once, at the place where it was said last, as in Prometheus.
 #[derive(Debug, Clone, Default)]
-pub struct Annotations(BTreeSet<Annotation>);
+pub struct Annotations(BTreeMap<(Severity, String), Annotation>);
 
 impl Annotations {
     pub fn warn(&mut self, message: impl Into<String>, position: Position) {
@@ -50,14 +50,31 @@ impl Annotations {
     }
 
     pub fn add(&mut self, severity: Severity, message: String, position: Option<Position>) {
-        self.0.insert(Annotation { severity, message, position });
+        self.0.insert((severity, message.clone()), Annotation { severity, message, position });
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Annotation> {
-        self.0.iter()
+        self.0.values()
     }
 
     pub fn of(&self, severity: Severity) -> impl Iterator<Item = &Annotation> {
-        self.0.iter().filter(move |annotation| annotation.severity == severity)
+        self.0.values().filter(move |annotation| annotation.severity == severity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_text_is_told_once() {
+        let mut annotations = Annotations::default();
+        for start in [1, 7, 4] {
+            annotations.warn("a", Position { start, end: 9 });
+            annotations.info("a", Position::default());
+        }
+        let texts: Vec<_> = annotations.iter().map(|annotation| annotation.text("0123456789")).collect();
+        assert_eq!(texts, ["PromQL warning: a (1:5)", "PromQL info: a (1:1)"]);
+        assert_eq!(annotations.of(Severity::Info).count(), 1);
     }
 }
