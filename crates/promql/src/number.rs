@@ -93,7 +93,10 @@ mod tests {
             (f64::NAN, "NaN", "NaN", "NaN"),
             (f64::NEG_INFINITY, "-Inf", "-Inf", "-Inf"),
         ] {
-            assert_eq!((general(value), decimal(value), open_metrics(value)), (shortest.into(), plain.into(), metric.into()));
+            assert_eq!(
+                (general(value), decimal(value), open_metrics(value)),
+                (shortest.into(), plain.into(), metric.into())
+            );
         }
         for (value, expected) in [(5.0, "5"), (10.0, "10"), (99.6, "1e+02"), (0.1234, "0.12"), (1234.0, "1.2e+03")] {
             assert_eq!(general_with(value, 2), expected);
