@@ -62,7 +62,7 @@ impl Evaluator<'_> {
     pub(super) fn once(&self, expr: &Expr) -> Result<Value, EvalError> {
         let first = Evaluator { steps: Steps::instant(self.steps.start), ..*self };
         let len = self.steps.count();
-        let before = self.shared.samples.get();
+        let (before, looked_at) = (self.shared.samples.get(), self.shared.total_samples.get());
         let value = match first.eval(expr)? {
             Value::Scalar(values) => Value::Scalar(vec![values.first().copied().unwrap_or(f64::NAN); len]),
             Value::String(value) => Value::String(value),
@@ -75,6 +75,9 @@ impl Evaluator<'_> {
             }
         };
         self.settle(before, budget::size_of_value(&value))?;
+        // Each step looks at them, as far as statistics are concerned.
+        let once = self.shared.total_samples.get() - looked_at;
+        self.shared.total_samples.set(looked_at.saturating_add(once.saturating_mul(len as u64)));
         Ok(value)
     }
 }

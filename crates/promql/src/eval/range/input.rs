@@ -65,7 +65,10 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn subquery_samples(&self, subquery: &Subquery) -> Result<Input, EvalError> {
+        // What is counted is what windows see of it.
+        let looked_at = self.shared.total_samples.get();
         let (rows, steps) = self.subquery_rows(subquery)?;
+        self.shared.total_samples.set(looked_at);
         let span = Span {
             reference: self.reference(subquery.at, subquery.offset.as_ref())?,
             range: self.length(&subquery.range)?,

@@ -1,7 +1,9 @@
 //! The `…_over_time` functions that pick, count or add up samples.
 
+use std::collections::VecDeque;
+
 use super::scope::Scope;
-use super::window::Window;
+use super::window::{View, Window};
 use super::{histogram_point, histogram_sums};
 use crate::histogram::{Kahan, kahan_inc};
 use crate::points::Point;
@@ -39,19 +41,43 @@ pub(super) fn time_of_last(window: &Window<'_>) -> Option<f64> {
     times.into_iter().flatten().max().map(|time| *time as f64 / 1000.0)
 }
 
-/// The most extreme float and the second it is from; `beats` says whether a value counts more than the one so far.
+/// The most extreme float and the second it is from; `beats` says whether a value counts more than one before it.
 ///
 /// NaN is the result only if there is nothing else.
 fn extreme(scope: &Scope<'_>, window: &Window<'_>, beats: impl Fn(f64, f64) -> bool) -> Option<(f64, f64)> {
     let floats = window.floats;
-    let (mut best, mut at) = (*floats.values.first()?, *floats.times.first()?);
+    let last = floats.len().checked_sub(1)?;
     scope.say_ignored_histograms(window);
-    for (value, time) in floats.values.iter().zip(floats.times) {
-        if beats(*value, best) || best.is_nan() {
-            (best, at) = (*value, *time);
+    let best = scope.extreme.borrow_mut().slide_to(&floats, &scope.tracks.floats.values, beats);
+    let best = best.map_or(last, |place| place - floats.first);
+    Some((floats.values[best], floats.times[best] as f64 / 1000.0))
+}
+
+/// The most extreme float of a window, found in one pass over all windows.
+#[derive(Debug, Default)]
+pub(super) struct Extreme {
+    /// How far the track was looked at.
+    seen: usize,
+    /// The places of those that are, or may become, the most extreme: each beats all behind it.
+    candidates: VecDeque<usize>,
+}
+
+impl Extreme {
+    /// The place in the track; `None` where there is only NaN. Windows only move forward.
+    fn slide_to(&mut self, view: &View<'_, f64>, track: &[f64], beats: impl Fn(f64, f64) -> bool) -> Option<usize> {
+        let end = view.first + view.len();
+        for place in self.seen.max(view.first)..end {
+            let value = track[place];
+            if value.is_nan() {
+                continue;
+            }
+            while self.candidates.pop_back_if(|candidate| beats(value, track[*candidate])).is_some() {}
+            self.candidates.push_back(place);
         }
+        self.seen = self.seen.max(end);
+        while self.candidates.pop_front_if(|candidate| *candidate < view.first).is_some() {}
+        self.candidates.front().copied()
     }
-    Some((best, at as f64 / 1000.0))
 }
 
 pub(super) fn max(scope: &Scope<'_>, window: &Window<'_>) -> Option<f64> {
@@ -135,5 +161,27 @@ mod tests {
         assert_eq!(mean(&[1.0, 1e100, 1.0, -1e100]), Some(0.5));
         assert!(mean(&[f64::INFINITY, f64::NEG_INFINITY]).is_some_and(f64::is_nan));
         assert_eq!(mean(&[]), None);
+    }
+
+    #[test]
+    fn extremes_of_sliding_windows_are_those_of_each() {
+        let nan = f64::NAN;
+        let track = [nan, 3.0, 1.0, 3.0, nan, nan, 2.0, 2.0, -1.0, nan];
+        let times: Vec<i64> = (0..10).collect();
+        for width in 1..=10 {
+            let (mut first_max, mut last_min) = (Extreme::default(), Extreme::default());
+            for first in (0..=10 - width).step_by(2) {
+                let (times, values) = (&times[first..first + width], &track[first..first + width]);
+                let view = View { first, times, values, starts: &[] };
+                let best = |beats: fn(f64, f64) -> bool| {
+                    let places = (first..first + width).filter(|place| !track[*place].is_nan());
+                    places.reduce(|best, place| if beats(track[place], track[best]) { place } else { best })
+                };
+                let max = first_max.slide_to(&view, &track, |value, best| value > best);
+                assert_eq!(max, best(|value, best| value > best), "{width} {first}");
+                let min = last_min.slide_to(&view, &track, |value, best| value <= best);
+                assert_eq!(min, best(|value, best| value <= best), "{width} {first}");
+            }
+        }
     }
 }

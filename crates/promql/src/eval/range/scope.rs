@@ -1,9 +1,10 @@
 //! What functions know of the series whose windows they see.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 use super::super::Evaluator;
 use super::notes::Notes;
+use super::over_time::Extreme;
 use super::rate::seconds_of;
 use super::starts;
 use super::window::{Tracks, View, Window};
@@ -21,12 +22,13 @@ pub(super) struct Scope<'e> {
     /// are looked for once for all of them.
     resets: OnceCell<Vec<usize>>,
     overlaps: OnceCell<Vec<usize>>,
+    pub extreme: RefCell<Extreme>,
 }
 
 impl<'e> Scope<'e> {
     pub fn new(notes: Notes<'e>, tracks: Tracks, extension: Option<Extension>, range: i64) -> Self {
-        let (resets, overlaps) = (OnceCell::new(), OnceCell::new());
-        Self { notes, tracks, extension, range_seconds: seconds_of(range), resets, overlaps }
+        let (resets, overlaps, extreme) = (OnceCell::new(), OnceCell::new(), RefCell::default());
+        Self { notes, tracks, extension, range_seconds: seconds_of(range), resets, overlaps, extreme }
     }
 
     /// The places, in the track, of floats before which the counter was reset and which are not the first of the window.
