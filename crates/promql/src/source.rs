@@ -92,5 +92,7 @@ pub struct RawSeries {
 /// The series of one tenant.
 pub trait SeriesSource {
     /// The series that fulfil all matchers and have samples between the hints' times, sorted by labels, each label set once.
+    ///
+    /// The raw samples do not count against the limit of samples, which is about what evaluation holds: a source limits itself.
     fn select(&self, matchers: &[Matcher], hints: &SelectHints) -> Result<Vec<RawSeries>, EvalError>;
 }

@@ -39,3 +39,38 @@ pub(crate) fn labels_of_absent(expr: &Expr) -> Labels {
     }
     labels.build()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parser::{ParserOptions, parse};
+
+    #[test]
+    fn what_is_absent_has_the_labels_it_was_asked_for() {
+        for (query, expected) in [
+            (r#"x{job="a", b!="1", c=~"d"}"#, r#"{job="a"}"#),
+            (r#"(x{job="a", job="b", e="f"}[5m])"#, r#"{e="f"}"#),
+            (r#"sum(x{job="a"})"#, "{}"),
+        ] {
+            let expr = parse(query, ParserOptions::ALL).unwrap();
+            assert_eq!(labels_of_absent(&expr).to_string(), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn absence_is_where_no_row_has_a_value() {
+        let row = |steps: &[usize]| {
+            let mut points = Points::empty(3);
+            steps.iter().for_each(|step| points.set_float(*step, 0.0));
+            StepSeries { labels: Labels::default(), drop_name: false, points }
+        };
+        let expr = parse("x", ParserOptions::ALL).unwrap();
+        let steps = |rows: &[StepSeries]| {
+            let absent = absent(&expr, rows, 3);
+            absent.iter().flat_map(|row| row.points.iter().map(|(step, _)| step)).collect::<Vec<_>>()
+        };
+        assert_eq!(steps(&[]), [0, 1, 2]);
+        assert_eq!(steps(&[row(&[0]), row(&[2])]), [1]);
+        assert_eq!(steps(&[row(&[0, 1]), row(&[2])]), []);
+    }
+}
