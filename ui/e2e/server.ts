@@ -48,6 +48,21 @@ export async function waitUntil<T>(condition: () => Promise<T | undefined>, what
   }
 }
 
+/** The sections of a configuration that say where a server listens: gRPC, HTTP, main, Tempo, internal. */
+export function listenersAt(ports: readonly number[]) {
+  const [grpc, http, main, tempo, internal] = ports.map((port) => ({ endpoint: `127.0.0.1:${port}` }));
+  return {
+    receivers: { otlp: { protocols: { grpc, http } } },
+    exporters: { trefoil: {} },
+    service: {
+      pipelines: Object.fromEntries(
+        ['traces', 'metrics', 'logs'].map((signal) => [signal, { receivers: ['otlp'], exporters: ['trefoil'] }]),
+      ),
+    },
+    listeners: { main, tempo, internal },
+  };
+}
+
 export class TrefoilServer {
   private constructor(
     readonly directory: string,
@@ -63,23 +78,9 @@ export class TrefoilServer {
     const directory = await mkdtemp(join(tmpdir(), 'trefoil-e2e-'));
     const ports = await freePorts(5);
     const server = new TrefoilServer(directory, `http://127.0.0.1:${ports[2]}`, ports, undefined);
-    await writeFile(join(directory, 'trefoil.yaml'), JSON.stringify({ ...server.listeners(), ...config }));
+    await writeFile(join(directory, 'trefoil.yaml'), JSON.stringify({ ...listenersAt(ports), ...config }));
     await server.launch();
     return server;
-  }
-
-  private listeners() {
-    const [grpc, http, main, tempo, internal] = this.ports.map((port) => ({ endpoint: `127.0.0.1:${port}` }));
-    return {
-      receivers: { otlp: { protocols: { grpc, http } } },
-      exporters: { trefoil: {} },
-      service: {
-        pipelines: Object.fromEntries(
-          ['traces', 'metrics', 'logs'].map((signal) => [signal, { receivers: ['otlp'], exporters: ['trefoil'] }]),
-        ),
-      },
-      listeners: { main, tempo, internal },
-    };
   }
 
   /** Starts the program again on the same ports and data, after `kill`. */

@@ -65,7 +65,8 @@ export function Waterfall(props: Props) {
     estimateSize: () => ROW_HEIGHT,
     scrollMargin: HEAD,
     scrollPaddingStart: HEAD,
-    overscan: 8,
+    // Rows drawn ahead cost as much as those in sight; a few are enough, as they come within the same frame.
+    overscan: 3,
   });
   const selectedKey = selected === undefined ? undefined : model.tree.keys[selected];
   useSelectedInSight(virtual.scrollToIndex, rows, selected, selectedKey);
