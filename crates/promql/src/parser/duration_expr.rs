@@ -91,10 +91,11 @@ impl Parser<'_> {
     }
 
     fn duration_expr(&mut self, context: Context, weakest: u8) -> Result<ParsedDuration> {
-        self.nested(|parser| {
-            let operand = parser.duration_operand(context)?;
-            parser.duration_operators(context, operand, weakest)
-        })
+        self.enter()?;
+        let operand = self.duration_operand(context)?;
+        let duration = self.duration_operators(context, operand, weakest)?;
+        self.leave();
+        Ok(duration)
     }
 
     fn duration_operators(&mut self, context: Context, mut lhs: ParsedDuration, weakest: u8) -> Result<ParsedDuration> {

@@ -30,22 +30,28 @@ pub(super) const SIGN_OPERAND: u8 = 6;
 impl Parser<'_> {
     /// An expression of operators that bind at least as tightly as `weakest`.
     pub(super) fn expression(&mut self, weakest: u8) -> Result<Expr> {
-        self.nested(|parser| {
-            let mut lhs = parser.operand()?;
-            loop {
-                let token = parser.peek()?;
-                let Kind::Op(op) = token.kind else { return Ok(lhs) };
-                let (strength, from_right) = precedence(op);
-                if strength < weakest {
-                    return Ok(lhs);
-                }
-                parser.advance()?;
-                parser.count_operator(token.position())?;
-                let modifiers = parser.binary_modifiers()?;
-                let rhs = parser.expression(if from_right { strength } else { strength + 1 })?;
-                lhs = parser.binary(lhs, op, modifiers, rhs)?;
-            }
-        })
+        self.enter()?;
+        let mut lhs = self.operand()?;
+        while let Some((op, rhs_weakest)) = self.binary_operator(weakest)? {
+            let modifiers = self.binary_modifiers()?;
+            let rhs = self.expression(rhs_weakest)?;
+            lhs = self.binary(lhs, op, modifiers, rhs)?;
+        }
+        self.leave();
+        Ok(lhs)
+    }
+
+    /// The next operator, if it binds tightly enough, and how tightly those to the right of it have to.
+    fn binary_operator(&mut self, weakest: u8) -> Result<Option<(BinaryOp, u8)>> {
+        let token = self.peek()?;
+        let Kind::Op(op) = token.kind else { return Ok(None) };
+        let (strength, from_right) = precedence(op);
+        if strength < weakest {
+            return Ok(None);
+        }
+        self.advance()?;
+        self.count_operator(token.position())?;
+        Ok(Some((op, if from_right { strength } else { strength + 1 })))
     }
 
     fn binary(&mut self, lhs: Expr, op: BinaryOp, modifiers: BinaryModifiers, rhs: Expr) -> Result<Expr> {
@@ -132,50 +138,48 @@ impl Parser<'_> {
     /// Something without operators around it, but with the modifiers behind it.
     fn operand(&mut self) -> Result<Expr> {
         if let Some((op, sign)) = self.eat_sign()? {
-            let operand = self.expression(SIGN_OPERAND)?;
-            return Ok(signed(op, sign.start, operand));
+            return Ok(signed(op, sign.start, self.expression(SIGN_OPERAND)?));
         }
         let primary = self.primary()?;
         self.modified(primary)
     }
 
+    /// What recurses is in functions of its own, which keeps the stack small.
     fn primary(&mut self) -> Result<Expr> {
+        match self.peek()?.kind {
+            Kind::Number | Kind::Duration | Kind::String => self.literal(),
+            Kind::LeftParen => self.paren(),
+            Kind::LeftBrace => self.vector_selector().map(Expr::Vector),
+            kind if kind.is_metric_name() => self.named(),
+            _ => self.unexpected(),
+        }
+    }
+
+    fn literal(&mut self) -> Result<Expr> {
         if let Some(number) = self.eat_number()? {
             return Ok(Expr::Number(number));
         }
-        let token = self.peek()?;
-        match token.kind {
-            Kind::String => {
-                self.advance()?;
-                let value = literal::unquote(token.text);
-                Ok(Expr::String(StringLiteral { value, position: token.position() }))
+        let token = self.expect(Kind::String)?;
+        let value = literal::unquote(token.text);
+        Ok(Expr::String(StringLiteral { value, position: token.position() }))
+    }
+
+    fn paren(&mut self) -> Result<Expr> {
+        let start = self.expect(Kind::LeftParen)?.start;
+        let expr = Box::new(self.expression(0)?);
+        let end = self.expect(Kind::RightParen)?.end();
+        Ok(Expr::Paren(Paren { expr, position: Position { start, end } }))
+    }
+
+    /// A selector, call or aggregation: what follows the name tells.
+    fn named(&mut self) -> Result<Expr> {
+        let name = self.advance()?;
+        match (name.kind, self.peek()?.kind) {
+            (Kind::Identifier | Kind::TimeWord(_), Kind::LeftParen) => self.call(name),
+            (Kind::Aggregate(op), Kind::LeftParen | Kind::Keyword(Keyword::By | Keyword::Without)) => {
+                self.aggregate(op, name.start)
             }
-            Kind::LeftParen => {
-                self.advance()?;
-                let expr = Box::new(self.expression(0)?);
-                let close = self.expect(Kind::RightParen)?;
-                Ok(Expr::Paren(Paren { expr, position: Position { start: token.start, end: close.end() } }))
-            }
-            Kind::LeftBrace => self.vector_selector().map(Expr::Vector),
-            Kind::Identifier | Kind::TimeWord(_) => {
-                self.advance()?;
-                match self.peek()?.kind {
-                    Kind::LeftParen => self.call(token),
-                    _ => self.named_selector(token).map(Expr::Vector),
-                }
-            }
-            Kind::Aggregate(op) => {
-                self.advance()?;
-                match self.peek()?.kind {
-                    Kind::LeftParen | Kind::Keyword(Keyword::By | Keyword::Without) => self.aggregate(op, token.start),
-                    _ => self.named_selector(token).map(Expr::Vector),
-                }
-            }
-            kind if kind.is_metric_name() => {
-                self.advance()?;
-                self.named_selector(token).map(Expr::Vector)
-            }
-            _ => self.unexpected(),
+            _ => self.named_selector(name).map(Expr::Vector),
         }
     }
 

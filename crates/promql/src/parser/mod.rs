@@ -54,7 +54,7 @@ impl ParserOptions {
 /// Bytes of one query.
 pub const LONGEST_QUERY: usize = 1 << 20;
 /// How deep parentheses, calls, operators to the right of operators and the like may nest.
-pub const DEEPEST_NESTING: usize = 200;
+pub const DEEPEST_NESTING: usize = 100;
 /// Operators and subqueries in one query. In `a + b + c` and in `a[1m:][1m:]` each is a level of the tree, and trees are walked
 /// by functions that call themselves.
 pub const MOST_OPERATORS: usize = 500;
@@ -174,16 +174,19 @@ impl<'q> Parser<'q> {
         }
     }
 
-    /// Runs what may come back to itself, for at most [`DEEPEST_NESTING`] levels.
-    fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    /// Called by what may come back to itself, which may do so for at most [`DEEPEST_NESTING`] levels. Whoever returns with an
+    /// error need not [leave](Self::leave): nothing is read after it.
+    fn enter(&mut self) -> Result<()> {
         if self.nesting >= DEEPEST_NESTING {
             let at = self.peek()?.position();
             return self.fail(at, format!("query is nested more than {DEEPEST_NESTING} levels deep"));
         }
         self.nesting += 1;
-        let parsed = parse(self);
+        Ok(())
+    }
+
+    fn leave(&mut self) {
         self.nesting -= 1;
-        parsed
     }
 }
 

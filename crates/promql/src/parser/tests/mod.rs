@@ -1,1 +1,5 @@
-//! Tables of queries.
+mod errors;
+mod limits;
+mod metrics;
+mod printed;
+mod properties;
