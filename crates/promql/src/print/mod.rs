@@ -36,8 +36,8 @@ impl Display for Expr {
 impl Display for NumberLiteral {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if self.is_duration {
-            // Cut to nanoseconds and then to milliseconds, as Prometheus does.
-            return f.write_str(&format_duration((self.value * 1e9) as i64 / 1_000_000));
+            // Prometheus cuts where this rounds, and so prints 1s for 1001ms.
+            return f.write_str(&format_duration((self.value * 1e9).round() as i64 / 1_000_000));
         }
         f.write_str(&decimal(self.value))
     }
