@@ -92,8 +92,11 @@ impl Parser<'_> {
             _ => return Ok(()),
         };
         self.advance()?;
-        if self.peek()?.kind == Kind::LeftParen {
-            matching.include = self.grouping_labels()?;
+        match self.peek()?.kind {
+            Kind::LeftParen => matching.include = self.grouping_labels()?,
+            Kind::Keyword(Keyword::Fill | Keyword::FillLeft | Keyword::FillRight) => {}
+            kind if kind.starts_expression() => {}
+            _ => return self.unexpected_in("grouping opts", "\"(\""),
         }
         Ok(())
     }

@@ -88,6 +88,7 @@ fn what_does_not_follow() {
         ("foo sum", "1:5", "unexpected <aggr:sum>"),
         ("foo start", "1:5", "unexpected \"start\""),
         ("foo + group_left(a) bar", "1:7", "unexpected <group_left>"),
+        ("foo + on(a) group_left", "1:23", "unexpected end of input in grouping opts, expected \"(\""),
         ("foo + on(a) bool bar", "1:13", "unexpected <bool>"),
         ("foo + fill(x) bar", "1:12", "unexpected identifier \"x\""),
         ("offset(1)", "1:7", "unexpected \"(\""),
