@@ -163,6 +163,7 @@ impl Surfaces {
         match listener {
             "internal" => trefoil_api::internal::router(self.registry.clone(), self.readiness.clone()),
             "tempo" => trefoil_api::tempo_router(self.api.clone()),
+            "prometheus" => trefoil_api::prometheus_router(self.api.clone()),
             _ => {
                 let main = trefoil_api::main_router(self.api.clone());
                 self.otlp.iter().fold(main, |main, otlp| main.nest("/otlp", otlp.clone()))

@@ -11,10 +11,12 @@ use trefoil_storage::units::{self, ByteSize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Listeners {
-    /// Trefoil's own API, and every other one under a prefix (`/tempo`, …); OTLP over HTTP under `/otlp`.
+    /// Trefoil's own API, and every other one under a prefix (`/tempo`, `/prometheus`); OTLP over HTTP under `/otlp`.
     pub main: MainListener,
     /// Tempo's API where Tempo has it.
     pub tempo: Listener,
+    /// Prometheus' API where Prometheus has it.
+    pub prometheus: Listener,
     /// `/metrics`, `/healthz`, `/readyz`.
     pub internal: Listener,
 }
@@ -47,10 +49,11 @@ impl Default for MainListener {
 impl Listeners {
     /// Name and address of every listener that is switched on.
     pub fn addresses(&self) -> Vec<(&'static str, String)> {
-        let Self { main, tempo, internal } = self;
+        let Self { main, tempo, prometheus, internal } = self;
         [
             ("main", main.enabled, &main.endpoint, 3000),
             ("tempo", tempo.enabled, &tempo.endpoint, 3200),
+            ("prometheus", prometheus.enabled, &prometheus.endpoint, 9090),
             ("internal", internal.enabled, &internal.endpoint, 8888),
         ]
         .into_iter()
@@ -113,6 +116,7 @@ mod tests {
             [
                 ("main", "127.0.0.1:3000".to_owned()),
                 ("tempo", "127.0.0.1:3200".to_owned()),
+                ("prometheus", "127.0.0.1:9090".to_owned()),
                 ("internal", "127.0.0.1:8888".to_owned()),
             ]
         );
@@ -120,7 +124,8 @@ mod tests {
 
     #[test]
     fn a_listener_can_be_moved_or_switched_off() {
-        let section = r#"{"main": {"endpoint": "0.0.0.0:80"}, "tempo": {"enabled": false}}"#;
+        let section =
+            r#"{"main": {"endpoint": "0.0.0.0:80"}, "tempo": {"enabled": false}, "prometheus": {"enabled": false}}"#;
         let listeners: Listeners = serde_json::from_str(section).unwrap();
         assert_eq!(
             listeners.addresses(),
