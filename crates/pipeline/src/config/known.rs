@@ -82,7 +82,6 @@ const RECEIVERS: &[&str] = &[
     "carbon",
     "collectd",
     "influxdb",
-    "prometheusremotewrite",
     "prometheus_remote_write",
     "postgresql",
     "mysql",
