@@ -16,7 +16,7 @@ pub struct Listeners {
     /// Tempo's API where Tempo has it.
     pub tempo: Listener,
     /// Prometheus' API where Prometheus has it.
-    pub prometheus: Listener,
+    pub prometheus: PrometheusListener,
     /// `/metrics`, `/healthz`, `/readyz`.
     pub internal: Listener,
 }
@@ -35,7 +35,7 @@ pub struct Listener {
 pub struct MainListener {
     pub endpoint: Option<String>,
     pub enabled: Option<bool>,
-    /// `false`: nobody can write by this listener. Settings of the `otlp` receivers (TLS, sizes, CORS, metadata) do not
+    /// `false`: nobody can write by this listener, neither OTLP nor Prometheus' remote write. Settings of the `otlp` receivers (TLS, sizes, CORS, metadata) do not
     /// apply to it.
     pub otlp: bool,
 }
@@ -43,6 +43,21 @@ pub struct MainListener {
 impl Default for MainListener {
     fn default() -> Self {
         Self { endpoint: None, enabled: None, otlp: true }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PrometheusListener {
+    pub endpoint: Option<String>,
+    pub enabled: Option<bool>,
+    /// `false`: nobody can write by this listener. It is so, too, where a pipeline has a receiver `prometheusremotewrite`.
+    pub remote_write: bool,
+}
+
+impl Default for PrometheusListener {
+    fn default() -> Self {
+        Self { endpoint: None, enabled: None, remote_write: true }
     }
 }
 
