@@ -16,6 +16,10 @@ const TYPE: &str = "prometheus.type";
 const CUSTOM_BUCKETS: &str = "prometheus.nhcb";
 const FAMILY: &str = "prometheus.family";
 
+/// What is around the texts of a metric, and around a point: tags, lengths, marks; at most.
+const METRIC_BYTES: usize = 128;
+const POINT_BYTES: usize = 8;
+
 /// What a metric's points are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -83,7 +87,7 @@ pub struct Groups<'a> {
 pub struct Place(usize);
 
 impl<'a> Groups<'a> {
-    /// The request will have at most about `limit` bytes.
+    /// The request will have at most `limit` bytes, but for the few around all of it.
     pub fn new(limit: usize) -> Self {
         Self {
             groups: Vec::new(),
@@ -124,7 +128,7 @@ impl<'a> Groups<'a> {
             return Ok(*index);
         }
         let Described { help, unit, .. } = described;
-        self.take(key.name.len() + help.len() + unit.len())?;
+        self.take(METRIC_BYTES + key.name.len() + help.len() + unit.len())?;
         self.by_key.insert(key, self.groups.len());
         self.groups.push(Group { key, help, unit, points: Vec::new() });
         Ok(self.groups.len() - 1)
@@ -139,7 +143,7 @@ impl<'a> Groups<'a> {
     pub fn push(&mut self, place: Place, point: &impl Message) -> Result<(), TooLarge> {
         self.point.clear();
         point.encode_raw(&mut self.point);
-        self.take(self.point.len() + self.attributes.len())?;
+        self.take(POINT_BYTES + self.point.len() + self.attributes.len())?;
         let Some(group) = self.groups.get_mut(place.0) else { return Ok(()) };
         put_tag(&mut group.points, 1, 2);
         encode_varint((self.point.len() + self.attributes.len()) as u64, &mut group.points);
