@@ -129,9 +129,8 @@ fn subquery(subquery: &Subquery) -> Value {
 }
 
 fn matchers(matchers: &[Matcher]) -> Vec<Value> {
-    let described = |matcher: &Matcher| {
-        json!({ "name": matcher.name, "value": matcher.value, "type": matcher.op.to_string() })
-    };
+    let described =
+        |matcher: &Matcher| json!({ "name": matcher.name, "value": matcher.value, "type": matcher.op.to_string() });
     matchers.iter().map(described).collect()
 }
 

@@ -26,7 +26,8 @@ pub(super) async fn tsdb(
 ) -> Result<Response, PromError> {
     let tenant = state.tenant(&headers)?;
     let limit = limit(parameters.get("limit"))?;
-    let all = Matcher::new(MatchOp::NotEqual, METRIC_NAME, "").map_err(|error| PromError::bad_data(error.to_string()))?;
+    let all =
+        Matcher::new(MatchOp::NotEqual, METRIC_NAME, "").map_err(|error| PromError::bad_data(error.to_string()))?;
     let now = now();
     let series = state.engine.series(&tenant, &[vec![all]], now, now, None).await?.items;
     Ok(small(&counted(&series, now, limit)))

@@ -45,7 +45,7 @@ fn all() -> Value {
             "otlp_write_receiver": false,
             "query_stats": true,
             "query_warnings": true,
-            "remote_write_receiver": false,
+            "remote_write_receiver": true,
             "search": false,
             "search_fuzz_alg_jarowinkler": false,
             "search_fuzz_alg_subsequence": false,

@@ -128,8 +128,8 @@ mod tests {
         # TYPE "my.metric" untyped
         {"my.metric",instance=""} 0.5 1
         # TYPE up untyped
-        up{instance="i",job="b\"\\\n"} 1 6000000
         up{"a.b"="a",instance=""} 1e+07 6000000
+        up{instance="i",job="b\"\\\n"} 1 6000000
         "#);
     }
 

@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn limits_are_numbers() {
-        let limit = |text: &str| Parameters::from(format!("limit={text}").as_str()).limit().map_err(|error| error.message);
+        let limit =
+            |text: &str| Parameters::from(format!("limit={text}").as_str()).limit().map_err(|error| error.message);
         assert_eq!((limit(""), limit("0"), limit("7")), (Ok(None), Ok(None), Ok(Some(7))));
         assert_eq!(limit("-1").unwrap_err(), "invalid parameter \"limit\": limit must be non-negative");
         let wrong = "invalid parameter \"limit\": strconv.Atoi: parsing \"x\": invalid syntax";

@@ -114,10 +114,12 @@ fn respond(answer: Answer, parameters: &Parameters, limit: Option<usize>, took: 
         notes,
     };
     match result {
-        QueryResult::Matrix(series) => list("matrix", "[", "]")
-            .of(series, |out, (labels, samples)| write::series(out, &labels, &samples)),
-        QueryResult::Vector { time, samples } => list("vector", "[", "]")
-            .of(samples, move |out, (labels, point)| write::sample(out, &labels, time, &point)),
+        QueryResult::Matrix(series) => {
+            list("matrix", "[", "]").of(series, |out, (labels, samples)| write::series(out, &labels, &samples))
+        }
+        QueryResult::Vector { time, samples } => {
+            list("vector", "[", "]").of(samples, move |out, (labels, point)| write::sample(out, &labels, time, &point))
+        }
         QueryResult::Scalar { time, value } => {
             list("scalar", "", "").of([value], move |out, value| write::float_point(out, time, value))
         }

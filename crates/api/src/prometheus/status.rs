@@ -92,7 +92,6 @@ pub(super) async fn flags(State(state): State<ApiState>) -> Response {
         "query.timeout": format_duration(timeout),
         "web.enable-admin-api": "false",
         "web.enable-lifecycle": "false",
-        "web.enable-remote-write-receiver": "false",
     }))
 }
 
