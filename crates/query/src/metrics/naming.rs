@@ -218,7 +218,8 @@ mod tests {
             ("_private", Some("key_private")),
             ("__name__", Some("__name__")),
             ("a:b", Some("a_b")),
-            ("ä", None),
+            ("ä", Some("key_")),
+            ("äö", None),
             ("", None),
         ] {
             assert_eq!(label_name(UnderscoreEscapingWithSuffixes, key).as_deref(), expected, "{key}");

@@ -40,7 +40,10 @@ async fn series_are_listed() {
     assert!(found[0].contains("le=\"+Inf\"") && found[1].contains("le=\"0.25\""), "{found:?}");
     assert_eq!(series(&[name("gc_pause_seconds")], None).await.0.len(), 2);
     let all = vec![Matcher::new(MatchOp::Regex, "__name__", ".+").unwrap()];
-    assert_eq!(series(std::slice::from_ref(&all), None).await, (series(&[all.clone()], Some(99)).await.0, false));
+    assert_eq!(
+        series(std::slice::from_ref(&all), None).await,
+        (series(std::slice::from_ref(&all), Some(99)).await.0, false)
+    );
     let (some, truncated) = series(&[all], Some(4)).await;
     assert_eq!((some.len(), truncated), (4, true));
     let before = bench.engine.series(&tenant, &[name("up")], START - 2 * 86_400_000, START - 86_400_000, None).await;
@@ -101,7 +104,7 @@ async fn metrics_are_described() {
         ("target_info", "gauge", "Target metadata", ""),
     ] {
         let expected = MetricMetadata { kind: kind.into(), help: help.into(), unit: unit.into() };
-        assert_eq!(metadata[metric], [expected.clone()], "{metric}");
+        assert_eq!(metadata[metric], std::slice::from_ref(&expected), "{metric}");
         let one = bench.engine.metric_metadata(&Tenant::default(), Some(metric)).await.unwrap();
         assert_eq!((one.len(), &one[metric]), (1, &vec![expected]), "{metric}");
     }

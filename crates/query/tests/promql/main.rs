@@ -137,7 +137,7 @@ const ANSWERS: &[(&str, &str)] = &[
         "count by (k8s_pod_name) (connections * on (job, instance) group_left (k8s_pod_name) target_info)",
         "{k8s_pod_name=\"p-1\"} 1",
     ),
-    ("count({__name__=~\".+\"})", "{} 19"),
+    ("count({__name__=~\".+\"})", "{} 26"),
     ("nothing", ""),
 ];
 
