@@ -158,7 +158,7 @@ async fn text_is_found_in_a_trace() {
         assert_eq!(search("q=step+7").await, (ids(&[7]), false));
         assert_eq!(search("q=/items/1").await, (ids(&[1, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]), false));
         assert_eq!(search("q=Orders&limit=3").await, (ids(&[1, 2, 3]), true), "the earliest");
-        assert_eq!(search("q=orders&limit=30").await.1, false);
+        assert!(!search("q=orders&limit=30").await.1);
         assert_eq!(search("q=%22quoted%22").await.0.len(), 30);
         assert_eq!(search("q=%22:%22").await, (vec![], false), "JSON's own signs are no text");
         assert_eq!(search("q=nothing").await, (vec![], false));

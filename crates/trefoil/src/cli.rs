@@ -40,7 +40,7 @@ pub enum Command {
     /// "pm_card_visa"}'
     ///
     /// Faults on demand: GET and PUT 127.0.0.1:8080/demo/faults.
-    Demo(DemoArgs),
+    Demo(Box<DemoArgs>),
     /// Check a configuration file without starting anything.
     ///
     /// Prints every mistake with its line; exits with 1 if there is one.

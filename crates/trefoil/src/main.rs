@@ -28,7 +28,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(args).await,
-        Command::Demo(args) => commands::demo::run(args).await,
+        Command::Demo(args) => commands::demo::run(*args).await,
         Command::Check { file } => return commands::check::run(&file),
         Command::Sql(args) => commands::sql::run(args).await,
         Command::Query(args) => commands::query::run(args).await,
