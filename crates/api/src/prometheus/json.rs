@@ -28,6 +28,20 @@ pub(super) fn time(out: &mut Vec<u8>, millis: i64) {
     debug_assert!(written.is_ok());
 }
 
+/// The start of a scalar and of a string, which Prometheus writes by other rules: no zeros at the end of its time.
+pub(super) fn plain_time(out: &mut Vec<u8>, millis: i64) {
+    let written = write!(out, "{}", millis as f64 / 1000.0);
+    debug_assert!(written.is_ok());
+}
+
+/// `[1435781430.5,"1"]`, the value never with an exponent.
+pub(super) fn scalar(out: &mut Vec<u8>, millis: i64, float: f64) {
+    out.push(b'[');
+    plain_time(out, millis);
+    let written = write!(out, ",\"{}\"]", number::decimal(float));
+    debug_assert!(written.is_ok());
+}
+
 /// In quotes; with an exponent below 1e-6 and from 1e21 on.
 pub(super) fn value(out: &mut Vec<u8>, value: f64) {
     let magnitude = value.abs();
@@ -194,6 +208,17 @@ mod tests {
             (f64::NEG_INFINITY, "-Inf"),
         ] {
             assert_eq!(written(|out| value(out, float)), format!("\"{expected}\""));
+        }
+    }
+
+    #[test]
+    fn scalars_are_plain() {
+        for (millis, float, expected) in [
+            (1_500, 1.0, r#"[1.5,"1"]"#),
+            (-10, 1e21, r#"[-0.01,"1000000000000000000000"]"#),
+            (1_435_781_430_781, f64::INFINITY, r#"[1435781430.781,"+Inf"]"#),
+        ] {
+            assert_eq!(written(|out| scalar(out, millis, float)), expected);
         }
     }
 

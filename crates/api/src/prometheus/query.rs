@@ -82,7 +82,7 @@ fn steps(parameters: &Parameters) -> Result<Steps, PromError> {
 fn options(state: &ApiState, parameters: &Parameters) -> Result<PromqlOptions, PromError> {
     let timeout = parameters.length("timeout")?.map(|nanos| Duration::from_nanos(nanos.max(0).unsigned_abs()));
     let lookback = parameters.length("lookback_delta").map_err(|error| {
-        let reason = error.message.split_once(": ").map_or("", |(_, reason)| reason);
+        let (_, reason) = error.message.split_once(": ").unwrap_or_default();
         PromError::bad_data(format!("error parsing lookback delta duration: {reason}"))
     })?;
     let mut engine = EngineOptions::default();
@@ -121,10 +121,10 @@ fn respond(answer: Answer, parameters: &Parameters, limit: Option<usize>, took: 
             list("vector", "[", "]").of(samples, move |out, (labels, point)| write::sample(out, &labels, time, &point))
         }
         QueryResult::Scalar { time, value } => {
-            list("scalar", "", "").of([value], move |out, value| write::float_point(out, time, value))
+            list("scalar", "", "").of([value], move |out, value| write::scalar(out, time, value))
         }
         QueryResult::String { time, value } => list("string", "[", "]").of([value], move |out, value| {
-            write::time(out, time);
+            write::plain_time(out, time);
             out.push(b',');
             write::string(out, &value);
         }),
