@@ -58,7 +58,8 @@ class Server:
         self.log_path = self.directory / "server.log"
         self.config_path = self.directory / "trefoil.yaml"
         self.environment = {**os.environ, **(environment or {})}
-        self.grpc_port, self.http_port, self.main_port, self.tempo_port, self.internal_port = free_ports(5)
+        ports = free_ports(6)
+        self.grpc_port, self.http_port, self.main_port, self.tempo_port, self.internal_port, self.prometheus_port = ports
         self.config = merged(self._base(), config or {})
         self.process = None
 
@@ -75,6 +76,7 @@ class Server:
             "listeners": {
                 "main": address(self.main_port),
                 "tempo": address(self.tempo_port),
+                "prometheus": address(self.prometheus_port),
                 "internal": address(self.internal_port),
             },
         }
@@ -149,6 +151,10 @@ class Server:
     @property
     def tempo(self):
         return f"http://127.0.0.1:{self.tempo_port}"
+
+    @property
+    def prometheus(self):
+        return f"http://127.0.0.1:{self.prometheus_port}"
 
     @property
     def internal(self):

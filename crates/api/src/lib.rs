@@ -6,6 +6,7 @@
 mod answers;
 mod ids;
 pub mod internal;
+mod prometheus;
 mod request_span;
 pub mod state;
 mod tempo;
@@ -18,7 +19,10 @@ use axum::Router;
 
 /// The main listener: the UI, Trefoil's own API, and every foreign one under a prefix of its own (for one ingress).
 pub fn main_router(state: ApiState) -> Router {
-    let apis = Router::new().merge(trefoil::router(state.clone())).nest("/tempo", tempo::router(state));
+    let apis = Router::new()
+        .merge(trefoil::router(state.clone()))
+        .nest("/tempo", tempo::router(state.clone()))
+        .nest("/prometheus", prometheus::router(state));
     // Outside of the layers: own traces are about questions, not about scripts and pictures.
     api_router(apis).fallback(ui::serve)
 }
@@ -26,6 +30,11 @@ pub fn main_router(state: ApiState) -> Router {
 /// Tempo's own listener.
 pub fn tempo_router(state: ApiState) -> Router {
     api_router(tempo::router(state))
+}
+
+/// Prometheus' own listener.
+pub fn prometheus_router(state: ApiState) -> Router {
+    api_router(prometheus::router(state))
 }
 
 fn api_router(router: Router) -> Router {

@@ -1,5 +1,5 @@
 //! What every query language shares: a session over one snapshot of one tenant's data, limits, cancellation.
-//! It knows no language but SQL, which DataFusion brings along, and no protocol.
+//! Of languages it knows SQL, which DataFusion brings along, and gives PromQL its samples; it knows no protocol.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -7,6 +7,7 @@ mod attributes;
 pub mod error;
 pub mod hex_ids;
 pub mod limits;
+pub mod metrics;
 pub mod search;
 pub mod session;
 pub mod sql;

@@ -13,6 +13,7 @@ use trefoil_storage::{Snapshot, Storage};
 use crate::QueryError;
 use crate::attributes::PromotedAttributes;
 use crate::hex_ids::HexIds;
+use crate::metrics::{Metrics, PrometheusConfig};
 
 /// Consumers named in the error when memory runs out.
 const REPORTED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).expect("3 is not 0");
@@ -22,6 +23,7 @@ const REPORTED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3
 pub struct Engine {
     storage: Storage,
     runtime: Arc<RuntimeEnv>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Engine {
@@ -30,7 +32,7 @@ impl Engine {
     pub fn new(storage: Storage, memory_bytes: usize) -> Result<Self, QueryError> {
         let pool = TrackConsumersPool::new(FairSpillPool::new(memory_bytes), REPORTED_CONSUMERS);
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc()?;
-        Ok(Self { storage, runtime })
+        Ok(Self { storage, runtime, metrics: Arc::new(Metrics::new(PrometheusConfig::default())) })
     }
 
     /// A consistent view of everything of `tenant` that was acknowledged before this call.

@@ -13,7 +13,8 @@ use clap_complete::Shell;
     long_about = "Trefoil takes OpenTelemetry data in, keeps it in open Parquet tables, and answers the APIs that people \
                   already use.\n\nSee it at work:      trefoil demo --serve\nStart it:            trefoil serve\nSend it data:        \
                   OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317 your-program\nLook at what came:   \
-                  trefoil sql \"SELECT service_name, name, count(*) FROM spans GROUP BY ALL\"\nLook at one trace:   \
+                  trefoil sql \"SELECT service_name, name, count(*) FROM spans GROUP BY ALL\"\nWatch a metric:      \
+                  trefoil query --since 1h 'sum(rate(http_server_request_duration_seconds_count[5m]))'\nLook at one trace:   \
                   trefoil trace 4bf92f3577b34da6a3ce929d0e0e4736",
     disable_help_subcommand = true
 )]
@@ -27,7 +28,7 @@ pub enum Command {
     /// Run the server.
     ///
     /// Without a configuration file it runs all-in-one: OTLP on 127.0.0.1:4317 (gRPC) and :4318 (HTTP), its own API on
-    /// :3000, Tempo's on :3200, metrics and health on :8888. SIGHUP reloads the configuration; SIGTERM and Ctrl-C drain
+    /// :3000, Tempo's on :3200, Prometheus' on :9090, metrics and health on :8888. SIGHUP reloads the configuration; SIGTERM and Ctrl-C drain
     /// and stop.
     Serve(ServeArgs),
     /// Run a bookstore of nine services that sends traces, logs and metrics.
@@ -52,6 +53,15 @@ pub enum Command {
     /// Tables: spans, logs, samples, series, exemplars. `DESCRIBE spans` lists the columns of one. Ids are written in hex:
     /// WHERE trace_id = '4bf92f3577b34da6a3ce929d0e0e4736'.
     Sql(SqlArgs),
+    /// Run one PromQL query on a running server.
+    ///
+    /// At one time by default: an instant vector is printed as a table. With --since, --start, --end or --step over a range
+    /// of time: each series is printed as a small chart.
+    ///
+    /// trefoil query 'up'
+    ///
+    /// trefoil query --since 6h 'histogram_quantile(0.95, sum by (le) (rate(http_server_request_duration_seconds_bucket[5m])))'
+    Query(QueryArgs),
     /// Print one trace as a waterfall.
     Trace {
         /// The trace id, in up to 32 hexadecimal digits.
@@ -98,6 +108,42 @@ pub struct SqlArgs {
     pub format: Format,
     #[command(flatten)]
     pub server: Server,
+}
+
+#[derive(Debug, Args)]
+pub struct QueryArgs {
+    /// The query, or `-` to read it from standard input.
+    pub query: String,
+    /// When to evaluate it: seconds since 1970, or RFC 3339 (2026-01-31T12:00:00Z); now without it.
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["since", "start", "end", "step"], allow_hyphen_values = true)]
+    pub time: Option<String>,
+    /// How far a range goes back from its end (90s, 1h30m, 7d); 1h without it.
+    #[arg(long, value_name = "DURATION", conflicts_with = "start")]
+    pub since: Option<String>,
+    /// Where a range begins.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub start: Option<String>,
+    /// Where a range ends; now without it.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub end: Option<String>,
+    /// From one value of a range to the next (15s); a 120th of the range without it.
+    #[arg(long, value_name = "DURATION")]
+    pub step: Option<String>,
+    /// Series in the answer; without it 1000 in a table, 20 as charts, any number in JSON.
+    #[arg(long)]
+    pub limit: Option<u32>,
+    #[arg(long, value_enum, default_value_t = QueryOutput::Table)]
+    pub output: QueryOutput,
+    #[command(flatten)]
+    pub server: Server,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum QueryOutput {
+    /// A table, or charts of a range.
+    Table,
+    /// What the server answered, as Prometheus would.
+    Json,
 }
 
 /// Which server to ask, as whom.

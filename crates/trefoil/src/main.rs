@@ -31,6 +31,7 @@ async fn main() -> ExitCode {
         Command::Demo(args) => commands::demo::run(*args).await,
         Command::Check { file } => return commands::check::run(&file),
         Command::Sql(args) => commands::sql::run(args).await,
+        Command::Query(args) => commands::query::run(args).await,
         Command::Trace { id, server } => commands::trace::run(&id, &server).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "trefoil", &mut std::io::stdout());

@@ -20,6 +20,7 @@ use trefoil_model::Tenancy;
 use trefoil_pipeline::component::{Downstream, Health, OtlpListening};
 use trefoil_pipeline::graph::{self, Graph, ReloadError, Resources};
 use trefoil_pipeline::receivers::otlp::{HttpLimits, http_router};
+use trefoil_pipeline::receivers::prometheusremotewrite::{self, WriteLimits};
 use trefoil_pipeline::{Metrics, Store};
 use trefoil_query::Engine;
 use trefoil_storage::Storage;
@@ -86,6 +87,7 @@ pub async fn serve(
     let surfaces = Surfaces {
         api: api_state(&configuration, &storage, otlp_listening.clone())?,
         otlp: configuration.listeners.main.otlp.then(|| otlp_router(otlp.clone(), tenancy, &metrics)),
+        remote_write: RemoteWrite::new(&configuration, otlp.clone(), tenancy, &metrics),
         registry: Arc::new(metrics::registry(&storage, &metrics)),
         readiness: readiness.clone(),
     };
@@ -154,6 +156,7 @@ struct Surfaces {
     api: ApiState,
     /// Unless it is switched off.
     otlp: Option<Router>,
+    remote_write: RemoteWrite,
     registry: Arc<Registry>,
     readiness: Readiness,
 }
@@ -163,9 +166,14 @@ impl Surfaces {
         match listener {
             "internal" => trefoil_api::internal::router(self.registry.clone(), self.readiness.clone()),
             "tempo" => trefoil_api::tempo_router(self.api.clone()),
+            "prometheus" => {
+                let prometheus = trefoil_api::prometheus_router(self.api.clone());
+                self.remote_write.on_prometheus.iter().cloned().fold(prometheus, Router::merge)
+            }
             _ => {
                 let main = trefoil_api::main_router(self.api.clone());
-                self.otlp.iter().fold(main, |main, otlp| main.nest("/otlp", otlp.clone()))
+                let main = self.otlp.iter().fold(main, |main, otlp| main.nest("/otlp", otlp.clone()));
+                self.remote_write.on_main.iter().fold(main, |main, write| main.nest("/prometheus", write.clone()))
             }
         }
     }
@@ -175,6 +183,29 @@ impl Surfaces {
 fn otlp_router(pipelines: Downstream, tenancy: Tenancy, metrics: &Metrics) -> Router {
     let metrics = metrics.receiver(graph::MAIN_LISTENER).over("http");
     http_router(pipelines, tenancy, HttpLimits::default(), None, metrics)
+}
+
+/// Prometheus' remote write on listeners that have other things, too, into the pipelines that OTLP on the main listener
+/// leads to. A configuration with a receiver for it has it there alone.
+struct RemoteWrite {
+    on_main: Option<Router>,
+    on_prometheus: Option<Router>,
+}
+
+impl RemoteWrite {
+    fn new(configuration: &Configuration, pipelines: Downstream, tenancy: Tenancy, metrics: &Metrics) -> Self {
+        let mut receivers = configuration.pipelines.pipelines.iter().flat_map(|pipeline| &pipeline.receivers);
+        if receivers.any(|id| id.kind() == prometheusremotewrite::FACTORY.kind) {
+            return Self { on_main: None, on_prometheus: None };
+        }
+        let metrics = metrics.receiver(graph::MAIN_LISTENER).over("http");
+        let router = prometheusremotewrite::http_router(pipelines, tenancy, WriteLimits::default(), None, metrics);
+        let listeners = &configuration.listeners;
+        Self {
+            on_main: listeners.main.otlp.then(|| router.clone()),
+            on_prometheus: listeners.prometheus.remote_write.then_some(router),
+        }
+    }
 }
 
 /// Reloads as often as it is asked to; drains the pipelines when it is told to stop.

@@ -11,10 +11,12 @@ use trefoil_storage::units::{self, ByteSize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Listeners {
-    /// Trefoil's own API, and every other one under a prefix (`/tempo`, …); OTLP over HTTP under `/otlp`.
+    /// Trefoil's own API, and every other one under a prefix (`/tempo`, `/prometheus`); OTLP over HTTP under `/otlp`.
     pub main: MainListener,
     /// Tempo's API where Tempo has it.
     pub tempo: Listener,
+    /// Prometheus' API where Prometheus has it.
+    pub prometheus: PrometheusListener,
     /// `/metrics`, `/healthz`, `/readyz`.
     pub internal: Listener,
 }
@@ -33,7 +35,7 @@ pub struct Listener {
 pub struct MainListener {
     pub endpoint: Option<String>,
     pub enabled: Option<bool>,
-    /// `false`: nobody can write by this listener. Settings of the `otlp` receivers (TLS, sizes, CORS, metadata) do not
+    /// `false`: nobody can write by this listener, neither OTLP nor Prometheus' remote write. Settings of the `otlp` receivers (TLS, sizes, CORS, metadata) do not
     /// apply to it.
     pub otlp: bool,
 }
@@ -44,13 +46,29 @@ impl Default for MainListener {
     }
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PrometheusListener {
+    pub endpoint: Option<String>,
+    pub enabled: Option<bool>,
+    /// `false`: nobody can write by this listener. It is so, too, where a pipeline has a receiver `prometheusremotewrite`.
+    pub remote_write: bool,
+}
+
+impl Default for PrometheusListener {
+    fn default() -> Self {
+        Self { endpoint: None, enabled: None, remote_write: true }
+    }
+}
+
 impl Listeners {
     /// Name and address of every listener that is switched on.
     pub fn addresses(&self) -> Vec<(&'static str, String)> {
-        let Self { main, tempo, internal } = self;
+        let Self { main, tempo, prometheus, internal } = self;
         [
             ("main", main.enabled, &main.endpoint, 3000),
             ("tempo", tempo.enabled, &tempo.endpoint, 3200),
+            ("prometheus", prometheus.enabled, &prometheus.endpoint, 9090),
             ("internal", internal.enabled, &internal.endpoint, 8888),
         ]
         .into_iter()
@@ -113,6 +131,7 @@ mod tests {
             [
                 ("main", "127.0.0.1:3000".to_owned()),
                 ("tempo", "127.0.0.1:3200".to_owned()),
+                ("prometheus", "127.0.0.1:9090".to_owned()),
                 ("internal", "127.0.0.1:8888".to_owned()),
             ]
         );
@@ -120,7 +139,8 @@ mod tests {
 
     #[test]
     fn a_listener_can_be_moved_or_switched_off() {
-        let section = r#"{"main": {"endpoint": "0.0.0.0:80"}, "tempo": {"enabled": false}}"#;
+        let section =
+            r#"{"main": {"endpoint": "0.0.0.0:80"}, "tempo": {"enabled": false}, "prometheus": {"enabled": false}}"#;
         let listeners: Listeners = serde_json::from_str(section).unwrap();
         assert_eq!(
             listeners.addresses(),

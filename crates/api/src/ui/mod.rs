@@ -17,7 +17,7 @@ use self::assets::Caching;
 use self::files::{Dist, Files};
 
 /// First segments that belong to APIs, switched on or not: nothing below them is a page.
-const API_PREFIXES: [&str; 3] = ["api", "tempo", "otlp"];
+const API_PREFIXES: [&str; 4] = ["api", "tempo", "prometheus", "otlp"];
 
 /// Answers whatever no API does: the fallback of the main listener.
 pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {

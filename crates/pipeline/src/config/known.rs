@@ -26,6 +26,8 @@ pub fn in_the_collector(class: &str, kind: &str) -> Option<&'static str> {
 
 const RECEIVER_ADVICE: &[(&str, &str)] = &[
     ("opencensus", "OpenCensus is retired: send OTLP to the receiver `otlp`"),
+    ("prometheus", "let a Prometheus scrape and send to the receiver `prometheusremotewrite`"),
+    ("prometheus_remote_write", "its name here is `prometheusremotewrite`"),
     ("jaeger", "let the client send OTLP to the receiver `otlp`, as every current Jaeger client can"),
 ];
 
@@ -57,7 +59,6 @@ const EXTENSION_ADVICE: &[(&str, &str)] = &[
 ];
 
 const RECEIVERS: &[&str] = &[
-    "prometheus",
     "filelog",
     "file_log",
     "hostmetrics",
@@ -82,8 +83,6 @@ const RECEIVERS: &[&str] = &[
     "carbon",
     "collectd",
     "influxdb",
-    "prometheusremotewrite",
-    "prometheus_remote_write",
     "postgresql",
     "mysql",
     "redis",

@@ -44,6 +44,10 @@ pub struct Reservation {
 }
 
 impl Reservation {
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Changes the reservation to `bytes`.
     pub fn resize(&mut self, bytes: usize) -> Result<(), BodyError> {
         let Some(more) = bytes.checked_sub(self.bytes) else {

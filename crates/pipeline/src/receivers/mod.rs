@@ -3,6 +3,7 @@
 use crate::component::ReceiverFactory;
 
 pub mod otlp;
+pub mod prometheusremotewrite;
 
 /// Every kind of receiver.
-pub const FACTORIES: &[ReceiverFactory] = &[otlp::FACTORY];
+pub const FACTORIES: &[ReceiverFactory] = &[otlp::FACTORY, prometheusremotewrite::FACTORY];

@@ -33,7 +33,11 @@ pub async fn send(
 fn refusal(status: StatusCode, body: &str) -> String {
     let message = serde_json::from_str::<Value>(body)
         .ok()
-        .and_then(|envelope| Some(envelope.get("error")?.get("message")?.as_str()?.to_owned()))
+        .and_then(|envelope| {
+            let error = envelope.get("error")?;
+            // Trefoil's own API says `{"error": {"message"}}`, Prometheus' `{"error"}`.
+            Some(error.get("message").unwrap_or(error).as_str()?.to_owned())
+        })
         .unwrap_or_else(|| body.trim().to_owned());
     let hint = match status {
         StatusCode::UNAUTHORIZED => " (name the tenant with --tenant)",
@@ -53,6 +57,8 @@ mod tests {
     fn a_refusal_is_the_message_alone() {
         let body = r#"{"error":{"code":"invalid_query","message":"no table 'span'"}}"#;
         assert_eq!(refusal(StatusCode::BAD_REQUEST, body), "no table 'span'");
+        let body = r#"{"status":"error","errorType":"bad_data","error":"no match[] parameter provided"}"#;
+        assert_eq!(refusal(StatusCode::BAD_REQUEST, body), "no match[] parameter provided");
         assert_eq!(refusal(StatusCode::UNAUTHORIZED, "no org id\n"), "no org id (name the tenant with --tenant)");
         assert_eq!(refusal(StatusCode::BAD_GATEWAY, ""), "the server answered 502 Bad Gateway");
     }

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod client;
 pub mod demo;
+pub mod query;
 pub mod sql;
 pub mod trace;
 pub mod waterfall;

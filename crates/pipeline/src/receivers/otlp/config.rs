@@ -253,13 +253,7 @@ impl Http {
 
     /// The headers added to every response. The error says what is no header.
     pub fn response_headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
-        let parse = |(name, value): (&String, &String)| {
-            let header = name.parse::<HeaderName>().map_err(|_| format!("{name:?} is not the name of a header"))?;
-            let value =
-                HeaderValue::from_str(value).map_err(|_| format!("the value of {name} is not one of a header"))?;
-            Ok((header, value))
-        };
-        self.response_headers.iter().map(parse).collect()
+        parse_headers(&self.response_headers)
     }
 
     /// The path below `protocols.http` and what is wrong there.
@@ -286,19 +280,29 @@ impl Http {
     }
 }
 
+/// The error says what is no header.
+pub(crate) fn parse_headers(headers: &BTreeMap<String, String>) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+    let parse = |(name, value): (&String, &String)| {
+        let header = name.parse::<HeaderName>().map_err(|_| format!("{name:?} is not the name of a header"))?;
+        let value = HeaderValue::from_str(value).map_err(|_| format!("the value of {name} is not one of a header"))?;
+        Ok((header, value))
+    };
+    headers.iter().map(parse).collect()
+}
+
 fn encoding(name: &str) -> Result<Encoding, String> {
     let known = Encoding::ALL.map(Encoding::as_str).join(", ");
     Encoding::from_name(name).ok_or_else(|| format!("{name:?} is not one of {known}"))
 }
 
-fn check_transport(transport: &str) -> Result<(), String> {
+pub(crate) fn check_transport(transport: &str) -> Result<(), String> {
     match transport {
         "tcp" | "tcp4" | "tcp6" => Ok(()),
         other => Err(format!("{other:?} is not supported; use tcp, tcp4 or tcp6")),
     }
 }
 
-fn check_endpoint(endpoint: &str) -> Result<(), String> {
+pub(crate) fn check_endpoint(endpoint: &str) -> Result<(), String> {
     let port = endpoint.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
     match port {
         Some(_) if !endpoint.contains("://") => Ok(()),

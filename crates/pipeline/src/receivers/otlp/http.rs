@@ -160,7 +160,7 @@ impl Endpoint {
     }
 }
 
-fn too_slow(timeout: Duration) -> Answer {
+pub(crate) fn too_slow(timeout: Duration) -> Answer {
     let message = format!("the body did not arrive within read_timeout ({timeout:?})");
     Answer::new(StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded, message)
 }

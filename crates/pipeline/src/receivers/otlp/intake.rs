@@ -29,8 +29,8 @@ pub struct Intake {
     tenancy: Tenancy,
     /// As in "no pipeline takes traces from this receiver".
     receiver: &'static str,
-    pub(super) admission: Admission,
-    pub(super) workshop: Workshop,
+    pub(crate) admission: Admission,
+    pub(crate) workshop: Workshop,
     refusing: CancellationToken,
 }
 
@@ -73,12 +73,17 @@ impl Intake {
         let mut telemetry = Telemetry::new(tenant, Payload::from_bytes(signal, body));
         telemetry.origin = origin;
         let items = telemetry.payload.items();
-        let answer = tokio::select! {
-            answer = self.downstream.consume(telemetry) => answer,
-            () = self.refusing.cancelled() => Err(Refused::unavailable("the receiver is shutting down")),
-        };
+        let answer = self.consume(telemetry).await;
         request.delivered(signal, items, &answer);
         answer
+    }
+
+    /// As `deliver`, for who counts items himself.
+    pub async fn consume(&self, telemetry: Telemetry) -> Result<Accepted, Refused> {
+        tokio::select! {
+            answer = self.downstream.consume(telemetry) => answer,
+            () = self.refusing.cancelled() => Err(Refused::unavailable("the receiver is shutting down")),
+        }
     }
 
     /// Answers every request under way, and all that follow, with a retryable error.

@@ -103,7 +103,10 @@ fn http_listener(config: &Http, intake: Intake, metrics: TransportMetrics) -> Re
     })
 }
 
-fn load_tls(settings: Option<&ServerTls>, alpn: &[&str]) -> Result<Option<Arc<ServerTlsSource>>, ComponentError> {
+pub(crate) fn load_tls(
+    settings: Option<&ServerTls>,
+    alpn: &[&str],
+) -> Result<Option<Arc<ServerTlsSource>>, ComponentError> {
     let load = |settings| ServerTlsSource::load(settings, alpn).map(Arc::new).map_err(ComponentError::new);
     settings.map(load).transpose()
 }
@@ -139,7 +142,7 @@ pub struct OtlpReceiver {
 }
 
 /// How long the answers to requests that were cut short may take to leave.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl OtlpReceiver {
     /// Reads certificates; listens only when started.

@@ -1,0 +1,207 @@
+//! `/api/v1/query` and `/api/v1/query_range`.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde_json::json;
+use trefoil_promql::eval::{Answer, EngineOptions, QueryStats};
+use trefoil_promql::steps::Steps;
+use trefoil_promql::value::QueryResult;
+use trefoil_query::metrics::PromqlOptions;
+
+use super::answer::{List, Notes};
+use super::error::PromError;
+use super::form::Parameters;
+use super::json as write;
+use crate::ApiState;
+
+/// Steps of one range query, beside the first.
+const MOST_STEPS: i64 = 11_000;
+const NANOS_PER_MILLI: i64 = 1_000_000;
+
+pub(super) async fn instant(
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+    parameters: Parameters,
+) -> Result<Response, PromError> {
+    let tenant = state.tenant(&headers)?;
+    let limit = parameters.limit()?;
+    let time = parameters.time("time")?.unwrap_or_else(now);
+    let options = options(&state, &parameters)?;
+    let query = parameters.get("query");
+    let begin = Instant::now();
+    let answer = state.engine.promql_instant(&tenant, query, time, &options).await.map_err(PromError::of_query)?;
+    Ok(respond(answer, &parameters, limit, begin.elapsed()))
+}
+
+pub(super) async fn range(
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+    parameters: Parameters,
+) -> Result<Response, PromError> {
+    let tenant = state.tenant(&headers)?;
+    let limit = parameters.limit()?;
+    let steps = steps(&parameters)?;
+    let options = options(&state, &parameters)?;
+    let query = parameters.get("query");
+    let begin = Instant::now();
+    let answer = state.engine.promql_range(&tenant, query, steps, &options).await.map_err(PromError::of_query)?;
+    Ok(respond(answer, &parameters, limit, begin.elapsed()))
+}
+
+/// Milliseconds since the epoch.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn steps(parameters: &Parameters) -> Result<Steps, PromError> {
+    let start = parameters.required_time("start")?;
+    let end = parameters.required_time("end")?;
+    if end < start {
+        return Err(PromError::invalid_parameter("end", "end timestamp must not be before start time"));
+    }
+    let step = parameters.required_length("step")?;
+    // Samples have no times between milliseconds, so neither have steps.
+    if step < NANOS_PER_MILLI {
+        let reason = "zero or negative query resolution step widths are not accepted. Try a positive integer";
+        return Err(PromError::invalid_parameter("step", reason));
+    }
+    let length = i128::from(end) - i128::from(start);
+    if length * i128::from(NANOS_PER_MILLI) / i128::from(step) > i128::from(MOST_STEPS) {
+        return Err(PromError::bad_data(
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
+        ));
+    }
+    Ok(Steps::range(start, end, step / NANOS_PER_MILLI))
+}
+
+/// A timeout can only tighten the server's own.
+fn options(state: &ApiState, parameters: &Parameters) -> Result<PromqlOptions, PromError> {
+    let timeout = parameters.length("timeout")?.map(|nanos| Duration::from_nanos(nanos.max(0).unsigned_abs()));
+    let lookback = parameters.length("lookback_delta").map_err(|error| {
+        let (_, reason) = error.message.split_once(": ").unwrap_or_default();
+        PromError::bad_data(format!("error parsing lookback delta duration: {reason}"))
+    })?;
+    let mut engine = EngineOptions::default();
+    if let Some(lookback) = lookback.map(|nanos| nanos / NANOS_PER_MILLI).filter(|millis| *millis > 0) {
+        engine.lookback_delta = lookback;
+    }
+    let limit = state.limits.timeout;
+    Ok(PromqlOptions { engine, timeout: timeout.map_or(limit, |wanted| wanted.min(limit)), ..PromqlOptions::default() })
+}
+
+fn respond(answer: Answer, parameters: &Parameters, limit: Option<usize>, took: Duration) -> Response {
+    let Answer { mut result, annotations, stats } = answer;
+    let mut notes = Notes::of_query(&annotations, parameters.get("query"));
+    notes.warn_truncated(truncate(&mut result, limit));
+    let wanted_stats = parameters.get("stats");
+    if !matches!(wanted_stats, "" | "true" | "all") {
+        notes.warn(format!(
+            "value {wanted_stats:?} for parameter \"stats\" is deprecated and will be rejected in the next major release, \
+             use \"true\" or \"all\""
+        ));
+    }
+    let stats = match wanted_stats {
+        "" => String::new(),
+        _ => format!(",\"stats\":{}", described(stats, took)),
+    };
+    let list = |result_type, open, close| List {
+        before: format!("{{\"resultType\":\"{result_type}\",\"result\":{open}"),
+        after: format!("{close}{stats}}}"),
+        notes,
+    };
+    match result {
+        QueryResult::Matrix(series) => {
+            list("matrix", "[", "]").of(series, |out, (labels, samples)| write::series(out, &labels, &samples))
+        }
+        QueryResult::Vector { time, samples } => {
+            list("vector", "[", "]").of(samples, move |out, (labels, point)| write::sample(out, &labels, time, &point))
+        }
+        QueryResult::Scalar { time, value } => {
+            list("scalar", "", "").of([value], move |out, value| write::scalar(out, time, value))
+        }
+        QueryResult::String { time, value } => list("string", "[", "]").of([value], move |out, value| {
+            write::plain_time(out, time);
+            out.push(b',');
+            write::string(out, &value);
+        }),
+    }
+}
+
+fn truncate(result: &mut QueryResult, limit: Option<usize>) -> bool {
+    let limit = limit.unwrap_or(usize::MAX);
+    let before = match result {
+        QueryResult::Matrix(series) => {
+            let before = series.len();
+            series.truncate(limit);
+            before
+        }
+        QueryResult::Vector { samples, .. } => {
+            let before = samples.len();
+            samples.truncate(limit);
+            before
+        }
+        QueryResult::Scalar { .. } | QueryResult::String { .. } => 0,
+    };
+    before > limit
+}
+
+/// Parsing, waiting and evaluating are not told apart.
+fn described(stats: QueryStats, took: Duration) -> serde_json::Value {
+    let seconds = took.as_secs_f64();
+    json!({
+        "timings": {
+            "evalTotalTime": seconds,
+            "resultSortTime": 0.0,
+            "queryPreparationTime": 0.0,
+            "innerEvalTime": seconds,
+            "execQueueTime": 0.0,
+            "execTotalTime": seconds,
+        },
+        "samples": { "totalQueryableSamples": stats.samples, "peakSamples": stats.peak_samples },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_checked() {
+        let steps = |query: &str| steps(&Parameters::from(query)).map_err(|error| error.message);
+        assert_eq!(steps("start=0&end=2&step=1"), Ok(Steps::range(0, 2_000, 1_000)));
+        assert_eq!(steps("start=0&end=0&step=1m"), Ok(Steps::range(0, 0, 60_000)));
+        assert_eq!(steps("start=0&end=11000&step=1").map(|steps| steps.count()), Ok(11_001));
+        for (query, error) in [
+            ("", "invalid parameter \"start\": cannot parse \"\" to a valid timestamp"),
+            ("start=0", "invalid parameter \"end\": cannot parse \"\" to a valid timestamp"),
+            ("start=2&end=1&step=1", "invalid parameter \"end\": end timestamp must not be before start time"),
+            ("start=0&end=1", "invalid parameter \"step\": cannot parse \"\" to a valid duration"),
+            (
+                "start=0&end=1&step=-1",
+                "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a \
+                 positive integer",
+            ),
+            (
+                "start=0&end=11001&step=1",
+                "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution \
+                 (?step=XX)",
+            ),
+        ] {
+            assert_eq!(steps(query), Err(error.to_owned()), "{query}");
+        }
+        assert!(steps("start=-9e15&end=9e15&step=1ms").unwrap_err().starts_with("exceeded maximum resolution"));
+    }
+
+    #[test]
+    fn results_are_cut_at_a_limit() {
+        let sample = || (trefoil_promql::labels::Labels::default(), trefoil_promql::points::Point::Float(1.0));
+        let mut vector = QueryResult::Vector { time: 0, samples: vec![sample(), sample()] };
+        assert!(!truncate(&mut vector, None) && !truncate(&mut vector, Some(2)));
+        assert!(truncate(&mut vector, Some(1)));
+        assert!(matches!(vector, QueryResult::Vector { samples, .. } if samples.len() == 1));
+    }
+}

@@ -1,0 +1,464 @@
+//! A remote-write request → one OTLP export request.
+//!
+//! Names and labels stay as they are: one resource without attributes, one scope, a metric for each metric name with
+//! `prometheus.type` in its metadata, which marks it as literal. Samples are gauge points whatever their type: a gauge is what
+//! OTLP has for a number that is just that. A bad series costs itself, a bad sample too.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::metrics::v1::{
+    Exemplar as OtlpExemplar, ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint, number_data_point,
+};
+use prost::Message as _;
+use thiserror::Error;
+use trefoil_model::wire::{Reader, WireError};
+
+use super::exemplars::{self, Assigned};
+use super::families::{Described, Families, Family, MetricType, of_series};
+use super::groups::{Groups, Kind, TooLarge};
+use super::histogram::{self, Native};
+use super::labels::{self, Labels, Symbols, resolve};
+use super::message::{Exemplar, Histogram, Layout, METADATA, Metadata, SAMPLES, Sample, Version};
+use super::report::Report;
+use super::times::{NO_RECORDED_VALUE, is_stale, nanos, optional_nanos};
+
+const NANOS_PER_DAY: u64 = 86_400_000_000_000;
+
+/// Exemplars of one series, and the series with exemplars and without samples, by number and by bytes of labels; further
+/// ones are left out. (Prometheus sends exemplars as series of their own.)
+const MAX_EXEMPLARS: usize = 1000;
+const MAX_STRAYS: usize = 20_000;
+const MAX_STRAY_BYTES: usize = 16 << 20;
+
+/// Empty buckets between those with counts, of all histograms of a request.
+const MAX_ZEROS: usize = 4 << 20;
+
+/// What a request became.
+#[derive(Debug)]
+pub struct Translated {
+    /// An `ExportMetricsServiceRequest`.
+    pub body: Bytes,
+    /// Points in it.
+    pub points: u64,
+    pub report: Report,
+    /// What it told of families, to be remembered once the body is safe.
+    pub told: Vec<Family>,
+}
+
+/// Nothing of the request can be taken.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unreadable {
+    #[error("{0}")]
+    Malformed(#[from] WireError),
+    #[error("a histogram cannot be read: {0}")]
+    Histogram(String),
+    #[error("the request has more than {limit} bytes with every label written out; send fewer series at once")]
+    TooLarge { limit: usize },
+}
+
+/// What a translation needs beside the request.
+pub struct Surroundings<'a> {
+    /// What earlier requests told of families.
+    pub remembered: &'a Families,
+    /// Nanoseconds since the epoch.
+    pub now: u64,
+    /// Bytes that the result may have.
+    pub limit: usize,
+}
+
+pub fn translate(version: Version, body: &[u8], surroundings: &Surroundings<'_>) -> Result<Translated, Unreadable> {
+    let request = Reader::new(body);
+    let mut translator = Translator {
+        version,
+        layout: version.layout(),
+        symbols: Symbols::collect(version, request)?,
+        families: HashMap::new(),
+        surroundings,
+        groups: Groups::new(surroundings.limit),
+        strays: HashMap::new(),
+        stray_room: MAX_STRAY_BYTES,
+        labels: Vec::new(),
+        report: Report::default(),
+        zeros: MAX_ZEROS,
+    };
+    match translator.run(request) {
+        Ok(told) => {
+            let Translator { groups, report, .. } = translator;
+            Ok(Translated { points: groups.count(), body: groups.finish(), report, told })
+        }
+        Err(Stop::Malformed(error)) => Err(Unreadable::Malformed(error)),
+        Err(Stop::Histogram(error)) => Err(Unreadable::Histogram(error)),
+        Err(Stop::TooLarge) => Err(Unreadable::TooLarge { limit: surroundings.limit }),
+    }
+}
+
+/// Why a translation does not go on.
+enum Stop {
+    Malformed(WireError),
+    Histogram(String),
+    TooLarge,
+}
+
+impl From<WireError> for Stop {
+    fn from(error: WireError) -> Self {
+        Stop::Malformed(error)
+    }
+}
+
+impl From<TooLarge> for Stop {
+    fn from(_: TooLarge) -> Self {
+        Stop::TooLarge
+    }
+}
+
+struct Translator<'a> {
+    version: Version,
+    layout: Layout,
+    symbols: Symbols<'a>,
+    /// What the request itself tells (1.0).
+    families: HashMap<&'a str, Described<'a>>,
+    surroundings: &'a Surroundings<'a>,
+    groups: Groups<'a>,
+    /// Exemplars of series without samples, for a series of the same labels with some.
+    strays: HashMap<Labels<'a>, Vec<Exemplar<'a>>>,
+    stray_room: usize,
+    labels: Labels<'a>,
+    report: Report,
+    zeros: usize,
+}
+
+/// One series, its points not yet looked at.
+struct Series<'a> {
+    message: Reader<'a>,
+    samples: u64,
+    histograms: u64,
+    exemplars: Vec<Exemplar<'a>>,
+    metadata: Option<Metadata<'a>>,
+    created_timestamp: i64,
+}
+
+impl Series<'_> {
+    fn points(&self) -> u64 {
+        self.samples + self.histograms
+    }
+}
+
+impl<'a> Translator<'a> {
+    fn run(&mut self, request: Reader<'a>) -> Result<Vec<Family>, Stop> {
+        let mut has_series = false;
+        let mut told = Vec::new();
+        for field in request {
+            let field = field?;
+            match field.number {
+                METADATA if self.version == Version::V1 => self.family(field.message()?, &mut told)?,
+                number if number == self.layout.series => {
+                    has_series = true;
+                    self.stray(field.message()?)?;
+                }
+                _ => {}
+            }
+        }
+        for field in request {
+            let field = field?;
+            if field.number == self.layout.series {
+                self.series(field.message()?)?;
+            }
+        }
+        self.remaining_strays()?;
+        if !has_series {
+            self.write_families(&told)?;
+        }
+        Ok(told)
+    }
+
+    fn scan(&self, message: Reader<'a>) -> Result<Series<'a>, WireError> {
+        let mut series =
+            Series { message, samples: 0, histograms: 0, exemplars: Vec::new(), metadata: None, created_timestamp: 0 };
+        for field in message {
+            let field = field?;
+            match field.number {
+                SAMPLES => series.samples += 1,
+                number if number == self.layout.histograms => series.histograms += 1,
+                number if number == self.layout.exemplars && series.exemplars.len() < MAX_EXEMPLARS => {
+                    series.exemplars.push(Exemplar::parse(field.message()?)?);
+                }
+                number if number == self.layout.metadata => {
+                    series.metadata = Some(Metadata::parse(self.version, field.message()?)?);
+                }
+                number if number == self.layout.created_timestamp => series.created_timestamp = field.int64()?,
+                _ => {}
+            }
+        }
+        Ok(series)
+    }
+
+    /// Keeps the exemplars of a series that has nothing else.
+    fn stray(&mut self, message: Reader<'a>) -> Result<(), Stop> {
+        let series = self.scan(message)?;
+        if series.points() > 0 || series.exemplars.is_empty() || self.strays.len() >= MAX_STRAYS {
+            return Ok(());
+        }
+        let mut labels = Vec::new();
+        if resolve(self.version, message, &self.symbols, &mut labels)?.is_err() {
+            // It is told when the series has its turn.
+            return Ok(());
+        }
+        let bytes = labels.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let Some(room) = self.stray_room.checked_sub(bytes) else { return Ok(()) };
+        self.stray_room = room;
+        let kept = self.strays.entry(labels).or_default();
+        let room = MAX_EXEMPLARS.saturating_sub(kept.len());
+        kept.extend(series.exemplars.into_iter().take(room));
+        Ok(())
+    }
+
+    fn series(&mut self, message: Reader<'a>) -> Result<(), Stop> {
+        let mut series = self.scan(message)?;
+        let mut labels = std::mem::take(&mut self.labels);
+        let fit = resolve(self.version, message, &self.symbols, &mut labels)?;
+        let described = fit.and_then(|()| {
+            let name = labels::metric_name(&labels)?;
+            Ok((name, self.described(name, series.metadata)?))
+        });
+        match described {
+            Err(unfit) => self.report.refuse(series.points(), &labels, unfit),
+            Ok((name, described)) if series.points() > 0 => {
+                if !self.strays.is_empty()
+                    && let Some(strays) = self.strays.remove(&labels)
+                {
+                    series.exemplars.extend(strays);
+                }
+                self.points(name, described, &labels, series)?;
+            }
+            // In 1.0 nobody said that there must be one.
+            Ok(_) if self.version == Version::V2 && series.exemplars.is_empty() => {
+                self.report.refuse(0, &labels, "it has neither samples nor histograms");
+            }
+            Ok(_) => {}
+        }
+        self.labels = labels;
+        Ok(())
+    }
+
+    /// What is known of the metric of a series.
+    fn described(&self, name: &str, metadata: Option<Metadata<'a>>) -> Result<Described<'a>, labels::Unfit<'a>> {
+        if self.version == Version::V2 {
+            let Metadata { kind, help_ref, unit_ref, .. } = metadata.unwrap_or_default();
+            // A sender that says nothing of help and unit need not have symbols for them.
+            let text = |reference| if reference == 0 { Ok("") } else { self.symbols.get(reference) };
+            return Ok(Described {
+                kind: MetricType::of(kind),
+                help: text(help_ref)?,
+                unit: text(unit_ref)?,
+                refs: (help_ref, unit_ref),
+            });
+        }
+        let told = (!self.families.is_empty()).then(|| of_series(name, |name| self.families.get(name).copied()));
+        let remembered = self.surroundings.remembered;
+        Ok(told.flatten().or_else(|| of_series(name, |name| remembered.get(name).map(of_before))).unwrap_or_default())
+    }
+
+    fn points(
+        &mut self,
+        name: &'a str,
+        described: Described<'a>,
+        labels: &Labels<'a>,
+        mut series: Series<'a>,
+    ) -> Result<(), Stop> {
+        let mut assigned = self.assign(&mut series)?;
+        let mut place = None;
+        let mut ordinal = 0;
+        for field in series.message {
+            let field = field?;
+            if field.number != SAMPLES {
+                continue;
+            }
+            let sample = Sample::parse(field.message()?)?;
+            ordinal += 1;
+            let Some(time) = nanos(sample.timestamp) else {
+                self.report.refuse(1, labels, BadTime(sample.timestamp));
+                continue;
+            };
+            let at = match place {
+                Some(place) => place,
+                None => *place.insert(self.groups.place(name, Kind::Number, described, labels)?),
+            };
+            let exemplars = self.exemplars(assigned.of(ordinal - 1), time)?;
+            let stale = is_stale(sample.value);
+            self.groups.push(
+                at,
+                &NumberDataPoint {
+                    time_unix_nano: time,
+                    start_time_unix_nano: start(sample.start_timestamp, series.created_timestamp),
+                    value: (!stale).then_some(number_data_point::Value::AsDouble(sample.value)),
+                    flags: if stale { NO_RECORDED_VALUE } else { 0 },
+                    exemplars,
+                    ..NumberDataPoint::default()
+                },
+            )?;
+            self.report.written.samples += 1;
+        }
+        if series.histograms == 0 {
+            return Ok(());
+        }
+        let mut place = None;
+        for field in series.message {
+            let field = field?;
+            if field.number != self.layout.histograms {
+                continue;
+            }
+            let histogram = Histogram::decode(field.bytes()?).map_err(|error| Stop::Histogram(error.to_string()))?;
+            ordinal += 1;
+            let Some(time) = nanos(histogram.timestamp) else {
+                self.report.refuse(1, labels, BadTime(histogram.timestamp));
+                continue;
+            };
+            let native = match histogram::convert(&histogram, &mut self.zeros) {
+                Ok(native) => native,
+                Err(unfit) => {
+                    self.report.refuse(1, labels, unfit);
+                    continue;
+                }
+            };
+            let kind = match native {
+                Native::Exponential(_) => Kind::Exponential,
+                Native::Custom(_) => Kind::CustomBuckets,
+            };
+            let is_gauge = described.kind == MetricType::Unknown && histogram::is_gauge(&histogram);
+            let described =
+                if is_gauge { Described { kind: MetricType::GaugeHistogram, ..described } } else { described };
+            let at = match place {
+                Some((placed, place)) if placed == (kind, is_gauge) => place,
+                _ => place.insert(((kind, is_gauge), self.groups.place(name, kind, described, labels)?)).1,
+            };
+            let exemplars = self.exemplars(assigned.of(ordinal - 1), time)?;
+            let start = start(histogram.start_timestamp, series.created_timestamp);
+            let (time_unix_nano, start_time_unix_nano) = (time, start);
+            match native {
+                Native::Exponential(point) => self.groups.push(
+                    at,
+                    &ExponentialHistogramDataPoint { time_unix_nano, start_time_unix_nano, exemplars, ..point },
+                ),
+                Native::Custom(point) => self
+                    .groups
+                    .push(at, &HistogramDataPoint { time_unix_nano, start_time_unix_nano, exemplars, ..point }),
+            }?;
+            self.report.written.histograms += 1;
+        }
+        Ok(())
+    }
+
+    /// Which point each exemplar goes to; points without a time get none.
+    fn assign(&self, series: &mut Series<'a>) -> Result<Assigned<'a>, Stop> {
+        let exemplars = std::mem::take(&mut series.exemplars);
+        if exemplars.is_empty() {
+            return Ok(Assigned::new(Vec::new(), exemplars));
+        }
+        let mut times = Vec::new();
+        let mut ordinal = 0;
+        for (number, time_field) in [(SAMPLES, 2), (self.layout.histograms, 15)] {
+            for field in series.message {
+                let field = field?;
+                if field.number != number {
+                    continue;
+                }
+                let mut time = 0;
+                for field in field.message()? {
+                    let field = field?;
+                    if field.number == time_field {
+                        time = field.int64()?;
+                    }
+                }
+                if nanos(time).is_some() {
+                    times.push((time, ordinal));
+                }
+                ordinal += 1;
+            }
+        }
+        Ok(Assigned::new(times, exemplars))
+    }
+
+    fn exemplars(
+        &mut self,
+        exemplars: impl Iterator<Item = Exemplar<'a>>,
+        point_time: u64,
+    ) -> Result<Vec<OtlpExemplar>, Stop> {
+        let mut translated = Vec::new();
+        let mut labels = Vec::new();
+        for exemplar in exemplars {
+            // Exemplars are extras: an unfit one is left out, which the counts of the answer tell.
+            let fit = exemplars::translate(self.version, &exemplar, &self.symbols, point_time, &mut labels)?;
+            translated.extend(fit);
+        }
+        self.report.written.exemplars += translated.len() as u64;
+        Ok(translated)
+    }
+
+    /// Exemplars whose samples come in another request travel with a point that has no value.
+    fn remaining_strays(&mut self) -> Result<(), Stop> {
+        for (labels, exemplars) in std::mem::take(&mut self.strays) {
+            let Ok(name) = labels::metric_name(&labels) else { continue };
+            let described = self.described(name, None).unwrap_or_default();
+            let latest = exemplars.iter().filter_map(|exemplar| nanos(exemplar.timestamp)).max();
+            let time_unix_nano = latest.unwrap_or(self.surroundings.now);
+            let exemplars = self.exemplars(exemplars.into_iter(), time_unix_nano)?;
+            if exemplars.is_empty() {
+                continue;
+            }
+            let place = self.groups.place(name, Kind::Number, described, &labels)?;
+            self.groups.push(place, &NumberDataPoint { time_unix_nano, exemplars, ..NumberDataPoint::default() })?;
+        }
+        Ok(())
+    }
+
+    /// `MetricMetadata` of 1.0.
+    fn family(&mut self, message: Reader<'a>, told: &mut Vec<Family>) -> Result<(), Stop> {
+        let metadata = Metadata::parse(self.version, message)?;
+        let text = |bytes| std::str::from_utf8(bytes).ok();
+        let texts = (text(metadata.family), text(metadata.help), text(metadata.unit));
+        let (Some(name), Some(help), Some(unit)) = texts else { return Ok(()) };
+        if name.is_empty() {
+            return Ok(());
+        }
+        let kind = MetricType::of(metadata.kind);
+        let described = Described { kind, help, unit, refs: (0, 0) };
+        if self.families.insert(name, described).is_some_and(|before| before == described) {
+            return Ok(());
+        }
+        let day = (self.surroundings.now / NANOS_PER_DAY) as i64;
+        let family = Family { name: name.to_owned(), kind, help: help.to_owned(), unit: unit.to_owned(), day };
+        if self.surroundings.remembered.get(name) != Some(&family) {
+            told.push(family);
+        }
+        Ok(())
+    }
+
+    /// Writes down what was told of families without their series: a point that has neither value nor labels.
+    fn write_families(&mut self, told: &[Family]) -> Result<(), Stop> {
+        for family in told {
+            let Some((name, described)) = self.families.get_key_value(family.name.as_str()) else { continue };
+            let place = self.groups.place(name, Kind::Family, *described, &Vec::new())?;
+            let point = NumberDataPoint { time_unix_nano: self.surroundings.now, ..NumberDataPoint::default() };
+            self.groups.push(place, &point)?;
+        }
+        Ok(())
+    }
+}
+
+/// Without the unit: it is part of a series' identity, which must not depend on what was told before.
+fn of_before(family: &Family) -> Described<'_> {
+    Described { kind: family.kind, help: &family.help, unit: "", refs: (0, 0) }
+}
+
+fn start(of_sample: i64, of_series: i64) -> u64 {
+    optional_nanos(if of_sample != 0 { of_sample } else { of_series })
+}
+
+struct BadTime(i64);
+
+impl std::fmt::Display for BadTime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the timestamp {} is not one of the years 1970 to 2262 in milliseconds", self.0)
+    }
+}

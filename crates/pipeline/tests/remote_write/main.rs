@@ -1,0 +1,9 @@
+//! Prometheus remote write over real sockets.
+
+#![allow(clippy::unwrap_used)]
+
+mod configuration;
+mod receive;
+#[allow(dead_code)]
+#[path = "../otlp/support.rs"]
+mod support;

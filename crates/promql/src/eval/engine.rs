@@ -1,0 +1,320 @@
+//! From a query's text to its answer.
+
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use thiserror::Error;
+
+use super::durations::Durations;
+use super::names;
+use super::stats_only::BucketUse;
+use super::{EngineOptions, Evaluator, Shared};
+use crate::annotations::Annotations;
+use crate::ast::{Expr, ValueType};
+use crate::error::{EvalError, ParseError};
+use crate::labels::Labels;
+use crate::parser::{self, ParserOptions};
+use crate::points::{PointRef, Points};
+use crate::source::{Samples, SeriesSource};
+use crate::steps::Steps;
+use crate::value::{QueryResult, StepSeries, Value};
+
+/// Parses and evaluates queries; holds what is the same for all of them.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    pub options: EngineOptions,
+    pub parser: ParserOptions,
+}
+
+/// What ends one query early.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct QueryLimits<'a> {
+    pub deadline: Option<Instant>,
+    pub canceled: Option<&'a AtomicBool>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub result: QueryResult,
+    pub annotations: Annotations,
+    pub stats: QueryStats,
+}
+
+/// Prometheus' sample statistics. A histogram counts by its size, a float as one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueryStats {
+    /// Samples that selectors looked at, those of a range once for each step (`totalQueryableSamples`).
+    pub samples: u64,
+    /// Samples held at once (`peakSamples`).
+    pub peak_samples: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum QueryFailure {
+    #[error("{0}")]
+    Parse(#[from] ParseError),
+    /// The text is a query, but none that can be asked like this; the asker's mistake as much as [`QueryFailure::Parse`].
+    #[error("{0}")]
+    Invalid(String),
+    #[error("{0}")]
+    Eval(#[from] EvalError),
+}
+
+impl Engine {
+    pub fn new(options: EngineOptions, parser: ParserOptions) -> Self {
+        Self { options, parser }
+    }
+
+    pub fn parse(&self, query: &str) -> Result<Expr, ParseError> {
+        parser::parse(query, self.parser)
+    }
+
+    /// The query's value at one time (milliseconds since the epoch).
+    pub fn instant(&self, source: &dyn SeriesSource, query: &str, time: i64) -> Result<Answer, QueryFailure> {
+        self.instant_expr(source, &self.parse(query)?, time, QueryLimits::default())
+    }
+
+    /// The query's values at each step.
+    pub fn range(&self, source: &dyn SeriesSource, query: &str, steps: Steps) -> Result<Answer, QueryFailure> {
+        self.range_expr(source, &self.parse(query)?, steps, QueryLimits::default())
+    }
+
+    /// [`Engine::instant`] for what is parsed already.
+    pub fn instant_expr(
+        &self,
+        source: &dyn SeriesSource,
+        expr: &Expr,
+        time: i64,
+        limits: QueryLimits<'_>,
+    ) -> Result<Answer, QueryFailure> {
+        let steps = Steps::instant(time);
+        Durations::of_instant().check(expr).map_err(QueryFailure::Invalid)?;
+        self.run(source, Durations::of_instant(), steps, limits, |evaluator| match expr.unwrapped() {
+            Expr::Matrix(selector) => Ok(sorted_matrix(evaluator.raw_samples(selector)?)),
+            Expr::Subquery(subquery) => {
+                let (rows, steps) = evaluator.subquery_rows(subquery)?;
+                Ok(matrix(&names::drop_at_end(rows)?, steps))
+            }
+            expr => match evaluator.eval(expr)? {
+                Value::Scalar(values) => {
+                    Ok(QueryResult::Scalar { time, value: values.first().copied().unwrap_or(f64::NAN) })
+                }
+                Value::String(value) => Ok(QueryResult::String { time, value }),
+                Value::Vector(rows) => {
+                    let rows = names::drop_at_end(rows)?;
+                    let samples =
+                        rows.iter().filter_map(|row| Some((row.labels.clone(), row.points.get(0)?.to_owned())));
+                    Ok(QueryResult::Vector { time, samples: samples.collect() })
+                }
+            },
+        })
+    }
+
+    /// [`Engine::range`] for what is parsed already.
+    pub fn range_expr(
+        &self,
+        source: &dyn SeriesSource,
+        expr: &Expr,
+        steps: Steps,
+        limits: QueryLimits<'_>,
+    ) -> Result<Answer, QueryFailure> {
+        let value_type = match expr.value_type() {
+            ValueType::Scalar | ValueType::Vector => None,
+            ValueType::String => Some("string"),
+            ValueType::Matrix => Some("range vector"),
+        };
+        if let Some(value_type) = value_type {
+            return Err(QueryFailure::Invalid(format!(
+                "invalid expression type {value_type:?} for range query, must be Scalar or instant Vector"
+            )));
+        }
+        let durations = Durations::of_range(steps);
+        durations.check(expr).map_err(QueryFailure::Invalid)?;
+        self.run(source, durations, steps, limits, |evaluator| {
+            let rows = match evaluator.eval(expr)? {
+                Value::Vector(rows) => names::drop_at_end(rows)?,
+                Value::Scalar(values) => {
+                    vec![StepSeries { labels: Labels::default(), drop_name: false, points: Points::dense(values) }]
+                }
+                Value::String(_) => Vec::new(),
+            };
+            Ok(matrix(&rows, steps))
+        })
+    }
+
+    fn run(
+        &self,
+        source: &dyn SeriesSource,
+        durations: Durations,
+        steps: Steps,
+        limits: QueryLimits<'_>,
+        evaluate: impl FnOnce(&Evaluator<'_>) -> Result<QueryResult, EvalError>,
+    ) -> Result<Answer, QueryFailure> {
+        let shared = Shared {
+            annotations: RefCell::default(),
+            samples: Cell::new(0),
+            peak_samples: Cell::new(0),
+            total_samples: Cell::new(0),
+            durations,
+            deadline: limits.deadline,
+            canceled: limits.canceled,
+        };
+        let result = {
+            let evaluator = Evaluator {
+                options: &self.options,
+                source,
+                steps,
+                query: steps,
+                buckets: BucketUse::default(),
+                shared: &shared,
+            };
+            evaluator.check_grid()?;
+            evaluate(&evaluator)?
+        };
+        let stats = QueryStats { samples: shared.total_samples.get(), peak_samples: shared.peak_samples.get() };
+        Ok(Answer { result, annotations: shared.annotations.into_inner(), stats })
+    }
+}
+
+/// Rows as series of samples, without those that have none.
+fn matrix(rows: &[StepSeries], steps: Steps) -> QueryResult {
+    let series = rows.iter().filter(|row| !row.points.is_empty());
+    sorted_matrix(series.map(|row| (row.labels.clone(), samples(&row.points, steps))).collect())
+}
+
+fn sorted_matrix(mut series: Vec<(Labels, Samples)>) -> QueryResult {
+    series.sort_by(|(a, _), (b, _)| a.cmp(b));
+    QueryResult::Matrix(series)
+}
+
+/// The steps that have a value, as samples at the steps' times.
+pub(super) fn samples(points: &Points, steps: Steps) -> Samples {
+    let count = points.count();
+    let mut samples =
+        Samples { times: Vec::with_capacity(count), floats: Vec::with_capacity(count), ..Samples::default() };
+    for (step, point) in points.iter() {
+        match point {
+            PointRef::Float(value) => samples.push_float(steps.at(step), value),
+            PointRef::Histogram(histogram) => samples.push_histogram(steps.at(step), histogram.clone()),
+        }
+    }
+    samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matcher::Matcher;
+    use crate::source::{RawSeries, SelectHints};
+
+    /// `up` and `down`, a sample each ten seconds from 0 to 100, of the values 0, 1, 2, …
+    struct Fixture;
+
+    impl SeriesSource for Fixture {
+        fn select(&self, matchers: &[Matcher], hints: &SelectHints) -> Result<Vec<RawSeries>, EvalError> {
+            let series = ["down", "up"].map(|name| {
+                let mut samples = Samples::default();
+                for index in 0..=10 {
+                    if (hints.start..=hints.end).contains(&(index * 10_000)) {
+                        samples.push_float(index * 10_000, index as f64);
+                    }
+                }
+                RawSeries { labels: Labels::from_pairs([("__name__", name), ("job", "x")]), samples }
+            });
+            let found = |series: &RawSeries| matchers.iter().all(|matcher| matcher.matches_labels(&series.labels));
+            Ok(series.into_iter().filter(found).collect())
+        }
+    }
+
+    fn engine(change: impl FnOnce(&mut EngineOptions)) -> Engine {
+        let mut options = EngineOptions { lookback_delta: 15_000, ..EngineOptions::default() };
+        change(&mut options);
+        Engine::new(options, ParserOptions::ALL)
+    }
+
+    fn shown(result: &QueryResult) -> String {
+        match result {
+            QueryResult::Scalar { time, value } => format!("{value} @{time}"),
+            QueryResult::String { time, value } => format!("{value:?} @{time}"),
+            QueryResult::Vector { time, samples } => {
+                let samples: Vec<_> = samples.iter().map(|(labels, point)| format!("{labels} {point:?}")).collect();
+                format!("[{}] @{time}", samples.join(", "))
+            }
+            QueryResult::Matrix(series) => {
+                let series = series.iter().map(|(labels, samples)| {
+                    let points = samples.times.iter().zip(&samples.floats);
+                    let points: Vec<_> = points.map(|(time, value)| format!("{value}@{time}")).collect();
+                    format!("{labels} {}", points.join(" "))
+                });
+                series.collect::<Vec<_>>().join("; ")
+            }
+        }
+    }
+
+    #[test]
+    fn answers_have_the_shape_of_their_query() {
+        let instant = |query: &str| engine(|_| {}).instant(&Fixture, query, 20_000).map(|answer| shown(&answer.result));
+        for (query, expected) in [
+            ("1 + 1", "2 @20000"),
+            ("'a'", "\"a\" @20000"),
+            ("up", r#"[{__name__="up", job="x"} Float(2.0)] @20000"#),
+            ("up @ 5", r#"[{__name__="up", job="x"} Float(0.0)] @20000"#),
+            ("(up[15s])", r#"{__name__="up", job="x"} 1@10000 2@20000"#),
+            ("up[15s:4s]", r#"{__name__="up", job="x"} 0@8000 1@12000 1@16000 2@20000"#),
+            ("none", "[] @20000"),
+        ] {
+            assert_eq!(instant(query).unwrap(), expected, "{query}");
+        }
+
+        let steps = Steps::range(95_000, 125_000, 10_000);
+        let range = |query: &str| engine(|_| {}).range(&Fixture, query, steps).map(|answer| shown(&answer.result));
+        for (query, expected) in [
+            ("1", "{} 1@95000 1@105000 1@115000 1@125000"),
+            ("up", r#"{__name__="up", job="x"} 9@95000 10@105000"#),
+            ("up offset 20s", r#"{__name__="up", job="x"} 7@95000 8@105000 9@115000 10@125000"#),
+            ("up @ end()", ""),
+            ("up @ start()", r#"{__name__="up", job="x"} 9@95000 9@105000 9@115000 9@125000"#),
+            ("sum_over_time(up[10s:5s])", r#"{job="x"} 18@95000 20@105000 10@115000"#),
+        ] {
+            assert_eq!(range(query).unwrap(), expected, "{query}");
+        }
+        let message = r#"invalid expression type "range vector" for range query, must be Scalar or instant Vector"#;
+        assert_eq!(range("up[5m]").unwrap_err(), QueryFailure::Invalid(message.to_owned()));
+        let nothing = engine(|_| {}).range(&Fixture, "up + 1", Steps::range(1, 0, 1)).unwrap();
+        assert_eq!(shown(&nothing.result), "");
+    }
+
+    #[test]
+    fn names_are_dropped_at_once_or_at_the_end() {
+        let query = r#"label_replace(rate({__name__=~"up|down"}[1m]), "name", "$1", "__name__", "(.*)")"#;
+        let run = |delayed| engine(|options| options.delayed_name_removal = delayed).instant(&Fixture, query, 60_000);
+        let delayed = run(true).unwrap();
+        assert_eq!(
+            shown(&delayed.result),
+            r#"[{job="x", name="down"} Float(0.1), {job="x", name="up"} Float(0.1)] @60000"#
+        );
+        assert_eq!(run(false).unwrap_err().to_string(), "vector cannot contain metrics with the same labelset");
+    }
+
+    #[test]
+    fn queries_end_at_their_limits() {
+        let all = engine(|_| {}).range(&Fixture, "rate(up[50s])", Steps::range(50_000, 100_000, 10_000)).unwrap();
+        assert_eq!(all.stats, QueryStats { samples: 30, peak_samples: 11 });
+        let small = engine(|options| options.max_samples = 10);
+        let message = "query processing would load too many samples into memory in query execution";
+        for query in ["rate(up[50s])", "up", "1", "count_over_time(up[1000d:1ms])"] {
+            let failure = small.range(&Fixture, query, Steps::range(0, 100_000, 10_000)).unwrap_err();
+            assert_eq!(failure.to_string(), message, "{query}");
+        }
+
+        let (engine, canceled) = (engine(|_| {}), AtomicBool::new(true));
+        let up = engine.parse("up").unwrap();
+        let failure = |limits| engine.instant_expr(&Fixture, &up, 0, limits).unwrap_err();
+        let limits = QueryLimits { canceled: Some(&canceled), ..QueryLimits::default() };
+        assert_eq!(failure(limits), QueryFailure::Eval(EvalError::Canceled));
+        let deadline = Instant::now().checked_sub(std::time::Duration::from_secs(1));
+        let limits = QueryLimits { deadline, ..QueryLimits::default() };
+        assert!(matches!(failure(limits), QueryFailure::Eval(EvalError::Timeout(_))));
+    }
+}

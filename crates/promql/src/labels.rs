@@ -1,0 +1,162 @@
+//! Label sets: what identifies a series.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The label that holds a metric's name.
+pub const METRIC_NAME: &str = "__name__";
+/// The upper bound of a classic histogram's bucket.
+pub const BUCKET: &str = "le";
+/// The quantile of a summary's series.
+pub const QUANTILE: &str = "quantile";
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Label {
+    pub name: Arc<str>,
+    /// Never empty: a label with an empty value is the same as none.
+    pub value: Arc<str>,
+}
+
+/// Labels sorted by name, each name once. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Labels(Arc<[Label]>);
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self(Arc::new([]))
+    }
+}
+
+impl Labels {
+    /// Sorts; of a name that comes twice the last value counts; empty values are left out.
+    pub fn from_pairs<N: Into<Arc<str>>, V: Into<Arc<str>>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let mut builder = LabelsBuilder::default();
+        for (name, value) in pairs {
+            builder.set(name, value);
+        }
+        builder.build()
+    }
+
+    /// The empty text where there is no such label.
+    pub fn get(&self, name: &str) -> &str {
+        match self.0.binary_search_by(|label| label.name.as_ref().cmp(name)) {
+            Ok(index) => &self.0[index].value,
+            Err(_) => "",
+        }
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        !self.get(name).is_empty()
+    }
+
+    pub fn metric_name(&self) -> &str {
+        self.get(METRIC_NAME)
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Label> {
+        self.0.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn builder(&self) -> LabelsBuilder {
+        LabelsBuilder { labels: self.0.to_vec() }
+    }
+
+    pub fn without(&self, names: &[&str]) -> Self {
+        self.filtered(|name| !names.contains(&name))
+    }
+
+    pub fn only(&self, names: &[&str]) -> Self {
+        self.filtered(|name| names.contains(&name))
+    }
+
+    fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
+        if self.0.iter().all(|label| keep(&label.name)) {
+            return self.clone();
+        }
+        Self(self.0.iter().filter(|label| keep(&label.name)).cloned().collect())
+    }
+}
+
+/// Changes a label set one label at a time.
+#[derive(Debug, Clone, Default)]
+pub struct LabelsBuilder {
+    labels: Vec<Label>,
+}
+
+impl LabelsBuilder {
+    /// An empty value removes the label.
+    pub fn set(&mut self, name: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> &mut Self {
+        let (name, value) = (name.into(), value.into());
+        match self.labels.binary_search_by(|label| label.name.cmp(&name)) {
+            Ok(index) if value.is_empty() => drop(self.labels.remove(index)),
+            Ok(index) => self.labels[index].value = value,
+            Err(_) if value.is_empty() => {}
+            Err(index) => self.labels.insert(index, Label { name, value }),
+        }
+        self
+    }
+
+    pub fn remove(&mut self, name: &str) -> &mut Self {
+        self.labels.retain(|label| label.name.as_ref() != name);
+        self
+    }
+
+    pub fn build(self) -> Labels {
+        Labels(self.labels.into())
+    }
+}
+
+/// As Prometheus writes it: `{__name__="up", job="x"}`, names that are no identifiers quoted.
+impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (index, Label { name, value }) in self.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            match is_legacy_name(name) {
+                true => write!(f, "{name}={value:?}")?,
+                false => write!(f, "{name:?}={value:?}")?,
+            }
+        }
+        f.write_str("}")
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// `[a-zA-Z_][a-zA-Z0-9_]*`: a label name that needs no quotes.
+pub fn is_legacy_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_sorted_and_hold_no_empty_values() {
+        let labels = Labels::from_pairs([("b", "2"), ("a", "1"), ("c", ""), ("b", "3")]);
+        assert_eq!(labels.to_string(), r#"{a="1", b="3"}"#);
+        assert_eq!((labels.get("b"), labels.get("c"), labels.has("c")), ("3", "", false));
+        assert_eq!(labels.only(&["a", "z"]), Labels::from_pairs([("a", "1")]));
+        assert_eq!(labels.without(&["a"]), Labels::from_pairs([("b", "3")]));
+        let mut builder = labels.builder();
+        builder.set("b", "").set("a.b", "x").remove("nothing");
+        assert_eq!(builder.build().to_string(), r#"{a="1", "a.b"="x"}"#);
+    }
+}

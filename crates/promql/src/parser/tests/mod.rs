@@ -1,0 +1,5 @@
+mod errors;
+mod limits;
+mod metrics;
+mod printed;
+mod properties;

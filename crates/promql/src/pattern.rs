@@ -1,0 +1,191 @@
+//! Regular expressions as Prometheus reads them, which is as Go does (RE2's syntax), for our library.
+//!
+//! Most of both is the same. What is not, and stands in real queries, is written in another way: `\d`, `\w`, `\s` and `\b` are
+//! about ASCII, a brace that repeats nothing is a brace, classes do not nest, and `\Q…\E` is literal.
+//! Source: <https://github.com/google/re2/wiki/Syntax>.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+use regex::{Regex, RegexBuilder};
+
+/// Compiled patterns larger than this (bytes) are refused, as a pattern comes from outside.
+const LARGEST: usize = 10 << 20;
+
+/// Matches whole texts only; `.` matches line ends, too.
+pub fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(&format!("^(?s:{})$", translated(pattern))).size_limit(LARGEST).build()
+}
+
+fn translated(pattern: &str) -> String {
+    let mut rest = pattern.chars().peekable();
+    let mut text = String::with_capacity(pattern.len());
+    while let Some(character) = rest.next() {
+        match character {
+            '\\' => escape(&mut rest, &mut text),
+            '[' => class(&mut rest, &mut text),
+            '{' if !is_repetition(rest.clone()) => text.push_str("\\{"),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+/// What follows a backslash outside of a class.
+fn escape(rest: &mut Peekable<Chars<'_>>, text: &mut String) {
+    match rest.next() {
+        Some('Q') => literal(rest, text),
+        Some('b') => text.push_str("(?-u:\\b)"),
+        // Our library takes these for the edges of words.
+        Some(plain @ ('<' | '>')) => text.push(plain),
+        Some(other) => match ascii_class(other) {
+            Some((negation, members)) => {
+                text.push('[');
+                text.push_str(negation);
+                text.push_str(members);
+                text.push(']');
+            }
+            None => text.extend(['\\', other]),
+        },
+        None => text.push('\\'),
+    }
+}
+
+/// Whether the class is negated, and its members.
+fn ascii_class(name: char) -> Option<(&'static str, &'static str)> {
+    let members = match name.to_ascii_lowercase() {
+        'd' => "0-9",
+        's' => "\\t\\n\\f\\r ",
+        'w' => "0-9A-Za-z_",
+        _ => return None,
+    };
+    Some((if name.is_ascii_uppercase() { "^" } else { "" }, members))
+}
+
+/// Up to `\E` or the end.
+fn literal(rest: &mut Peekable<Chars<'_>>, text: &mut String) {
+    let mut quoted = String::new();
+    while let Some(character) = rest.next() {
+        if character == '\\' && rest.next_if_eq(&'E').is_some() {
+            break;
+        }
+        quoted.push(character);
+    }
+    text.push_str(&regex::escape(&quoted));
+}
+
+/// `{n}`, `{n,}` or `{n,m}`, behind the opening brace.
+fn is_repetition(mut rest: Peekable<Chars<'_>>) -> bool {
+    let digits = |rest: &mut Peekable<Chars<'_>>| {
+        let mut any = false;
+        while rest.next_if(char::is_ascii_digit).is_some() {
+            any = true;
+        }
+        any
+    };
+    if !digits(&mut rest) {
+        return false;
+    }
+    if rest.next_if_eq(&',').is_some() {
+        digits(&mut rest);
+    }
+    rest.next() == Some('}')
+}
+
+/// Behind the opening bracket.
+fn class(rest: &mut Peekable<Chars<'_>>, text: &mut String) {
+    text.push('[');
+    if rest.next_if_eq(&'^').is_some() {
+        text.push('^');
+    }
+    // A bracket that closes an empty class closes none.
+    if rest.next_if_eq(&']').is_some() {
+        text.push_str("\\]");
+    }
+    let mut after_dash = false;
+    while let Some(character) = rest.next() {
+        let is_dash = character == '-' && !after_dash;
+        match character {
+            ']' => {
+                text.push(']');
+                return;
+            }
+            '[' => match named_class(rest) {
+                Some(name) => text.push_str(&name),
+                None => text.push_str("\\["),
+            },
+            '\\' => match rest.next() {
+                Some(name) => match ascii_class(name) {
+                    Some(("", members)) => text.push_str(members),
+                    Some((_, members)) => text.push_str(&format!("[^{members}]")),
+                    None => text.extend(['\\', name]),
+                },
+                None => text.push('\\'),
+            },
+            // Doubled they are operators between classes.
+            '&' | '~' => text.extend(['\\', character]),
+            '-' if after_dash => text.push_str("\\-"),
+            other => text.push(other),
+        }
+        after_dash = is_dash;
+    }
+}
+
+/// `[:alpha:]`, behind the opening bracket.
+fn named_class(rest: &mut Peekable<Chars<'_>>) -> Option<String> {
+    let mut ahead = rest.clone();
+    ahead.next_if_eq(&':')?;
+    let mut name = String::from("[:");
+    while let Some(character) = ahead.next_if(|character| character.is_ascii_alphabetic() || *character == '^') {
+        name.push(character);
+    }
+    ahead.next_if_eq(&':')?;
+    ahead.next_if_eq(&']')?;
+    *rest = ahead;
+    Some(name + ":]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_mean_what_they_mean_in_go() {
+        for (pattern, matching, other) in [
+            ("a{", "a{", "a"),
+            ("{a,b}", "{a,b}", "a"),
+            ("a{2}", "aa", "a{2}"),
+            ("a{2,}b{1,2}", "aaabb", "ab"),
+            ("{,3}x", "{,3}x", "x"),
+            (r"\d+", "12", "१२"),
+            (r"\w", "_", "é"),
+            (r"\W", "é", "a"),
+            (r"[\d\-x]+", "1-x", "y"),
+            (r"[\D]", "x", "1"),
+            (r"a\b.b", "aéb", "acb"),
+            (r"\<a\>", "<a>", "a"),
+            (r"\Qa.b\E.", "a.bc", "axbc"),
+            (r"\Q[", "[", "a"),
+            ("[[]", "[", "]"),
+            ("[]a]+", "]a", "["),
+            ("[^]]", "a", "]"),
+            ("[a&&b]+", "a&b", "c"),
+            ("[+--]+", "+,-", "."),
+            ("[a~~b]+", "~a", "c"),
+            ("[[:alpha:][]+", "a[", "1"),
+            ("[[:^alpha:]]", "1", "a"),
+            ("[a-c]", "b", "-"),
+            (r"\.\*\}", ".*}", "x"),
+            ("(?i)ab|.", "AB", "ac"),
+            ("a)(b", "ab", "a"),
+            ("", "", "a"),
+        ] {
+            let regex = compile(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+            assert!(regex.is_match(matching), "{pattern} {matching}");
+            assert!(!regex.is_match(other), "{pattern} {other}");
+        }
+        for wrong in ["(", "a)", "[a", "*", "\\", "{2}", "a{2,1}"] {
+            assert!(compile(wrong).is_err(), "{wrong}");
+        }
+    }
+}

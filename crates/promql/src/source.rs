@@ -1,0 +1,98 @@
+//! Where samples come from.
+
+use std::sync::Arc;
+
+use crate::error::EvalError;
+use crate::histogram::FloatHistogram;
+use crate::labels::Labels;
+use crate::matcher::Matcher;
+use crate::points::PointRef;
+
+/// The NaN that says "this series ends here" (`0x7ff0000000000002`), apart from all NaNs that are values.
+pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
+
+pub fn is_stale_nan(value: f64) -> bool {
+    value.to_bits() == STALE_NAN_BITS
+}
+
+/// The samples of one series by time, each time once.
+#[derive(Debug, Clone, Default)]
+pub struct Samples {
+    /// Milliseconds since the epoch, ascending.
+    pub times: Vec<i64>,
+    /// As long as `times`; 0 where a histogram is.
+    pub floats: Vec<f64>,
+    /// As long as `times`; `None` for a series without histograms. A histogram that is stale has a stale NaN as its sum.
+    pub histograms: Option<Vec<Option<Arc<FloatHistogram>>>>,
+    /// When counting began (milliseconds; 0: unknown), as long as `times`; `None` where no sample says it.
+    pub start_times: Option<Vec<i64>>,
+}
+
+impl Samples {
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+
+    pub fn histogram(&self, index: usize) -> Option<&Arc<FloatHistogram>> {
+        self.histograms.as_ref()?.get(index)?.as_ref()
+    }
+
+    pub fn point(&self, index: usize) -> PointRef<'_> {
+        match self.histogram(index) {
+            Some(histogram) => PointRef::Histogram(histogram),
+            None => PointRef::Float(self.floats[index]),
+        }
+    }
+
+    pub fn is_stale(&self, index: usize) -> bool {
+        match self.histogram(index) {
+            Some(histogram) => is_stale_nan(histogram.sum),
+            None => is_stale_nan(self.floats[index]),
+        }
+    }
+
+    pub fn push_float(&mut self, time: i64, value: f64) {
+        self.times.push(time);
+        self.floats.push(value);
+        if let Some(histograms) = &mut self.histograms {
+            histograms.push(None);
+        }
+    }
+
+    pub fn push_histogram(&mut self, time: i64, histogram: Arc<FloatHistogram>) {
+        let before = self.len();
+        self.times.push(time);
+        self.floats.push(0.0);
+        self.histograms.get_or_insert_with(|| vec![None; before]).push(Some(histogram));
+    }
+}
+
+/// What a selector of a query will look at.
+#[derive(Debug, Clone, Copy)]
+pub struct SelectHints {
+    /// Milliseconds since the epoch, both inclusive.
+    pub start: i64,
+    pub end: i64,
+    /// The interval of the steps, milliseconds.
+    pub step: i64,
+    /// Of a range selector its range, milliseconds; 0 for an instant selector.
+    pub range: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct RawSeries {
+    pub labels: Labels,
+    pub samples: Samples,
+}
+
+/// The series of one tenant.
+pub trait SeriesSource {
+    /// The series that fulfil all matchers and have samples between the hints' times, sorted by labels, each label set once.
+    ///
+    /// The raw samples do not count against the limit of samples, which is about what evaluation holds: a source limits itself.
+    fn select(&self, matchers: &[Matcher], hints: &SelectHints) -> Result<Vec<RawSeries>, EvalError>;
+}

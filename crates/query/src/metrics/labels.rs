@@ -1,0 +1,241 @@
+//! Attributes of points, resources and scopes → Prometheus' labels.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use trefoil_model::attributes::read_attributes;
+use trefoil_promql::labels::{Labels, LabelsBuilder, METRIC_NAME};
+use trefoil_promql::number;
+
+use super::error::PromqlError;
+use super::naming::label_name;
+use super::options::{NameTranslation, PrometheusView};
+
+const SERVICE_NAME: &str = "service.name";
+const SERVICE_NAMESPACE: &str = "service.namespace";
+const SERVICE_INSTANCE_ID: &str = "service.instance.id";
+const JOB: &str = "job";
+const INSTANCE: &str = "instance";
+
+/// What a row of `series` says of who a series is; texts as they are stored.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Identity<'a> {
+    pub attributes: Option<&'a str>,
+    pub service_name: Option<&'a str>,
+    pub resource_attributes: Option<&'a str>,
+    pub scope_name: Option<&'a str>,
+    pub scope_version: Option<&'a str>,
+    pub scope_attributes: Option<&'a str>,
+    pub scope_schema_url: Option<&'a str>,
+}
+
+/// The labels of a series that came as OTLP, without its name.
+pub fn of_series(view: &PrometheusView, identity: &Identity<'_>) -> Result<Labels, PromqlError> {
+    let mut labels = LabelsBuilder::default();
+    add_translated(&mut labels, view.translation, texts(identity.attributes)?);
+    let resource = resource(identity)?;
+    for key in &view.promoted_resource_attributes {
+        let (Some(name), Some(value)) = (label_name(view.translation, key), resource.get(key)) else { continue };
+        if !labels.clone().build().has(&name) {
+            labels.set(name, value.as_str());
+        }
+    }
+    add_target(&mut labels, &resource);
+    if view.scope_labels {
+        for (key, value) in texts(identity.scope_attributes)? {
+            if let Some(name) = label_name(view.translation, &format!("otel_scope_{key}")) {
+                labels.set(name, value);
+            }
+        }
+        for (name, value) in [
+            ("otel_scope_name", identity.scope_name),
+            ("otel_scope_version", identity.scope_version),
+            ("otel_scope_schema_url", identity.scope_schema_url),
+        ] {
+            labels.set(name, value.unwrap_or(""));
+        }
+    }
+    labels.remove(METRIC_NAME);
+    Ok(labels.build())
+}
+
+/// The labels of a series that came by Prometheus' own ways, without its name: its attributes.
+pub fn literal(identity: &Identity<'_>) -> Result<Labels, PromqlError> {
+    let attributes = texts(identity.attributes)?;
+    Ok(Labels::from_pairs(attributes.into_iter().filter(|(key, _)| key != METRIC_NAME)))
+}
+
+/// The labels of a resource's `target_info`, without its name. `None` where it would not say anything, or not of whom.
+pub fn of_target(view: &PrometheusView, identity: &Identity<'_>) -> Result<Option<Labels>, PromqlError> {
+    let resource = resource(identity)?;
+    let mut target = LabelsBuilder::default();
+    add_target(&mut target, &resource);
+    let identifying = [SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_INSTANCE_ID];
+    let mut rest: BTreeMap<_, _> = resource;
+    rest.retain(|key, _| !identifying.contains(&key.as_str()));
+    let target = target.build();
+    if target.is_empty() || rest.is_empty() {
+        return Ok(None);
+    }
+    let mut labels = LabelsBuilder::default();
+    add_translated(&mut labels, view.translation, rest);
+    labels.remove(METRIC_NAME);
+    for label in target.iter() {
+        labels.set(label.name.clone(), label.value.clone());
+    }
+    Ok(Some(labels.build()))
+}
+
+fn resource(identity: &Identity<'_>) -> Result<BTreeMap<String, String>, PromqlError> {
+    let mut attributes = texts(identity.resource_attributes)?;
+    if let Some(name) = identity.service_name {
+        attributes.insert(SERVICE_NAME.to_owned(), name.to_owned());
+    }
+    Ok(attributes)
+}
+
+fn add_target(labels: &mut LabelsBuilder, resource: &BTreeMap<String, String>) {
+    if let Some(name) = resource.get(SERVICE_NAME) {
+        match resource.get(SERVICE_NAMESPACE) {
+            Some(namespace) => labels.set(JOB, format!("{namespace}/{name}")),
+            None => labels.set(JOB, name.as_str()),
+        };
+    }
+    if let Some(instance) = resource.get(SERVICE_INSTANCE_ID) {
+        labels.set(INSTANCE, instance.as_str());
+    }
+}
+
+/// Keys that become the same name have their values joined, in the order of the keys.
+fn add_translated(labels: &mut LabelsBuilder, translation: NameTranslation, attributes: BTreeMap<String, String>) {
+    let mut translated: BTreeMap<String, String> = BTreeMap::new();
+    for (key, value) in attributes {
+        let Some(name) = label_name(translation, &key) else { continue };
+        match translated.get_mut(&name) {
+            Some(present) if !present.is_empty() => {
+                present.push(';');
+                present.push_str(&value);
+            }
+            _ => drop(translated.insert(name, value)),
+        }
+    }
+    for (name, value) in translated {
+        labels.set(name, value);
+    }
+}
+
+/// A stored attribute list as text, by key; of equal keys the first counts.
+pub fn texts(attributes: Option<&str>) -> Result<BTreeMap<String, String>, PromqlError> {
+    let Some(json) = attributes else { return Ok(BTreeMap::new()) };
+    let attributes = read_attributes(json).map_err(|error| PromqlError::Internal(error.to_string()))?;
+    let mut texts = BTreeMap::new();
+    for KeyValue { key, value, .. } in attributes {
+        texts.entry(key).or_insert_with(|| value.as_ref().map_or_else(String::new, text));
+    }
+    Ok(texts)
+}
+
+/// As OpenTelemetry writes values that are no strings: its data model, "Attribute values to strings".
+pub fn text(value: &AnyValue) -> String {
+    match &value.value {
+        None => String::new(),
+        Some(Value::StringValue(text)) => text.clone(),
+        Some(Value::BoolValue(value)) => value.to_string(),
+        Some(Value::IntValue(value)) => value.to_string(),
+        Some(Value::DoubleValue(value)) => double(*value),
+        Some(Value::BytesValue(bytes)) => BASE64.encode(bytes),
+        Some(Value::StringValueStrindex(_)) => String::new(),
+        Some(Value::ArrayValue(_) | Value::KvlistValue(_)) => json(value).to_string(),
+    }
+}
+
+/// As in JavaScript: an exponent only where the number is tiny or huge.
+fn double(value: f64) -> String {
+    match value.abs() {
+        magnitude if value.is_finite() && magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) => {
+            format!("{value:e}")
+        }
+        _ => number::decimal(value),
+    }
+}
+
+fn json(value: &AnyValue) -> serde_json::Value {
+    match &value.value {
+        None => serde_json::Value::Null,
+        Some(Value::BoolValue(value)) => (*value).into(),
+        Some(Value::IntValue(value)) => (*value).into(),
+        Some(Value::DoubleValue(value)) if value.is_finite() => (*value).into(),
+        Some(Value::ArrayValue(array)) => array.values.iter().map(json).collect(),
+        Some(Value::KvlistValue(list)) => {
+            let members = list
+                .values
+                .iter()
+                .map(|KeyValue { key, value, .. }| (key.clone(), value.as_ref().map_or(serde_json::Value::Null, json)));
+            serde_json::Value::Object(members.collect())
+        }
+        Some(_) => text(value).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RESOURCE: &str =
+        r#"{"service.namespace":"shop","service.instance.id":"i-1","k8s.pod.name":"p","cloud.region":"eu"}"#;
+
+    fn view(change: impl FnOnce(&mut PrometheusView)) -> PrometheusView {
+        let mut view = PrometheusView::default();
+        change(&mut view);
+        view
+    }
+
+    #[test]
+    fn points_resources_and_scopes_give_labels() {
+        let identity = Identity {
+            attributes: Some(
+                r#"{"http.route":"/a","http/route":"b","n":1,"d":1.0,"t":true,"l":[1,"x"],"__name__":"no","":"-"}"#,
+            ),
+            service_name: Some("cart"),
+            resource_attributes: Some(RESOURCE),
+            scope_name: Some("lib"),
+            scope_attributes: Some(r#"{"a.b":"c"}"#),
+            ..Identity::default()
+        };
+        let of = |view: &PrometheusView| of_series(view, &identity).unwrap().to_string();
+        let own = r#"{d="1", http_route="/a;b", instance="i-1", job="shop/cart", l="[1,\"x\"]", n="1", t="true"}"#;
+        assert_eq!(of(&view(|_| {})), own);
+        let promoting = view(|view| view.promoted_resource_attributes = vec!["k8s.pod.name".into(), "none".into()]);
+        assert!(of(&promoting).contains(r#"k8s_pod_name="p""#));
+        let scoped = of(&view(|view| view.scope_labels = true));
+        assert!(scoped.contains(r#"otel_scope_a_b="c", otel_scope_name="lib", t="true""#), "{scoped}");
+        let literally = of(&view(|view| view.translation = NameTranslation::NoTranslation));
+        assert!(literally.contains(r#""http.route"="/a", "http/route"="b""#), "{literally}");
+    }
+
+    #[test]
+    fn targets_have_what_a_resource_says() {
+        let view = view(|_| {});
+        let identity =
+            Identity { service_name: Some("cart"), resource_attributes: Some(RESOURCE), ..Identity::default() };
+        let labels = of_target(&view, &identity).unwrap().unwrap().to_string();
+        assert_eq!(labels, r#"{cloud_region="eu", instance="i-1", job="shop/cart", k8s_pod_name="p"}"#);
+        let nothing_else = Identity { service_name: Some("cart"), ..Identity::default() };
+        assert_eq!(of_target(&view, &nothing_else).unwrap(), None);
+        let nobody = Identity { resource_attributes: Some(r#"{"a":"b"}"#), ..Identity::default() };
+        assert_eq!(of_target(&view, &nobody).unwrap(), None);
+        assert!(of_series(&view, &Identity { attributes: Some("{"), ..Identity::default() }).is_err());
+    }
+
+    #[test]
+    fn doubles_are_short() {
+        for (value, expected) in
+            [(1.0, "1"), (0.5, "0.5"), (1e21, "1e21"), (1e-7, "1e-7"), (0.0, "0"), (f64::NAN, "NaN")]
+        {
+            assert_eq!(double(value), expected);
+        }
+    }
+}

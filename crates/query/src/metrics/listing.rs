@@ -1,0 +1,233 @@
+//! What there is: series, labels and their values.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use trefoil_model::Tenant;
+use trefoil_promql::labels::{BUCKET, Labels, METRIC_NAME, QUANTILE};
+use trefoil_promql::matcher::Matcher;
+use trefoil_promql::number;
+
+use super::Listing;
+use super::error::PromqlError;
+use super::family::{Family, Part};
+use super::read::{Bounds, FoundSeries, Period, ReadLimits, Store, TARGET_INFO, Wanted, name_matchers};
+use super::source::wanted;
+use crate::Engine;
+
+/// Points that a listing may look at for their bounds.
+const MOST_SAMPLES: usize = 50_000_000;
+
+impl Engine {
+    /// The label sets that fulfil all matchers of one of `selectors` and were written to on one of the days (UTC) from
+    /// `start_ms` to `end_ms`, sorted. (Buckets and quantiles: those that were written between the two.) No selector: none.
+    pub async fn series(
+        &self,
+        tenant: &Tenant,
+        selectors: &[Vec<Matcher>],
+        start_ms: i64,
+        end_ms: i64,
+        limit: Option<usize>,
+    ) -> Result<Listing<Labels>, PromqlError> {
+        let period = Period { start_ms, end_ms };
+        self.listed(tenant, limit, async |store: &Store| {
+            let mut found = BTreeSet::new();
+            for matchers in selectors {
+                found.extend(store.label_sets(matchers, period, true).await?);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// The names of the labels of those series; no selector: of all.
+    pub async fn label_names(
+        &self,
+        tenant: &Tenant,
+        selectors: &[Vec<Matcher>],
+        start_ms: i64,
+        end_ms: i64,
+        limit: Option<usize>,
+    ) -> Result<Listing<String>, PromqlError> {
+        let period = Period { start_ms, end_ms };
+        self.listed(tenant, limit, async |store: &Store| {
+            let mut names = BTreeSet::new();
+            for matchers in or_all(selectors) {
+                for labels in store.label_sets(matchers, period, is_about_bounds(matchers)).await? {
+                    for label in
+                        labels.iter().filter(|label| !names.contains(label.name.as_ref())).cloned().collect::<Vec<_>>()
+                    {
+                        names.insert(label.name.to_string());
+                    }
+                }
+            }
+            Ok(names)
+        })
+        .await
+    }
+
+    /// The values that a label (`name` as it is, not in `U__` escapes) has in those series; no selector: in all.
+    pub async fn label_values(
+        &self,
+        tenant: &Tenant,
+        name: &str,
+        selectors: &[Vec<Matcher>],
+        start_ms: i64,
+        end_ms: i64,
+        limit: Option<usize>,
+    ) -> Result<Listing<String>, PromqlError> {
+        let period = Period { start_ms, end_ms };
+        self.listed(tenant, limit, async |store: &Store| {
+            let mut values = BTreeSet::new();
+            for matchers in or_all(selectors) {
+                if name == METRIC_NAME && matchers.iter().all(|matcher| matcher.name == METRIC_NAME) {
+                    values.extend(store.metric_names(matchers, period).await?);
+                    continue;
+                }
+                let with_bounds = is_bound(name) || is_about_bounds(matchers);
+                for labels in store.label_sets(matchers, period, with_bounds).await? {
+                    let value = labels.get(name);
+                    if !value.is_empty() && !values.contains(value) {
+                        values.insert(value.to_owned());
+                    }
+                }
+            }
+            Ok(values)
+        })
+        .await
+    }
+
+    /// What `list` finds in a fresh snapshot, in time and up to the limit.
+    async fn listed<T: Ord>(
+        &self,
+        tenant: &Tenant,
+        limit: Option<usize>,
+        list: impl AsyncFnOnce(&Store) -> Result<BTreeSet<T>, PromqlError>,
+    ) -> Result<Listing<T>, PromqlError> {
+        let found = self.in_time(async { list(&self.listing_store(tenant).await?).await }).await?;
+        let limit = limit.unwrap_or(usize::MAX);
+        Ok(Listing { truncated: found.len() > limit, items: found.into_iter().take(limit).collect() })
+    }
+
+    pub(super) async fn listing_store(&self, tenant: &Tenant) -> Result<Store, PromqlError> {
+        let limits = ReadLimits { max_raw_samples: MOST_SAMPLES, max_series: self.metrics.config.max_series };
+        Store::new(self, tenant, limits).await
+    }
+
+    pub(super) async fn in_time<T>(
+        &self,
+        question: impl Future<Output = Result<T, PromqlError>>,
+    ) -> Result<T, PromqlError> {
+        match tokio::time::timeout(self.metrics.config.timeout, question).await {
+            Ok(answer) => answer,
+            Err(_) => Err(PromqlError::Timeout("the question took longer than it may".to_owned())),
+        }
+    }
+}
+
+fn is_bound(label: &str) -> bool {
+    label == BUCKET || label == QUANTILE
+}
+
+fn is_about_bounds(matchers: &[Matcher]) -> bool {
+    matchers.iter().any(|matcher| is_bound(&matcher.name))
+}
+
+/// The selectors, or one that all series fulfil.
+fn or_all(selectors: &[Vec<Matcher>]) -> &[Vec<Matcher>] {
+    const ALL: &[Vec<Matcher>] = &[Vec::new()];
+    if selectors.is_empty() { ALL } else { selectors }
+}
+
+impl Store {
+    /// The label sets of the series that fulfil the matchers. Without bounds each histogram has one bucket only and each
+    /// summary one quantile, which spares looking at samples.
+    async fn label_sets(
+        &self,
+        matchers: &[Matcher],
+        period: Period,
+        with_bounds: bool,
+    ) -> Result<Vec<Labels>, PromqlError> {
+        if period.start_ms > period.end_ms {
+            return Ok(Vec::new());
+        }
+        let families = self.families(period).await?;
+        let wanted = wanted(&families, matchers);
+        let mut sets = Vec::new();
+        if !wanted.is_empty() {
+            let found = self.stored_series(&wanted, matchers, period).await?;
+            for (place, bounds) in
+                self.known_bounds(&wanted, &found, period, with_bounds).await?.into_iter().enumerate()
+            {
+                let series = &found.series[place];
+                let family = wanted[series.family].0;
+                for part in series.parts.iter() {
+                    let mut labels = series.labels.builder();
+                    labels.set(METRIC_NAME, family.part_name(part));
+                    let Some(own) = part.own_label() else {
+                        sets.push(labels.build());
+                        continue;
+                    };
+                    for value in own_values(part, &bounds) {
+                        if matchers.iter().all(|matcher| matcher.name != own || matcher.matches(&value)) {
+                            sets.push(labels.clone().set(own, value).clone().build());
+                        }
+                    }
+                }
+            }
+        }
+        if name_matchers(matchers).iter().all(|matcher| matcher.matches(TARGET_INFO)) {
+            let targets = self.targets(&families, matchers, period).await?;
+            sets.extend(targets.into_iter().map(|target| target.labels));
+        }
+        Ok(sets)
+    }
+
+    /// Of each series found. Where they are not asked for, as if it had a sample without any.
+    async fn known_bounds(
+        &self,
+        wanted: &[Wanted<'_>],
+        found: &FoundSeries,
+        period: Period,
+        with_bounds: bool,
+    ) -> Result<Vec<Bounds>, PromqlError> {
+        let has_own = |index: usize| found.series[index].parts.iter().any(|part| part.own_label().is_some());
+        let places: Vec<usize> = (0..found.series.len()).filter(|index| has_own(*index)).collect();
+        let mut bounds: Vec<Bounds> = vec![None; found.series.len()];
+        if !with_bounds {
+            places.into_iter().for_each(|place| bounds[place] = Some(BTreeSet::from([f64::INFINITY.to_bits()])));
+            return Ok(bounds);
+        }
+        let series = places.iter().map(|place| found.series[*place].clone()).collect();
+        let of = FoundSeries { series, looked_at: found.looked_at };
+        for (place, read) in places.into_iter().zip(self.bounds(wanted, &of, period).await?) {
+            bounds[place] = read;
+        }
+        Ok(bounds)
+    }
+
+    /// The names that fulfil the matchers.
+    async fn metric_names(&self, matchers: &[Matcher], period: Period) -> Result<BTreeSet<String>, PromqlError> {
+        let families = self.families(period).await?;
+        let mut names = BTreeSet::new();
+        for (family, parts) in wanted(&families, matchers) {
+            names.extend(parts.iter().map(|part| family.part_name(part).to_string()));
+        }
+        let is_wanted = matchers.iter().all(|matcher| matcher.matches(TARGET_INFO));
+        let has_resources = families.iter().any(|family: &Family| !family.is_literal());
+        if is_wanted && has_resources && !self.targets(&families, &[], period).await?.is_empty() {
+            names.insert(TARGET_INFO.to_owned());
+        }
+        Ok(names)
+    }
+}
+
+/// The values of a part's own label; every histogram with samples has the bucket +Inf.
+fn own_values(part: Part, bounds: &Bounds) -> BTreeSet<String> {
+    let Some(bounds) = bounds else { return BTreeSet::new() };
+    let mut values: BTreeSet<String> = bounds.iter().map(|bits| number::decimal(f64::from_bits(*bits))).collect();
+    if part == Part::Buckets {
+        values.insert(number::decimal(f64::INFINITY));
+    }
+    values
+}

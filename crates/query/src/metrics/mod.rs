@@ -1,0 +1,76 @@
+//! Metrics as Prometheus sees them: PromQL, and what its API tells about series, labels, metadata and exemplars.
+//!
+//! Metrics are stored once, as OTLP data points. Prometheus' names, labels and series are made of them when they are read
+//! (`docs/decisions/0010-prometheus-view.md`). Every question takes a fresh snapshot of the tenant.
+
+mod cancel;
+mod convert;
+mod error;
+mod evaluate;
+mod exemplars;
+mod family;
+mod labels;
+mod listing;
+mod metadata;
+mod naming;
+mod options;
+mod read;
+mod source;
+mod state;
+mod units;
+
+use std::sync::Arc;
+
+use trefoil_promql::labels::Labels;
+
+pub use error::PromqlError;
+pub(crate) use state::Metrics;
+
+pub use options::{NameTranslation, PrometheusConfig, PrometheusView, PromqlOptions};
+
+use crate::Engine;
+
+/// Several of something, sorted, each once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing<T> {
+    pub items: Vec<T>,
+    /// There are more than the limit that was asked for. (Prometheus answers with the warning `results truncated due to limit`.)
+    pub truncated: bool,
+}
+
+/// What is known of a metric beside its samples.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MetricMetadata {
+    /// Prometheus' `type`: counter, gauge, histogram, gaugehistogram, summary, info, stateset or unknown.
+    pub kind: String,
+    pub help: String,
+    /// In Prometheus' words (`seconds`), empty where there is none.
+    pub unit: String,
+}
+
+/// The exemplars of one series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesExemplars {
+    /// With the metric's name (of a bucket: with `le`).
+    pub labels: Labels,
+    /// By time.
+    pub exemplars: Vec<Exemplar>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exemplar {
+    /// `trace_id` and `span_id` in hexadecimal digits, and the attributes that the aggregation left out.
+    pub labels: Labels,
+    pub value: f64,
+    /// Milliseconds since the epoch.
+    pub time_ms: i64,
+}
+
+impl Engine {
+    /// Replaces how PromQL sees the store. (Caches start empty.)
+    #[must_use]
+    pub fn with_prometheus(mut self, config: PrometheusConfig) -> Self {
+        self.metrics = Arc::new(Metrics::new(config));
+        self
+    }
+}

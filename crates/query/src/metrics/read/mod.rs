@@ -1,0 +1,131 @@
+//! From selectors to the rows of the store, in three steps: which metrics there are, which series they have, and what samples
+//! those have. Only columns that a question needs are read.
+
+mod bounds;
+mod columns;
+mod exemplars;
+mod families;
+mod samples;
+mod series;
+mod targets;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use datafusion::common::ScalarValue;
+use datafusion::prelude::{Expr, SessionContext, col, lit};
+use trefoil_promql::labels::METRIC_NAME;
+use trefoil_promql::matcher::Matcher;
+use trefoil_storage::Snapshot;
+
+pub use bounds::Bounds;
+pub use exemplars::StoredExemplar;
+pub use samples::crashed;
+pub use samples::{At, Distribution, Exponential, Number, Shape, Stored};
+pub use series::{FoundSeries, StoredSeries, Wanted};
+pub use targets::TARGET_INFO;
+
+use super::error::PromqlError;
+use super::state::Metrics;
+use crate::Engine;
+
+const NANOS_PER_MILLI: i64 = 1_000_000;
+const MILLIS_PER_DAY: i64 = 86_400_000;
+
+/// Names in a condition; more are narrowed by bounds only.
+const MOST_NAMES: usize = 1_000;
+
+/// A span of time, both ends inclusive, in milliseconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    pub start_ms: i64,
+    pub end_ms: i64,
+}
+
+impl Period {
+    /// Days since the epoch.
+    fn days(self) -> (i32, i32) {
+        let day = |ms: i64| {
+            let day = ms.div_euclid(MILLIS_PER_DAY).clamp(i64::from(i32::MIN), i64::from(i32::MAX));
+            i32::try_from(day).unwrap_or(0)
+        };
+        (day(self.start_ms), day(self.end_ms))
+    }
+
+    /// Of the rows whose `column`, cut to milliseconds, is inside.
+    fn holds(self, column: &str) -> Expr {
+        let nanos = |nanos| lit(ScalarValue::TimestampNanosecond(Some(nanos), None));
+        let first = self.start_ms.saturating_mul(NANOS_PER_MILLI);
+        let last = self.end_ms.saturating_mul(NANOS_PER_MILLI).saturating_add(NANOS_PER_MILLI - 1);
+        col(column).gt_eq(nanos(first)).and(col(column).lt_eq(nanos(last)))
+    }
+}
+
+/// What reading for one question may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadLimits {
+    pub max_raw_samples: usize,
+    pub max_series: usize,
+}
+
+/// One snapshot of a tenant, to be read from as often as a query has selectors.
+#[derive(Clone)]
+pub struct Store {
+    session: SessionContext,
+    snapshot: Snapshot,
+    metrics: Arc<Metrics>,
+    limits: ReadLimits,
+}
+
+impl Store {
+    pub async fn new(engine: &Engine, tenant: &trefoil_model::Tenant, limits: ReadLimits) -> Result<Self, PromqlError> {
+        let snapshot = engine.snapshot(tenant).await?;
+        let session = engine.session(&snapshot)?;
+        // Partitions keep the order of arrival, so that of two samples of one time the later wins.
+        session.state_ref().write().config_mut().options_mut().optimizer.enable_round_robin_repartition = false;
+        Ok(Self { session, snapshot, metrics: engine.metrics.clone(), limits })
+    }
+}
+
+/// The matchers that are about metrics' names.
+pub fn name_matchers(matchers: &[Matcher]) -> Vec<&Matcher> {
+    matchers.iter().filter(|matcher| matcher.name == METRIC_NAME).collect()
+}
+
+/// Of the rows of these metrics.
+fn of_metrics(names: &[String]) -> Expr {
+    let (Some(first), Some(last)) = (names.iter().min(), names.iter().max()) else { return lit(false) };
+    let name = || col("metric_name");
+    if first == last {
+        return name().eq(lit(first.as_str()));
+    }
+    // Lists prune files and row groups only while they are short; bounds always do.
+    let between = name().gt_eq(lit(first.as_str())).and(name().lt_eq(lit(last.as_str())));
+    match names.len() <= MOST_NAMES {
+        true => between.and(name().in_list(names.iter().map(|name| lit(name.as_str())).collect(), false)),
+        false => between,
+    }
+}
+
+/// Counts what a question reads, over all its partitions.
+#[derive(Debug, Clone)]
+struct Meter {
+    read: Arc<AtomicUsize>,
+    limit: usize,
+}
+
+impl Meter {
+    fn new(limit: usize) -> Self {
+        Self { read: Arc::default(), limit }
+    }
+
+    fn add(&self, samples: usize) -> Result<(), PromqlError> {
+        match self.read.fetch_add(samples, Ordering::Relaxed).saturating_add(samples) > self.limit {
+            // Prometheus' words.
+            true => Err(PromqlError::Execution(
+                "query processing would load too many samples into memory in query execution".to_owned(),
+            )),
+            false => Ok(()),
+        }
+    }
+}
