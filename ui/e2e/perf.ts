@@ -130,7 +130,7 @@ async function hugeTrace(opening: Promise<BrowserContext>, url: string) {
 /** From the start of the program, without data, to a checkout's twelve spans on the screen (milliseconds). */
 async function firstTrace(browser: Browser): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), 'trefoil-perf-'));
-  const [gateway, ...ports] = await freePorts(6);
+  const [gateway, ...ports] = await freePorts(7);
   const url = `http://127.0.0.1:${ports[2]}`;
   const config = join(directory, 'trefoil.yaml');
   await writeFile(config, JSON.stringify(listenersAt(ports)));

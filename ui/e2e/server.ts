@@ -48,9 +48,9 @@ export async function waitUntil<T>(condition: () => Promise<T | undefined>, what
   }
 }
 
-/** The sections of a configuration that say where a server listens: gRPC, HTTP, main, Tempo, internal. */
+/** The sections of a configuration that say where a server listens: gRPC, HTTP, main, Tempo, internal, Prometheus. */
 export function listenersAt(ports: readonly number[]) {
-  const [grpc, http, main, tempo, internal] = ports.map((port) => ({ endpoint: `127.0.0.1:${port}` }));
+  const [grpc, http, main, tempo, internal, prometheus] = ports.map((port) => ({ endpoint: `127.0.0.1:${port}` }));
   return {
     receivers: { otlp: { protocols: { grpc, http } } },
     exporters: { trefoil: {} },
@@ -59,7 +59,7 @@ export function listenersAt(ports: readonly number[]) {
         ['traces', 'metrics', 'logs'].map((signal) => [signal, { receivers: ['otlp'], exporters: ['trefoil'] }]),
       ),
     },
-    listeners: { main, tempo, internal },
+    listeners: { main, tempo, internal, prometheus },
   };
 }
 
@@ -76,7 +76,7 @@ export class TrefoilServer {
   /** Starts one and waits until it is ready. `config` is merged over the listeners, section by section. */
   static async start(config: Record<string, unknown> = {}): Promise<TrefoilServer> {
     const directory = await mkdtemp(join(tmpdir(), 'trefoil-e2e-'));
-    const ports = await freePorts(5);
+    const ports = await freePorts(6);
     const server = new TrefoilServer(directory, `http://127.0.0.1:${ports[2]}`, ports, undefined);
     await writeFile(join(directory, 'trefoil.yaml'), JSON.stringify({ ...listenersAt(ports), ...config }));
     await server.launch();

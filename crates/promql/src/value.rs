@@ -28,10 +28,19 @@ pub enum Value {
 /// The answer to a query, in the shapes of Prometheus' API. Times are milliseconds since the epoch.
 #[derive(Debug, Clone)]
 pub enum QueryResult {
-    Scalar { time: i64, value: f64 },
-    String { time: i64, value: Arc<str> },
+    Scalar {
+        time: i64,
+        value: f64,
+    },
+    String {
+        time: i64,
+        value: Arc<str>,
+    },
     /// Ordered as `sort` and `topk` order, else as the engine found them.
-    Vector { time: i64, samples: Vec<(Labels, Point)> },
+    Vector {
+        time: i64,
+        samples: Vec<(Labels, Point)>,
+    },
     /// Of range queries, and of instant queries for a range selector. Sorted by labels.
     Matrix(Vec<(Labels, Samples)>),
 }
