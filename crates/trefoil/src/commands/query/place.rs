@@ -27,7 +27,10 @@ mod tests {
     fn the_place_is_marked() {
         let message = "invalid parameter \"query\": 1:7: parse error: unexpected \"b\"";
         assert_eq!(shown(message, "sum(a b)").unwrap(), "parse error: unexpected \"b\"\n  sum(a b)\n        ^");
-        assert_eq!(shown("2:9: parse error: x", "é +\n\"é\" + (y").unwrap(), "parse error: x\n  \"é\" + (y\n         ^");
+        assert_eq!(
+            shown("2:9: parse error: x", "é +\n\"é\" + (y").unwrap(),
+            "parse error: x\n  \"é\" + (y\n         ^"
+        );
         assert_eq!(shown("1:4: parse error: end", "a +").unwrap(), "parse error: end\n  a +\n     ^");
         let long = format!("{} b", "a".repeat(300));
         let text = shown("1:302: parse error: x", &long).unwrap();
