@@ -24,7 +24,9 @@ fn nanos(millis: i64) -> u64 {
 pub fn request(series: &[LoadedSeries]) -> ExportMetricsServiceRequest {
     let metrics = series.iter().flat_map(|series| series.samples.iter().filter_map(|sample| metric(series, sample)));
     let scope_metrics = vec![ScopeMetrics { metrics: metrics.collect(), ..ScopeMetrics::default() }];
-    ExportMetricsServiceRequest { resource_metrics: vec![ResourceMetrics { scope_metrics, ..ResourceMetrics::default() }] }
+    ExportMetricsServiceRequest {
+        resource_metrics: vec![ResourceMetrics { scope_metrics, ..ResourceMetrics::default() }],
+    }
 }
 
 fn attribute(key: &str, value: &str) -> KeyValue {
@@ -41,8 +43,13 @@ fn metric(series: &LoadedSeries, sample: &LoadedSample) -> Option<Metric> {
         SequenceValue::Omitted => return None,
         SequenceValue::Float(value) => {
             let value = Some(number_data_point::Value::AsDouble(*value));
-            let point =
-                NumberDataPoint { attributes, start_time_unix_nano, time_unix_nano, value, ..NumberDataPoint::default() };
+            let point = NumberDataPoint {
+                attributes,
+                start_time_unix_nano,
+                time_unix_nano,
+                value,
+                ..NumberDataPoint::default()
+            };
             ("unknown", false, Data::Gauge(Gauge { data_points: vec![point] }))
         }
         SequenceValue::Histogram { histogram, .. } if histogram.uses_custom_buckets() => {

@@ -164,7 +164,10 @@ async fn scripts_pass_through_the_store() {
         }
         if failures.len() != *allowed {
             let passed = evaluations - failures.len();
-            message.push_str(&format!("{file}: {passed} of {evaluations}, {allowed} may fail ({reason})\n{}", failures.concat()));
+            message.push_str(&format!(
+                "{file}: {passed} of {evaluations}, {allowed} may fail ({reason})\n{}",
+                failures.concat()
+            ));
         }
     }
     storage.close().await.unwrap();
