@@ -66,21 +66,20 @@ fn pop(samples: &mut Samples) {
 /// Sorted by labels, each label set once: series that differ only in what is no label (their scope, say) are one to Prometheus.
 pub fn merged(mut series: Vec<RawSeries>) -> Vec<RawSeries> {
     series.sort_by(|a, b| a.labels.cmp(&b.labels));
-    let mut merged: Vec<RawSeries> = Vec::with_capacity(series.len());
-    for next in series {
-        match merged.last_mut() {
-            Some(last) if last.labels == next.labels => last.samples = interleaved(&last.samples, &next.samples),
-            _ => merged.push(next),
-        }
+    if series.windows(2).all(|pair| pair[0].labels != pair[1].labels) {
+        return series;
     }
-    merged
+    let same = series.chunk_by(|a, b| a.labels == b.labels);
+    same.map(|same| RawSeries { labels: same[0].labels.clone(), samples: interleaved(same) }).collect()
 }
 
-fn interleaved(a: &Samples, b: &Samples) -> Samples {
-    let all = |samples: &'_ Samples| (0..samples.len()).collect::<Vec<_>>();
-    let mut order: Vec<(&Samples, usize)> = Vec::with_capacity(a.len() + b.len());
-    order.extend(all(a).into_iter().map(|index| (a, index)));
-    order.extend(all(b).into_iter().map(|index| (b, index)));
+/// By time; of equal times the sample of the later series counts.
+fn interleaved(series: &[RawSeries]) -> Samples {
+    if let [only] = series {
+        return only.samples.clone();
+    }
+    let all = series.iter().flat_map(|series| (0..series.samples.len()).map(move |index| (&series.samples, index)));
+    let mut order: Vec<(&Samples, usize)> = all.collect();
     order.sort_by_key(|(samples, index)| samples.times[*index]);
     let mut builder = Builder::default();
     for (samples, index) in order {

@@ -111,9 +111,18 @@ impl Search<'_> {
         let ids = numbers::<UInt64Type>(batch, "series_id")?;
         let keys = FamilyRows::of(batch)?;
         let (services, resources) = (texts(batch, "service_name")?, texts(batch, "resource_attributes")?);
+        let mut last: Option<(FamilyKey, Option<&Family>)> = None;
         for row in 0..batch.num_rows() {
-            let key = keys.key(row);
-            let Some(family) = self.families.get(&key).copied() else { continue };
+            let family = match &last {
+                Some((key, family)) if keys.is(row, key) => *family,
+                _ => {
+                    let key = keys.key(row);
+                    let family = self.families.get(&key).copied();
+                    last = Some((key, family));
+                    family
+                }
+            };
+            let Some(family) = family else { continue };
             if !self.seen.insert(ids.value(row)) {
                 continue;
             }

@@ -12,11 +12,11 @@ pub fn shown(message: &str, query: &str) -> Option<String> {
     let column = column.parse::<usize>().ok()?.checked_sub(1)?;
     // Columns count bytes.
     let before = text.get(..column.min(text.len()))?.chars().count();
-    let from = before.saturating_sub(SHOWN / 2);
+    let from = if text.chars().count() <= SHOWN { 0 } else { before.saturating_sub(SHOWN / 2) };
     let plain = |character: char| if character.is_control() { ' ' } else { character };
     let excerpt: String = text.chars().map(plain).skip(from).take(SHOWN).collect();
     let caret = " ".repeat(before - from);
-    Some(format!("{reason}\n  {}\n  {caret}^", excerpt.trim_end()))
+    Some(format!("parse error: {reason}\n  {}\n  {caret}^", excerpt.trim_end()))
 }
 
 #[cfg(test)]
@@ -26,9 +26,12 @@ mod tests {
     #[test]
     fn the_place_is_marked() {
         let message = "invalid parameter \"query\": 1:7: parse error: unexpected \"b\"";
-        assert_eq!(shown(message, "sum(a b)").unwrap(), "unexpected \"b\"\n  sum(a b)\n        ^");
-        assert_eq!(shown("2:9: parse error: x", "é +\n\"é\" + (y").unwrap(), "x\n  \"é\" + (y\n         ^");
-        assert_eq!(shown("1:4: parse error: end", "a +").unwrap(), "end\n  a +\n     ^");
+        assert_eq!(shown(message, "sum(a b)").unwrap(), "parse error: unexpected \"b\"\n  sum(a b)\n        ^");
+        assert_eq!(
+            shown("2:9: parse error: x", "é +\n\"é\" + (y").unwrap(),
+            "parse error: x\n  \"é\" + (y\n         ^"
+        );
+        assert_eq!(shown("1:4: parse error: end", "a +").unwrap(), "parse error: end\n  a +\n     ^");
         let long = format!("{} b", "a".repeat(300));
         let text = shown("1:302: parse error: x", &long).unwrap();
         let lines: Vec<&str> = text.lines().collect();
