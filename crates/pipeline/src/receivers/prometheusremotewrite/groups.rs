@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 use prost::Message;
-use prost::encoding::encode_varint;
 
 use super::families::{Described, MetricType};
 use super::labels::{Labels, METRIC_NAME};
@@ -146,7 +145,7 @@ impl<'a> Groups<'a> {
         self.take(POINT_BYTES + self.point.len() + self.attributes.len())?;
         let Some(group) = self.groups.get_mut(place.0) else { return Ok(()) };
         put_tag(&mut group.points, 1, 2);
-        encode_varint((self.point.len() + self.attributes.len()) as u64, &mut group.points);
+        put_length(&mut group.points, self.point.len() + self.attributes.len());
         group.points.extend_from_slice(&self.point);
         group.points.extend_from_slice(&self.attributes);
         self.count += 1;
@@ -163,13 +162,13 @@ impl<'a> Groups<'a> {
             data.clear();
             if matches!(group.key.kind, Kind::CustomBuckets | Kind::Exponential) {
                 put_tag(&mut data, 2, 0);
-                encode_varint(AggregationTemporality::Cumulative as u64, &mut data);
+                data.push(AggregationTemporality::Cumulative as u8);
             }
-            let data_length = (data.len() + group.points.len()) as u64;
+            let data_length = data.len() + group.points.len();
             put_tag(&mut metric, group.key.kind.data(), 2);
-            encode_varint(data_length, &mut metric);
+            put_length(&mut metric, data_length);
             put_tag(&mut metrics, 2, 2);
-            encode_varint(metric.len() as u64 + data_length, &mut metrics);
+            put_length(&mut metrics, metric.len() + data_length);
             for part in [&metric, &data, &group.points] {
                 metrics.extend_from_slice(part);
             }
@@ -179,10 +178,10 @@ impl<'a> Groups<'a> {
         }
         let mut scope = Vec::new();
         put_tag(&mut scope, 2, 2);
-        encode_varint(metrics.len() as u64, &mut scope);
+        put_length(&mut scope, metrics.len());
         let mut request = Vec::with_capacity(metrics.len() + 32);
         put_tag(&mut request, 1, 2);
-        encode_varint((scope.len() + metrics.len()) as u64, &mut request);
+        put_length(&mut request, scope.len() + metrics.len());
         request.extend_from_slice(&scope);
         request.extend_from_slice(&metrics);
         request.into()
@@ -218,10 +217,10 @@ fn put_attribute(buffer: &mut Vec<u8>, field: u32, key: &str, value: Attribute<'
         Attribute::True => 2,
     };
     put_tag(buffer, field, 2);
-    encode_varint((delimited(key.len()) + delimited(value_length)) as u64, buffer);
+    put_length(buffer, delimited(key.len()) + delimited(value_length));
     put_bytes(buffer, 1, key.as_bytes());
     put_tag(buffer, 2, 2);
-    encode_varint(value_length as u64, buffer);
+    put_length(buffer, value_length);
     match value {
         Attribute::Text(text) => put_bytes(buffer, 1, text.as_bytes()),
         Attribute::True => buffer.extend_from_slice(&[2 << 3, 1]),
@@ -235,8 +234,17 @@ fn delimited(length: usize) -> usize {
 
 fn put_bytes(buffer: &mut Vec<u8>, field: u32, bytes: &[u8]) {
     put_tag(buffer, field, 2);
-    encode_varint(bytes.len() as u64, buffer);
+    put_length(buffer, bytes.len());
     buffer.extend_from_slice(bytes);
+}
+
+/// A varint; nearly all are of one byte.
+#[inline]
+fn put_length(buffer: &mut Vec<u8>, length: usize) {
+    match length {
+        0..0x80 => buffer.push(length as u8),
+        _ => prost::encoding::encode_varint(length as u64, buffer),
+    }
 }
 
 /// All field numbers here are below 16, so that a tag is one byte.
