@@ -14,6 +14,9 @@ const PROMETHEUS_TYPE: &str = "prometheus.type";
 /// The key that says that a histogram is a native one with custom buckets.
 const PROMETHEUS_NHCB: &str = "prometheus.nhcb";
 
+/// The key that says that a metric only tells of others with its name: it has metadata and no series.
+const PROMETHEUS_FAMILY: &str = "prometheus.family";
+
 const DELTA: i32 = 1;
 
 /// OTLP's kinds of metrics.
@@ -128,6 +131,7 @@ pub struct Family {
     pub literal_type: Option<String>,
     pub is_delta: bool,
     has_custom_buckets: bool,
+    is_told_only: bool,
     pub descriptions: Vec<String>,
 }
 
@@ -147,12 +151,13 @@ impl Family {
             Some(_) => key.name.clone(),
             None => metric_name(view.translation, &key.name, &key.unit, shape)?,
         };
+        let is_set = |mark| literal_type.is_some() && metadata.get(mark).is_some_and(|value| value == "true");
         Some(Family {
             kind,
             name: name.into(),
             is_delta: key.temporality == DELTA,
-            has_custom_buckets: literal_type.is_some()
-                && metadata.get(PROMETHEUS_NHCB).is_some_and(|value| value == "true"),
+            has_custom_buckets: is_set(PROMETHEUS_NHCB),
+            is_told_only: is_set(PROMETHEUS_FAMILY),
             literal_type,
             descriptions,
             key,
@@ -170,6 +175,7 @@ impl Family {
 
     pub fn parts(&self) -> Parts {
         let parts: &[Part] = match self.kind {
+            _ if self.is_told_only => &[],
             Kind::Gauge | Kind::Sum => &[Part::Number],
             Kind::ExponentialHistogram => &[Part::Native],
             Kind::Histogram if self.has_custom_buckets => &[Part::Native],

@@ -1,5 +1,6 @@
 //! Series, labels, metadata and exemplars.
 
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{Exemplar, Histogram, HistogramDataPoint, exemplar};
 use trefoil_model::Tenant;
@@ -48,6 +49,30 @@ async fn series_are_listed() {
     assert_eq!((some.len(), truncated), (4, true));
     let before = bench.engine.series(&tenant, &[name("up")], START - 2 * 86_400_000, START - 86_400_000, None).await;
     assert_eq!(before.unwrap().items, []);
+    bench.storage.close().await.unwrap();
+}
+
+/// Remote write 1.0 tells metadata apart from series; it is kept as a point without a value.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_only_told_of_is_no_series() {
+    let bench = Bench::new().await;
+    let tenant = Tenant::default();
+    let mut told = literal("jobs_total", "counter", gauge(vec![number(0, &[], 0.0)]));
+    told.description = "Jobs that were done.".to_owned();
+    told.metadata.push(KeyValue {
+        key: "prometheus.family".to_owned(),
+        value: Some(AnyValue { value: Some(Value::BoolValue(true)) }),
+        ..KeyValue::default()
+    });
+    let Some(Data::Gauge(points)) = &mut told.data else { panic!("a gauge") };
+    points.data_points[0].value = None;
+    let counted = literal("jobs_total", "counter", gauge(vec![number(0, &[("queue", "a")], 7.0)]));
+    bench.append(&tenant, request(&[], vec![told, counted])).await;
+    let found = bench.engine.series(&tenant, &[name("jobs_total")], START, END, None).await.unwrap();
+    let found: Vec<String> = found.items.iter().map(ToString::to_string).collect();
+    assert_eq!(found, ["{__name__=\"jobs_total\", queue=\"a\"}"]);
+    let metadata = bench.engine.metric_metadata(&tenant, Some("jobs_total")).await.unwrap();
+    assert!(metadata["jobs_total"].iter().any(|told| told.help == "Jobs that were done."), "{metadata:?}");
     bench.storage.close().await.unwrap();
 }
 
