@@ -5,7 +5,7 @@
 
 #![no_main]
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -16,7 +16,7 @@ use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
-use trefoil_api::{ApiState, main_router};
+use trefoil_api::{ApiState, OtlpEndpoints, main_router};
 use trefoil_fuzz::{filled_storage, forgive_libraries, runtime};
 use trefoil_model::Tenancy;
 use trefoil_query::{Engine, Limits};
@@ -34,7 +34,8 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let storage = runtime.block_on(filled_storage(directory.path()));
     let engine = Engine::new(storage, 64 << 20).expect("an engine");
     let limits = Limits { max_rows: 1000, timeout: Duration::from_secs(1) };
-    let router = main_router(ApiState { engine, tenancy: Tenancy::Single, limits });
+    let otlp = Arc::new(OtlpEndpoints::default);
+    let router = main_router(ApiState { engine, tenancy: Tenancy::Single, limits, otlp });
     Server { runtime, router, _directory: directory }
 });
 
