@@ -6,7 +6,7 @@ use super::average::Average;
 use crate::ast::{Aggregate, AggregateOp};
 use crate::error::EvalError;
 use crate::eval::Evaluator;
-use crate::histogram::{AddNotes, CounterResetHint, FloatHistogram, Incompatible, kahan_inc};
+use crate::histogram::{AddNotes, CounterResetHint, FloatHistogram, Incompatible, Kahan};
 use crate::points::{Point, PointRef, Points};
 use crate::quote::quote;
 use crate::value::StepSeries;
@@ -23,8 +23,8 @@ impl Evaluator<'_> {
             self.check_running()?;
             let values = rows.iter().filter_map(|row| Some((*row, row.points.get(step)?)));
             let (result, notes) = match aggregate.op {
-                AggregateOp::Avg => mean_at(values),
-                _ => sum_at(values),
+                AggregateOp::Avg => together::<Average, Mean>(values),
+                _ => together::<Kahan, Sum>(values),
             };
             if let Some(name) = notes.incompatible {
                 let message =
@@ -77,13 +77,33 @@ impl Hints {
     }
 }
 
-fn sum_at<'a>(values: impl Iterator<Item = (&'a StepSeries, PointRef<'a>)>) -> (Option<Point>, Notes) {
-    let (mut floats, mut histograms): (Option<(f64, f64)>, Option<Sum>) = (None, None);
+/// What floats are brought together in: their sum or their mean.
+trait Floats {
+    fn of(value: f64) -> Self;
+    fn add(&mut self, value: f64);
+    fn result(self) -> f64;
+}
+
+/// The same for histograms.
+trait Histograms {
+    fn of(histogram: &FloatHistogram) -> Self;
+    fn add(&mut self, histogram: &FloatHistogram) -> Result<AddNotes, Incompatible>;
+    fn result(self) -> FloatHistogram;
+}
+
+/// The sum or mean of the values of one step; none of a mix, nor of histograms whose buckets do not fit.
+fn together<'a, F: Floats, H: Histograms>(
+    values: impl Iterator<Item = (&'a StepSeries, PointRef<'a>)>,
+) -> (Option<Point>, Notes) {
+    let (mut floats, mut histograms): (Option<F>, Option<H>) = (None, None);
     let (mut notes, mut hints) = (Notes::default(), Hints::default());
     for (row, value) in values {
         match value {
             PointRef::Float(value) => {
-                floats = Some(floats.map_or((value, 0.0), |(sum, lost)| kahan_inc(value, sum, lost)));
+                match &mut floats {
+                    Some(floats) => floats.add(value),
+                    none => *none = Some(F::of(value)),
+                }
                 notes.mixed |= histograms.is_some();
             }
             // A mix has no result, so there is nothing to begin a sum for.
@@ -91,8 +111,8 @@ fn sum_at<'a>(values: impl Iterator<Item = (&'a StepSeries, PointRef<'a>)>) -> (
             PointRef::Histogram(histogram) => {
                 hints.add(histogram);
                 match &mut histograms {
-                    None => histograms = Some(Sum::of(histogram)),
-                    Some(sum) => match sum.add(histogram) {
+                    None => histograms = Some(H::of(histogram)),
+                    Some(histograms) => match histograms.add(histogram) {
                         Ok(added) => notes.reconciled |= added.nhcb_bounds_reconciled,
                         Err(Incompatible) => {
                             notes.incompatible = Some(row.labels.metric_name().to_owned());
@@ -108,48 +128,36 @@ fn sum_at<'a>(values: impl Iterator<Item = (&'a StepSeries, PointRef<'a>)>) -> (
     }
     notes.collision = hints.contradict();
     match (histograms, floats) {
-        (Some(sum), _) => (Some(Point::Histogram(Arc::new(sum.total()))), notes),
-        (None, Some((sum, lost))) => (Some(Point::Float(sum + lost)), notes),
-        (None, None) => (None, notes),
+        (Some(histograms), _) => (Some(Point::Histogram(Arc::new(histograms.result()))), notes),
+        (None, floats) => (floats.map(|floats| Point::Float(floats.result())), notes),
     }
 }
 
-fn mean_at<'a>(values: impl Iterator<Item = (&'a StepSeries, PointRef<'a>)>) -> (Option<Point>, Notes) {
-    let (mut floats, mut histograms): (Option<Average>, Option<Mean>) = (None, None);
-    let (mut notes, mut hints) = (Notes::default(), Hints::default());
-    for (row, value) in values {
-        match value {
-            PointRef::Float(value) => {
-                match &mut floats {
-                    Some(average) => average.add(value),
-                    none => *none = Some(Average::of(value)),
-                }
-                notes.mixed |= histograms.is_some();
-            }
-            PointRef::Histogram(_) if floats.is_some() && histograms.is_none() => notes.mixed = true,
-            PointRef::Histogram(histogram) => {
-                hints.add(histogram);
-                match &mut histograms {
-                    None => histograms = Some(Mean::of(histogram)),
-                    Some(mean) => match mean.add(histogram) {
-                        Ok(added) => notes.reconciled |= added.nhcb_bounds_reconciled,
-                        Err(Incompatible) => {
-                            notes.incompatible = Some(row.labels.metric_name().to_owned());
-                            break;
-                        }
-                    },
-                }
-            }
-        }
+impl Floats for Kahan {
+    fn of(value: f64) -> Self {
+        Self { sum: value, compensation: 0.0 }
     }
-    if notes.mixed || notes.incompatible.is_some() {
-        return (None, notes);
+
+    fn add(&mut self, value: f64) {
+        Kahan::add(self, value);
     }
-    notes.collision = hints.contradict();
-    match (histograms, floats) {
-        (Some(mean), _) => (Some(Point::Histogram(Arc::new(mean.result()))), notes),
-        (None, Some(average)) => (Some(Point::Float(average.result())), notes),
-        (None, None) => (None, notes),
+
+    fn result(self) -> f64 {
+        self.total()
+    }
+}
+
+impl Floats for Average {
+    fn of(value: f64) -> Self {
+        Average::of(value)
+    }
+
+    fn add(&mut self, value: f64) {
+        Average::add(self, value);
+    }
+
+    fn result(self) -> f64 {
+        Average::result(self)
     }
 }
 
@@ -160,7 +168,7 @@ struct Sum {
     compensation: Option<FloatHistogram>,
 }
 
-impl Sum {
+impl Histograms for Sum {
     fn of(histogram: &FloatHistogram) -> Self {
         Self { value: histogram.clone(), compensation: None }
     }
@@ -169,7 +177,7 @@ impl Sum {
         self.value.kahan_add_assign(histogram, &mut self.compensation)
     }
 
-    fn total(mut self) -> FloatHistogram {
+    fn result(mut self) -> FloatHistogram {
         if let Some(compensation) = &self.compensation {
             // They have the same layout, so this cannot fail.
             let _ = self.value.add_assign(compensation);
@@ -177,7 +185,9 @@ impl Sum {
         self.value.compact(0);
         self.value
     }
+}
 
+impl Sum {
     fn scale(&mut self, f: impl Fn(&mut FloatHistogram)) {
         f(&mut self.value);
         self.compensation.iter_mut().for_each(f);
@@ -192,7 +202,7 @@ struct Mean {
     is_mean: bool,
 }
 
-impl Mean {
+impl Histograms for Mean {
     fn of(histogram: &FloatHistogram) -> Self {
         Self { count: 1.0, sum: Sum::of(histogram), is_mean: false }
     }
@@ -225,6 +235,6 @@ impl Mean {
                 part.div_assign(count);
             });
         }
-        self.sum.total()
+        self.sum.result()
     }
 }
