@@ -54,10 +54,10 @@ impl Engine {
             let mut names = BTreeSet::new();
             for matchers in or_all(selectors) {
                 for labels in store.label_sets(matchers, period, is_about_bounds(matchers)).await? {
-                    for label in
-                        labels.iter().filter(|label| !names.contains(label.name.as_ref())).cloned().collect::<Vec<_>>()
-                    {
-                        names.insert(label.name.to_string());
+                    for label in labels.iter() {
+                        if !names.contains(label.name.as_ref()) {
+                            names.insert(label.name.to_string());
+                        }
                     }
                 }
             }

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+// Of the other run's files only a part is needed here.
 #[path = "../../../promql/tests/promqltest/chunks.rs"]
 #[allow(dead_code)]
 mod chunks;
