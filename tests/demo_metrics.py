@@ -82,6 +82,8 @@ def _gauge(one, level):
 
 def _machine(instance, chance, restart):
     yield _gauge(Series("demo_num_cpus", instance), lambda tick: 4)
+    version = "v2" if instance else "v1"
+    yield _gauge(Series("target_info", instance, version=version), lambda tick: 1 if tick < 700 else None)
     yield _gauge(Series("up", instance), lambda tick: 0 if tick == restart else 1)
     for mode, share in (("idle", 3.1), ("system", 0.3), ("user", 0.6)):
         one = Series("demo_cpu_usage_seconds_total", instance, mode=mode)
@@ -150,9 +152,26 @@ def _native(instance, chance, restart):
                 counts[bucket] += 1
                 sum_ += 2.0 ** (bucket - 6) * 0.7
             schema = 1 if instance == 2 and tick > 640 else 0
-            one.values.append(_histogram_bytes(list(counts), sum_, schema))
+            one.values.append(_histogram_bytes(list(counts), sum_, schema, -5))
         yield one
+    yield from _custom(instance, chance, restart)
 
 
-def _histogram_bytes(counts, sum_, schema):
-    return lambda time: rw.histogram(counts, schema=schema, offset=-5, timestamp=time, sum_=sum_)
+def _custom(instance, chance, restart):
+    """Native histograms with custom buckets, whose bounds change on one instance."""
+    one = Series("demo_custom_buckets", instance)
+    counts, sum_ = [0] * 5, 0.0
+    for tick in range(TICKS):
+        if tick == restart:
+            counts, sum_ = [0] * 5, 0.0
+        for _ in range(chance.randrange(4)):
+            bucket = chance.randrange(5)
+            counts[bucket] += 1
+            sum_ += bucket * 0.3
+        bounds = [0.1, 0.5, 1.0, 2.0] if instance != 1 or tick < 600 else [0.1, 0.5, 1.5, 2.0]
+        one.values.append(_histogram_bytes(list(counts), sum_, -53, 0, bounds))
+    yield one
+
+
+def _histogram_bytes(counts, sum_, schema, offset, bounds=()):
+    return lambda time: rw.histogram(counts, schema, offset, bounds, timestamp=time, sum_=sum_)

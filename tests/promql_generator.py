@@ -14,7 +14,7 @@ GAUGES = ["demo_memory_usage_bytes", "demo_disk_usage_bytes", "demo_api_http_req
 COUNTERS = ["demo_cpu_usage_seconds_total", "demo_items_shipped_total", "demo_api_request_duration_seconds_count",
             "demo_api_request_duration_seconds_sum"]  # fmt: skip
 BUCKETS = "demo_api_request_duration_seconds_bucket"
-NATIVE = "demo_native_duration_seconds"
+NATIVE = ["demo_native_duration_seconds", "demo_custom_buckets"]
 # Where no two series ever have the same value: which of equals topk takes is nobody's promise.
 DISTINCT = ["demo_memory_usage_bytes", "demo_disk_usage_bytes", "demo_cpu_usage_seconds_total"]
 LABELS = ["instance", "job", "type", "mode", "method", "path", "status", "le", "nonexistent"]
@@ -77,7 +77,13 @@ class Generator:
             (2, lambda: self.infix(self.scalar(depth - 1), self.chance.choice(ARITHMETIC), self.scalar(depth - 1))),
             (1, lambda: self.infix(self.scalar(depth - 1), self.chance.choice(COMPARISONS) + " bool", self.scalar(depth - 1))),
             (1, lambda: self.wrap("-", self.scalar(depth - 1))),
+            *[(1, lambda: self.experimental_scalar(depth))] * self.newest,
         )  # fmt: skip
+
+    def experimental_scalar(self, depth):
+        if self.chance.random() < 0.5:
+            return Node(self.chance.choice(["start()", "end()", "step()", "range()"]))
+        return self.call(self.chance.choice(["min_of", "max_of"]), self.scalar(depth - 1), self.scalar(depth - 1))
 
     # Vectors.
 
@@ -92,7 +98,7 @@ class Generator:
             (3, lambda: self.with_scalar(depth)),
             (4, lambda: self.joined(depth)),
             (2, lambda: self.quantile(depth)),
-            (2, lambda: self.native(depth) if self.newest else self.selected()),
+            *[(3, lambda: self.native(depth)), (3, lambda: self.experimental(depth))] * self.newest,
         )
 
     def selector(self, name):
@@ -128,7 +134,8 @@ class Generator:
 
     def over_range(self, depth):
         over_time = OVER_TIME + (OVER_TIME_NEWEST if self.newest else [])
-        smoothed = "double_exponential_smoothing" if self.newest else "holt_winters"
+        # Its old name is not known any more.
+        smoothing = [(1, lambda: self.call("double_exponential_smoothing", self.matrix(depth, GAUGES), Node("0.3"), Node("0.6")))]
         return self.pick(
             (6, lambda: self.call(self.chance.choice(RATES), self.matrix(depth, [*COUNTERS, BUCKETS]))),
             (3, lambda: self.call(self.chance.choice(RATES + CHANGES), self.matrix(depth))),
@@ -136,7 +143,7 @@ class Generator:
             (6, lambda: self.call(self.chance.choice(over_time) + "_over_time", self.matrix(depth))),
             (1, lambda: self.call("quantile_over_time", self.share(), self.matrix(depth))),
             (1, lambda: self.call("predict_linear", self.matrix(depth, GAUGES), self.number())),
-            (1, lambda: self.call(smoothed, self.matrix(depth, GAUGES), Node("0.3"), Node("0.6"))),
+            *smoothing * self.newest,
         )
 
     def share(self):
@@ -214,8 +221,9 @@ class Generator:
         return self.call("histogram_quantile", self.scalar(0) if self.chance.random() < 0.2 else self.share(), summed)
 
     def native(self, depth):
-        selector = lambda: Node(self.selector(NATIVE) + self.moved())
-        ranged = Node(f"{self.selector(NATIVE)}[{self.duration()}]{self.moved()}")
+        name = self.chance.choice(NATIVE)
+        selector = lambda: Node(self.selector(name) + self.moved())
+        ranged = Node(f"{self.selector(name)}[{self.duration()}]{self.moved()}")
         functions = ["rate", "increase", "delta", "irate", "idelta", "avg_over_time", "sum_over_time", "last_over_time",
                      "resets", "changes", "count_over_time"]  # fmt: skip
         source = self.pick(
@@ -228,10 +236,41 @@ class Generator:
             (2, lambda: source),
             (2, lambda: self.call(self.chance.choice(HISTOGRAM_VALUES + HISTOGRAM_VALUES_NEWEST), source)),
             (2, lambda: self.call("histogram_quantile", self.share(), source)),
+            (1, lambda: self.call("histogram_quantiles", source, Node('"q"'), Node("0.5"), Node("0.9"))),
+            (1, lambda: self.infix(source, self.chance.choice(["</", ">/"]), self.number())),
             (1, lambda: self.call("histogram_fraction", self.number(), self.number(), source)),
-            (1, lambda: self.infix(source, self.chance.choice(["*", "/"]), self.number())),
+            # Times NaN, buckets of nothing are NaN, and which of those a histogram keeps is its own affair.
+            (1, lambda: self.infix(source, self.chance.choice(["*", "/"]), Node(self.chance.choice(["2", "0.5", "-1"])))),
             (1, lambda: self.infix(source, self.chance.choice(["+", "-", "==", "!=", "and", "or", "unless"]), selector())),
         )
+
+    # What must be switched on.
+
+    def experimental(self, depth):
+        counters = [*COUNTERS, BUCKETS]
+        anchored = lambda: Node(f"{self.selector(self.chance.choice(counters))}[{self.duration()}] anchored{self.moved()}")
+        smoothed = lambda: Node(f"{self.selector(self.chance.choice(counters))}[{self.duration()}] smoothed{self.moved()}")
+        computed = lambda: Node(f"{self.selector(self.chance.choice(counters))}[{self.computed_duration()}]{self.moved()}")
+        return self.pick(
+            (2, lambda: self.call(self.chance.choice(["rate", "increase", "delta", "changes", "resets"]), anchored())),
+            (2, lambda: self.call(self.chance.choice(["rate", "increase", "delta"]), smoothed())),
+            (1, lambda: Node(f"{self.selector(self.chance.choice(COUNTERS))} smoothed{self.moved()}")),
+            (2, lambda: self.call(self.chance.choice(RATES), computed())),
+            (1, lambda: self.call("info", self.vector(depth - 1))),
+            (1, lambda: self.call("info", self.vector(depth - 1), Node('{version=~"v.*"}'))),
+            (1, lambda: self.call("limit_ratio", Node(self.chance.choice(["0.5", "-0.3", "0.1"])), self.vector(depth - 1))),
+            (2, lambda: self.filled(depth)),
+        )  # fmt: skip
+
+    def computed_duration(self):
+        return self.chance.choice(["1m * 2", "5m - 30s", "step() * 3 + 1m", "min_of(5m, 90s)", "2m ^ 1", "range() + 1m", "-30s + 5m"])
+
+    def filled(self, depth):
+        fill = self.chance.choice(["fill(0)", "fill_left(1)", "fill_right(-1)", "fill_left(2) fill_right(3)"])
+        matching = self.chance.choice([" on (instance)", " ignoring (method)", " on (instance, method)"])
+        by = " by (instance, method) "
+        left, right = (self.call("sum" + by, self.vector(depth - 1)) for _ in range(2))
+        return self.infix(left, self.chance.choice([*ARITHMETIC, *COMPARISONS]) + matching + " " + fill, right)
 
     # Text.
 

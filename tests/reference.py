@@ -33,7 +33,8 @@ class Prometheus:
         self.version = tuple(map(int, found.groups())) if found else (3, 99)
         features = ["native-histograms", "promql-at-modifier", "promql-negative-offset", "exemplar-storage"]
         if self.version >= (3, 0):
-            features = ["promql-experimental-functions", "promql-duration-expr", "exemplar-storage"]
+            features = ["promql-experimental-functions", "promql-duration-expr", "promql-extended-range-selectors",
+                        "promql-binop-fill-modifiers", "exemplar-storage"]  # fmt: skip
         directory.mkdir(parents=True)
         (directory / "prometheus.yml").write_text("{}")
         [port] = free_ports(1)
@@ -105,7 +106,7 @@ def both(one, other, query, when):
         return pool.map(lambda server: ask(server, query, when), (one, other))
 
 
-def difference(ours, theirs):
+def difference(ours, theirs, tolerance=TOLERANCE):
     """What first differs between two answers, in words; None if they are the same."""
     if "error" in (ours["status"], theirs["status"]):
         kinds = [answer.get("errorType", "an answer") for answer in (ours, theirs)]
@@ -115,7 +116,7 @@ def difference(ours, theirs):
     if ours["resultType"] != theirs["resultType"]:
         return f"a {ours['resultType']} instead of a {theirs['resultType']}"
     if ours["resultType"] in ("scalar", "string"):
-        return _points_difference([ours["result"]], [theirs["result"]])
+        return _points_difference([ours["result"]], [theirs["result"]], tolerance)
     ours, theirs = _by_labels(ours["result"]), _by_labels(theirs["result"])
     if ours.keys() != theirs.keys():
         extra, missing = ours.keys() - theirs.keys(), theirs.keys() - ours.keys()
@@ -123,7 +124,7 @@ def difference(ours, theirs):
         return f"{len(theirs)} series, of which are missing {name(missing)}; too many {name(extra)}"
     for labels, series in ours.items():
         for key in ("values", "histograms"):
-            told = _points_difference(_points(series, key), _points(theirs[labels], key))
+            told = _points_difference(_points(series, key), _points(theirs[labels], key), tolerance)
             if told:
                 return f"{labels}: {told}"
     return None
@@ -140,27 +141,28 @@ def _points(series, key):
     return [series[single]] if single in series else series.get(key, [])
 
 
-def _points_difference(ours, theirs):
+def _points_difference(ours, theirs, tolerance):
     times, expected = [point[0] for point in ours], [point[0] for point in theirs]
     if times != expected:
         other = sorted(set(times) ^ set(expected))
         return f"{len(times)} points instead of {len(expected)}, first at {other[0] if other else 'the same times'}"
     for (time, ours), (_, theirs) in zip(ours, theirs):
-        if not _alike(ours, theirs):
+        if not _alike(ours, theirs, tolerance):
             return f"{json.dumps(ours)} instead of {json.dumps(theirs)} at {time}"
     return None
 
 
-def _alike(ours, theirs):
+def _alike(ours, theirs, tolerance):
     """Of values as the API writes them: numbers and texts; histograms with counts, sums and buckets."""
+    alike = lambda ours, theirs: _alike(ours, theirs, tolerance)
     if isinstance(ours, dict):
-        return ours.keys() == theirs.keys() and all(_alike(ours[key], theirs[key]) for key in ours)
+        return ours.keys() == theirs.keys() and all(alike(ours[key], theirs[key]) for key in ours)
     if isinstance(ours, list):
-        return len(ours) == len(theirs) and all(map(_alike, ours, theirs))
+        return len(ours) == len(theirs) and all(map(alike, ours, theirs))
     try:
         ours_, theirs_ = float(ours), float(theirs)
     except ValueError:
         return ours == theirs
     if math.isnan(ours_) or math.isnan(theirs_):
         return math.isnan(ours_) and math.isnan(theirs_)
-    return math.isclose(ours_, theirs_, rel_tol=TOLERANCE, abs_tol=0)
+    return math.isclose(ours_, theirs_, rel_tol=tolerance, abs_tol=0)

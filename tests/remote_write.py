@@ -60,7 +60,7 @@ def histogram(counts, schema=0, offset=0, custom_values=(), timestamp=None, hint
         field(1, sum(counts)),
         field(3, float(sum(counts) if sum_ is None else sum_)),
         field(4, zigzag(schema)),
-        field(5, 0.001),
+        field(5, 0.0 if custom_values else 0.001),
         field(6, 0),
         field(11, field(1, zigzag(offset)) + field(2, len(counts))),
         field(12, b"".join(varint(zigzag(delta)) for delta in deltas)),

@@ -24,8 +24,8 @@ pub(super) fn unary(name: &str) -> Option<fn(f64) -> f64> {
         "asin" => f64::asin,
         "acos" => f64::acos,
         "atan" => f64::atan,
-        "sinh" => f64::sinh,
-        "cosh" => f64::cosh,
+        "sinh" => sinh,
+        "cosh" => cosh,
         "tanh" => f64::tanh,
         "asinh" => f64::asinh,
         "acosh" => f64::acosh,
@@ -36,6 +36,25 @@ pub(super) fn unary(name: &str) -> Option<fn(f64) -> f64> {
         _ => return None,
     })
 }
+
+/// Go's, which overflows where e^x does, a little before the result would.
+fn sinh(value: f64) -> f64 {
+    match value.abs() > FAR {
+        true => sign(value) * value.abs().exp() * 0.5,
+        false => value.sinh(),
+    }
+}
+
+/// Like [`sinh`].
+fn cosh(value: f64) -> f64 {
+    match value.abs() > FAR {
+        true => value.abs().exp() * 0.5,
+        false => value.cosh(),
+    }
+}
+
+/// From here on e^-x adds nothing to e^x.
+const FAR: f64 = 21.0;
 
 /// Of zero and NaN themselves.
 fn sign(value: f64) -> f64 {

@@ -27,6 +27,15 @@ fn check_error(query: &str, steps: i64, expected: &str) {
 }
 
 #[test]
+fn hyperbolic_functions_overflow_where_those_of_go_do() {
+    check("sinh(vector(710))", 1, &["{} inf"]);
+    check("sinh(vector(-710))", 1, &["{} -inf"]);
+    check("cosh(vector(-710))", 1, &["{} inf"]);
+    check("sinh(vector(21.5)) / (exp(vector(21.5)) / 2)", 1, &["{} 1"]);
+    check("cosh(vector(0)) + sinh(vector(0))", 1, &["{} 1"]);
+}
+
+#[test]
 fn series_that_lose_their_names_become_one_unless_they_meet() {
     check("abs({__name__=~\"early|late\"})", 3, &[r#"{x="1"} 1 2 3"#]);
     check("{__name__=~\"early|late\"} * 2", 3, &[r#"{x="1"} -2 -4 -6"#]);
