@@ -16,7 +16,7 @@ duration = meter.create_histogram(
     "shop.order.duration", unit="ms", explicit_bucket_boundaries_advisory=[5.0, 10.0, 25.0, 100.0]
 )
 payload = meter.create_histogram("shop.payload.size", unit="By")
-meter.create_observable_gauge("shop.room.temperature", lambda options: [Observation(21.5)], unit="Cel")
+meter.create_observable_gauge("shop.room.temperature", [lambda options: [Observation(21.5)]], unit="Cel")
 with TracerProvider().get_tracer("bookshop").start_as_current_span("order") as span:
     for milliseconds in (3, 7, 20, 250):
         orders.add(1, {"payment.method": "card", "http.response.status_code": 200})
