@@ -46,15 +46,26 @@ struct Date {
     day: i64,
 }
 
-const DAY: i64 = 86_400;
+const DAY: u64 = 86_400;
 
-/// Days since the epoch. Seconds lose their fraction towards zero.
+/// Days from the first of March of the year -292,277,022,400 to the epoch. Go counts from there, without a sign.
+const DAYS_BEFORE_EPOCH: u64 = 292_277_022_400 / 400 * 146_097 + 306 + 719_162;
+
+/// Days since the epoch.
 fn days(seconds: f64) -> i64 {
-    (seconds as i64).div_euclid(DAY)
+    (counted(seconds) / DAY) as i64 - DAYS_BEFORE_EPOCH as i64
 }
 
 fn second_of_day(seconds: f64) -> i64 {
-    (seconds as i64).rem_euclid(DAY)
+    (counted(seconds) % DAY) as i64
+}
+
+/// Seconds as Go counts them, going round where they are too many: what is no instant has the parts that Prometheus gives it
+/// (on x86-64; Go leaves it open). A fraction is lost towards zero.
+fn counted(seconds: f64) -> u64 {
+    const TOO_LARGE: f64 = -(i64::MIN as f64);
+    let whole = if (-TOO_LARGE..TOO_LARGE).contains(&seconds) { seconds as i64 } else { i64::MIN };
+    (whole as u64).wrapping_add(DAYS_BEFORE_EPOCH.wrapping_mul(DAY))
 }
 
 /// By eras of 400 years, which all have the same days, and years that begin in March, whose leap day is the last
@@ -99,10 +110,25 @@ mod tests {
             let found = names.map(|name| part(name).unwrap()(seconds) as i64);
             assert_eq!(found, expected, "{seconds}");
         }
-        for name in names {
-            for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300] {
-                assert!(part(name).unwrap()(odd).is_finite());
-            }
+    }
+
+    /// Asked of a Prometheus on x86-64.
+    #[test]
+    fn what_is_no_instant_has_the_parts_that_go_gives_it() {
+        let names = ["year", "month", "day_of_month", "day_of_year", "day_of_week", "days_in_month", "hour", "minute"];
+        const TURNED_ROUND: [i64; 8] = [292_277_026_596, 12, 4, 339, 0, 31, 15, 30];
+        for (seconds, expected) in [
+            (f64::NEG_INFINITY, TURNED_ROUND),
+            (f64::NAN, TURNED_ROUND),
+            (f64::INFINITY, TURNED_ROUND),
+            (1e300, TURNED_ROUND),
+            (9e18, [285_198_648_531, 4, 21, 111, 6, 30, 16, 0]),
+            (-9e18, [-285_198_644_592, 9, 12, 256, 1, 30, 8, 0]),
+            (-1e15, [-31_686_769, 6, 29, 180, 0, 30, 22, 13]),
+            (-62_135_596_801.0, [0, 12, 31, 366, 0, 31, 23, 59]),
+        ] {
+            let found = names.map(|name| part(name).unwrap()(seconds) as i64);
+            assert_eq!(found, expected, "{seconds}");
         }
     }
 }
