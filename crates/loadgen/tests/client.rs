@@ -9,9 +9,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use trefoil_loadgen::Signal;
 use trefoil_loadgen::client::{Connection, Outcome, Protocol, Target};
+use trefoil_loadgen::remote_write::Version;
+
+/// A connection to such a server by OTLP.
+async fn server(answers: Vec<&'static [u8]>) -> Connection {
+    Connection::new(&target(answers).await, Signal::Logs).unwrap()
+}
 
 /// A server that answers each request, whatever it says, with the next of `answers`; an empty one closes the connection.
-async fn server(answers: Vec<&'static [u8]>) -> Connection {
+async fn target(answers: Vec<&'static [u8]>) -> Target {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -28,8 +34,7 @@ async fn server(answers: Vec<&'static [u8]>) -> Connection {
         }
     });
     let timeout = Duration::from_secs(10);
-    let target = Target { endpoint, protocol: Protocol::Http, headers: Vec::new(), timeout };
-    Connection::new(&target, Signal::Logs).unwrap()
+    Target { endpoint, protocol: Protocol::Http, headers: Vec::new(), timeout }
 }
 
 fn body() -> Bytes {
@@ -52,6 +57,21 @@ async fn answers_are_told_apart() {
     assert_eq!(connection.send(body()).await, Outcome::Retry { after: Some(Duration::from_secs(7)), reason });
     assert!(matches!(connection.send(body()).await, Outcome::Retry { after: None, .. }));
     assert_eq!(connection.send(body()).await, Outcome::Refused("400 Bad Request: why".into()));
+}
+
+#[tokio::test]
+async fn remote_write_is_taken_without_a_word() {
+    let target = target(vec![
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        b"HTTP/1.1 400 Bad Request\r\ncontent-length: 12\r\n\r\nout of order",
+    ])
+    .await;
+    let mut connection = Connection::remote_write(&target, Version::One).unwrap();
+    for _ in 0..2 {
+        assert_eq!(connection.send(body()).await, Outcome::Accepted { rejected: 0, message: String::new() });
+    }
+    assert_eq!(connection.send(body()).await, Outcome::Refused("400 Bad Request: out of order".into()));
 }
 
 #[tokio::test]
