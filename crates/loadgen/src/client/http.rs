@@ -58,7 +58,8 @@ impl HttpConnection {
         ensure!(endpoint.scheme_str() == Some("http"), "endpoint {:?} does not begin with http://", target.endpoint);
         let host = endpoint.host().context("the endpoint names no host")?;
         let address = format!("{host}:{}", endpoint.port_u16().unwrap_or(80));
-        let path = format!("{}{path}", endpoint.path().trim_end_matches('/')).parse()?;
+        let path = format!("{}{path}", endpoint.path().trim_end_matches('/'));
+        let path = if path.is_empty() { Uri::from_static("/") } else { path.parse()? };
         let mut headers: HeaderMap = target.headers.iter().cloned().collect();
         headers.insert(header::HOST, address.parse()?);
         headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));

@@ -144,6 +144,10 @@ pub(in crate::eval) fn quantile_of(quantile: f64, values: &mut [f64]) -> f64 {
     let lower = (rank.floor() as usize).min(last);
     let upper = (lower + 1).min(last);
     let weight = rank - rank.floor();
+    if weight == 0.0 {
+        // Nothing times infinity would not be nothing.
+        return values[lower];
+    }
     values[lower] * (1.0 - weight) + values[upper] * weight
 }
 
@@ -289,6 +293,8 @@ mod tests {
             (0.75, vec![f64::NAN, 4.0, 2.0], 3.0),
             (-0.1, vec![1.0], f64::NEG_INFINITY),
             (1.1, vec![1.0], f64::INFINITY),
+            (0.9, vec![f64::NEG_INFINITY], f64::NEG_INFINITY),
+            (0.5, vec![0.0, 1.0, f64::INFINITY], 1.0),
         ] {
             assert_eq!(quantile_of(quantile, &mut values.clone()), expected, "{quantile} of {values:?}");
         }
