@@ -40,7 +40,7 @@ pub fn read<'a>(
                 }
                 cursor.bump();
                 skip(cursor);
-                labels.push(Label { name: key, value: cursor.quoted("expected label value")? });
+                labels.push(Label { name: key, value: cursor.quoted("label value")? });
                 skip(cursor);
             }
             Some(b',' | b'}') if is_quoted => {

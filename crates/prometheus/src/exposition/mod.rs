@@ -1,4 +1,5 @@
-//! What a scrape target says, in any of Prometheus' formats: text 0.0.4 and 1.0.0, OpenMetrics, protobuf.
+//! What a scrape target says, in any of Prometheus' formats: text 0.0.4 and 1.0.0, OpenMetrics, protobuf; read by a
+//! [`Parser`], written as [`Family`]s by [`Written`], which [`negotiate`] finds.
 //!
 //! ```
 //! use trefoil_prometheus::exposition::{Entry, Format, Options, Parser};
@@ -26,6 +27,7 @@ use std::borrow::Cow;
 
 mod created;
 mod error;
+mod family;
 mod format;
 mod histogram;
 mod labels;
@@ -37,10 +39,13 @@ mod scan;
 #[cfg(test)]
 mod tests;
 mod text;
+mod write;
 
 pub use error::ParseError;
+pub use family::{Bucket, Distribution, Family, Metric, MetricValue};
 pub use format::{Chosen, Format, ScrapeProtocol, UnsupportedContentType, accept_header};
 pub use histogram::{CUSTOM_BUCKETS, Counts, NativeHistogram, Span};
+pub use write::{Offered, Written, negotiate};
 
 use nhcb::Converter;
 use open_metrics::OpenMetrics;
@@ -75,6 +80,12 @@ impl MetricType {
             Self::StateSet => "stateset",
             Self::Unknown => "unknown",
         }
+    }
+
+    /// What is none of them is unknown.
+    pub fn from_name(name: &str) -> Self {
+        let all = [Self::Counter, Self::Gauge, Self::Histogram, Self::GaugeHistogram, Self::Summary, Self::Info];
+        all.into_iter().chain([Self::StateSet]).find(|kind| kind.as_str() == name).unwrap_or_default()
     }
 }
 

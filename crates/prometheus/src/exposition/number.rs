@@ -19,7 +19,8 @@ pub fn float(text: &str) -> Option<f64> {
 
 /// Milliseconds from seconds; `None` if they are no time.
 pub fn milliseconds(seconds: f64) -> Option<i64> {
-    let milliseconds = seconds * 1000.0;
+    // Not cut: what was written with milliseconds is seldom exactly so as seconds.
+    let milliseconds = (seconds * 1000.0).round();
     // The bounds are the first floats beyond those of i64.
     let fits =
         milliseconds.is_finite() && (-9.223_372_036_854_775e18..9.223_372_036_854_775e18).contains(&milliseconds);

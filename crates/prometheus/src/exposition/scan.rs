@@ -84,15 +84,15 @@ impl<'a> Cursor<'a> {
     }
 
     /// Text in quotes. A newline inside is an error, unless it is escaped.
-    pub fn quoted(&mut self, expected: &'static str) -> Result<Cow<'a, str>, ParseError> {
+    pub fn quoted(&mut self, what: &'static str) -> Result<Cow<'a, str>, ParseError> {
         let start = self.at;
         if !self.eat(b'"') {
-            return Err(self.unexpected(expected));
+            return Err(self.unexpected(format!("expected {what}")));
         }
         let mut has_escapes = false;
         loop {
             let Some(length) = memchr::memchr3(b'"', b'\\', b'\n', &self.body[self.at..]) else {
-                return Err(ParseError::at(self.body, start, self.body.len(), format!("{expected} does not end")));
+                return Err(ParseError::at(self.body, start, self.body.len(), format!("{what} does not end")));
             };
             self.at += length + 1;
             match self.body[self.at - 1] {
@@ -101,7 +101,7 @@ impl<'a> Cursor<'a> {
                     has_escapes = true;
                     self.at = (self.at + 1).min(self.body.len());
                 }
-                _ => return Err(ParseError::at(self.body, start, self.at, format!("{expected} has a newline inside"))),
+                _ => return Err(ParseError::at(self.body, start, self.at, format!("{what} has a newline inside"))),
             }
         }
         let text = self.utf8(start + 1, self.at - 1)?;
@@ -123,10 +123,11 @@ impl<'a> Cursor<'a> {
         ParseError::at(self.body, self.at, self.at + length, problem)
     }
 
-    /// What began at `start` and ends here is wrong.
+    /// What began at `start` and ends here, or with the line before, is wrong.
     #[cold]
     pub fn wrong_since(&self, start: usize, problem: impl Into<String>) -> ParseError {
-        ParseError::at(self.body, start, self.at, problem)
+        let end = if self.body[start..self.at].ends_with(b"\n") { self.at - 1 } else { self.at };
+        ParseError::at(self.body, start, end, problem)
     }
 }
 
