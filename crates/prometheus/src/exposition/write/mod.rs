@@ -9,6 +9,8 @@ mod text;
 
 pub use negotiate::{Offered, negotiate};
 
+use std::borrow::Borrow;
+
 use super::Format;
 use super::family::Family;
 use crate::names::Escaping;
@@ -34,9 +36,10 @@ impl Written {
     }
 
     /// All families, each name once, as one body.
-    pub fn body<'f>(self, families: impl IntoIterator<Item = &'f Family>) -> Vec<u8> {
+    pub fn body<F: Borrow<Family>>(self, families: impl IntoIterator<Item = F>) -> Vec<u8> {
         let mut body = Vec::new();
         for family in families {
+            let family = family.borrow();
             match self.format {
                 Format::Text => text::write(&mut body, self.escaping, family),
                 Format::OpenMetrics => open_metrics::write(&mut body, self.escaping, family),
