@@ -20,6 +20,8 @@ pub struct Converter<S> {
     converted: Option<Converted>,
     /// The inner entry that ended it is still to be lent.
     is_held: bool,
+    /// There is no further inner entry.
+    is_over: bool,
     unconverted: usize,
 }
 
@@ -51,7 +53,16 @@ enum Part {
 
 impl<S: Source> Converter<S> {
     pub fn new(inner: S, options: Options) -> Self {
-        Self { inner, options, family: String::new(), collected: None, converted: None, is_held: false, unconverted: 0 }
+        Self {
+            inner,
+            options,
+            family: String::new(),
+            collected: None,
+            converted: None,
+            is_held: false,
+            is_over: false,
+            unconverted: 0,
+        }
     }
 
     pub fn unconverted(&self) -> usize {
@@ -67,7 +78,8 @@ impl<S: Source> Converter<S> {
             return Ok(true);
         }
         loop {
-            let is_there = self.inner.advance()?;
+            let is_there = !self.is_over && self.inner.advance()?;
+            self.is_over = !is_there;
             if self.ends_collected(is_there)
                 && let Some(classic) = self.collected.take()
             {
