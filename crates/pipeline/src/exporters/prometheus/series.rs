@@ -187,15 +187,15 @@ impl Update<'_> {
         let Point { of, labels, time, start, value, exemplars, .. } = part.point;
         let value = with_exemplars(value, exemplars);
         match collected.series.get_mut(&labels) {
-            // It came late.
-            Some(latest) if time < latest.time => {}
+            // It came late; a difference counts all the same.
+            Some(latest) if time < latest.time && !of.is_delta => {}
             Some(latest) => {
                 match part.piece {
                     Some(piece) => piece.join(&mut latest.value),
                     None if of.is_delta => add(latest, value, start),
                     None => (latest.value, latest.start) = (value, start),
                 }
-                (latest.time, latest.updated) = (time, self.now);
+                (latest.time, latest.updated) = (time.max(latest.time), self.now);
             }
             None if *series >= MAX_SERIES => refused.too_many += 1,
             None => {

@@ -65,7 +65,7 @@ fn the_latest_point_is_shown() {
 #[test]
 fn differences_are_added_up() {
     let exposed = Exposed::new(LONG);
-    for (second, value) in [(5, 1.0), (6, 2.5), (7, 3.0)] {
+    for (second, value) in [(5, 1.0), (7, 2.5), (6, 3.0)] {
         exposed.send(&counter("c", 1, &number("x", second, value)));
     }
     assert!(
