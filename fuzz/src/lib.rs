@@ -1,5 +1,7 @@
 //! What several targets need: a store with something in it.
 
+pub mod exposition;
+
 use std::path::Path;
 use std::time::Duration;
 

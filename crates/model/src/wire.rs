@@ -89,6 +89,12 @@ impl<'a> Reader<'a> {
         Self { rest: request, end: request.len() }
     }
 
+    /// A reader of one message that lies somewhere in a request: offsets count from the request's first byte. The range is
+    /// within the request.
+    pub fn within(request: &'a [u8], range: std::ops::Range<usize>) -> Self {
+        Self { rest: &request[range.clone()], end: range.end }
+    }
+
     /// The bytes not read yet; of a fresh reader, the whole message.
     #[inline]
     pub fn bytes(&self) -> &'a [u8] {

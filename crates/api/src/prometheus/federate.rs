@@ -1,19 +1,21 @@
-//! `/federate`: the newest sample of each series that `match[]` asks for, in Prometheus' text format.
+//! `/federate`: the newest sample of each series that `match[]` asks for, as text or, for who asks for it, as protobuf.
 //!
-//! Native histograms are left out: the text format has none.
+//! Native histograms are left out of the text, which has none; those with custom buckets of both.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use trefoil_prometheus::exposition::{
+    CUSTOM_BUCKETS, Distribution, Family, Format, Metric, MetricType, MetricValue, NativeHistogram, Offered, Written,
+    negotiate,
+};
 use trefoil_promql::eval::EngineOptions;
-use trefoil_promql::labels::{Label, Labels, METRIC_NAME, is_legacy_name};
+use trefoil_promql::labels::{Labels, METRIC_NAME};
 use trefoil_promql::matcher::Matcher;
-use trefoil_promql::number;
 use trefoil_promql::parser::format_duration;
-use trefoil_promql::points::PointRef;
+use trefoil_promql::points::Point;
 use trefoil_promql::source::Samples;
 use trefoil_promql::value::QueryResult;
 use trefoil_query::metrics::PromqlOptions;
@@ -23,12 +25,14 @@ use super::form::Parameters;
 use super::query::now;
 use crate::ApiState;
 
-const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// A label that whoever scrapes this would else set to this server.
 const INSTANCE: &str = "instance";
 
+/// As Prometheus: OpenMetrics would have to say what each metric is.
+const OFFERED: Offered = Offered { open_metrics: false, protobuf: true };
+
 /// Time (milliseconds since the epoch) and value of the newest sample of each series.
-type Newest = BTreeMap<Labels, (i64, f64)>;
+type Newest = BTreeMap<Labels, (i64, Point)>;
 
 /// Errors are plain text.
 pub(super) async fn federate(
@@ -38,7 +42,9 @@ pub(super) async fn federate(
 ) -> Result<Response, Response> {
     let plain = |error: PromError| (error.status, format!("{}\n", error.message)).into_response();
     let newest = newest(&state, &headers, &parameters).await.map_err(plain)?;
-    Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], exposition(&newest)).into_response())
+    let written = negotiate(headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()), OFFERED);
+    let head = [(header::CONTENT_TYPE, written.content_type()), (header::VARY, "Accept".to_owned())];
+    Ok((head, exposition(newest, written)).into_response())
 }
 
 async fn newest(state: &ApiState, headers: &HeaderMap, parameters: &Parameters) -> Result<Newest, PromError> {
@@ -58,58 +64,56 @@ async fn newest(state: &ApiState, headers: &HeaderMap, parameters: &Parameters) 
     Ok(newest)
 }
 
-fn last(samples: &Samples) -> Option<(i64, f64)> {
+fn last(samples: &Samples) -> Option<(i64, Point)> {
     let index = samples.len().checked_sub(1)?;
-    match samples.point(index) {
-        PointRef::Float(value) if !samples.is_stale(index) => Some((samples.times[index], value)),
-        _ => None,
-    }
+    (!samples.is_stale(index)).then(|| (samples.times[index], samples.point(index).to_owned()))
 }
 
-fn exposition(newest: &Newest) -> String {
-    let mut series: Vec<_> = newest.iter().filter(|(labels, _)| labels.has(METRIC_NAME)).collect();
+fn exposition(newest: Newest, written: Written) -> Vec<u8> {
+    let mut series: Vec<_> = newest.into_iter().filter(|(labels, _)| labels.has(METRIC_NAME)).collect();
     series.sort_by(|(a, _), (b, _)| a.metric_name().cmp(b.metric_name()));
-    let mut text = String::new();
-    let mut family = "";
-    for (labels, (time, value)) in series {
+    let mut families: Vec<Family> = Vec::new();
+    for (labels, (time, point)) in series {
+        let Some((kind, value)) = value(point, written.format) else { continue };
         let name = labels.metric_name();
-        if name != family {
-            family = name;
-            let _ = writeln!(text, "# TYPE {} untyped", shown_name(name));
+        let metric = Metric { labels: shown(&labels), value, timestamp: Some(time), start: None };
+        match families.last_mut() {
+            Some(family) if family.name == name && family.kind == kind => family.metrics.push(metric),
+            _ => families.push(Family { name: name.to_owned(), kind, metrics: vec![metric], ..Family::default() }),
         }
-        let _ = writeln!(text, "{} {} {time}", shown_series(labels), number::general(*value));
     }
-    text
+    written.body(families)
 }
 
-/// A metric's name, which may have colons, in quotes where it needs them.
-fn shown_name(name: &str) -> String {
-    match is_legacy_name(&name.replace(':', "_")) {
-        true => name.to_owned(),
-        false => quoted(name),
-    }
-}
-
-/// `up{job="x"}`, with names that need quotes inside of the braces.
-fn shown_series(labels: &Labels) -> String {
-    let name = shown_name(labels.metric_name());
-    let (before, first) = if name.starts_with('"') { (String::new(), Some(name)) } else { (name, None) };
-    let shown = |label: &Label| match is_legacy_name(&label.name) {
-        true => format!("{}={}", label.name, quoted(&label.value)),
-        false => format!("{}={}", quoted(&label.name), quoted(&label.value)),
+/// `None` for what the format has no place for.
+fn value(point: Point, format: Format) -> Option<(MetricType, MetricValue)> {
+    let histogram = match point {
+        Point::Float(value) => return Some((MetricType::Unknown, MetricValue::Number { value, exemplar: None })),
+        Point::Histogram(histogram) => NativeHistogram::from(&*histogram),
     };
-    let named = labels.iter().filter(|label| label.name.as_ref() != METRIC_NAME).map(shown);
-    let instance = (!labels.has(INSTANCE)).then(|| format!("{INSTANCE}=\"\""));
-    let members: Vec<String> = first.into_iter().chain(named).chain(instance).collect();
-    format!("{before}{{{}}}", members.join(","))
+    if format != Format::Protobuf || histogram.schema == CUSTOM_BUCKETS {
+        return None;
+    }
+    let kind = if histogram.is_gauge { MetricType::GaugeHistogram } else { MetricType::Histogram };
+    let distribution = Distribution { sum: histogram.sum, native: Some(histogram), ..Distribution::default() };
+    Some((kind, MetricValue::Histogram(Box::new(distribution))))
 }
 
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+fn shown(labels: &Labels) -> Vec<(String, String)> {
+    let named = labels.iter().filter(|label| label.name.as_ref() != METRIC_NAME);
+    let named = named.map(|label| (label.name.to_string(), label.value.to_string()));
+    let instance = (!labels.has(INSTANCE)).then(|| (INSTANCE.to_owned(), String::new()));
+    named.chain(instance).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use trefoil_prometheus::exposition::{Entry, Options, Parser, Value};
+    use trefoil_prometheus::names::Escaping;
+    use trefoil_promql::histogram::FloatHistogram;
+
     use super::*;
 
     #[test]
@@ -121,8 +125,10 @@ mod tests {
             (vec![("__name__", "my.metric")], (1, 0.5)),
             (vec![("job", "nameless")], (1, 0.5)),
         ];
-        let series = series.into_iter().map(|(labels, sample)| (Labels::from_pairs(labels), sample)).collect();
-        insta::assert_snapshot!(exposition(&series), @r#"
+        let point = |(time, value)| (time, Point::Float(value));
+        let series = series.into_iter().map(|(labels, sample)| (Labels::from_pairs(labels), point(sample))).collect();
+        let text = exposition(series, Written { format: Format::Text, escaping: Escaping::AllowUtf8 });
+        insta::assert_snapshot!(String::from_utf8(text).unwrap(), @r#"
         # TYPE a:b untyped
         a:b{job="a",instance=""} NaN 5000
         # TYPE "my.metric" untyped
@@ -134,11 +140,37 @@ mod tests {
     }
 
     #[test]
+    fn native_histograms_are_in_protobuf_only() {
+        let histogram =
+            FloatHistogram::parse("{{schema:1 count:5 sum:7.5 z_bucket:1 z_bucket_w:0.5 offset:-1 buckets:[1 3]}}");
+        let histogram = histogram.unwrap().histogram;
+        let custom = FloatHistogram { schema: CUSTOM_BUCKETS, ..FloatHistogram::default() };
+        let newest = || {
+            let of = |name, histogram: &FloatHistogram| {
+                (Labels::from_pairs([("__name__", name)]), (7, Point::Histogram(Arc::new(histogram.clone()))))
+            };
+            Newest::from([of("h", &histogram), of("custom", &custom)])
+        };
+        let written = |format| Written { format, escaping: Escaping::AllowUtf8 };
+        assert_eq!(exposition(newest(), written(Format::Text)), b"");
+        let body = exposition(newest(), written(Format::Protobuf));
+        let mut parser = Parser::new(Format::Protobuf, &body, Options::default());
+        let mut found = Vec::new();
+        while let Some(entry) = parser.next().unwrap() {
+            if let Entry::Series(series) = entry {
+                let Value::Histogram(histogram) = series.value else { panic!("{series:?}") };
+                found.push((series.name.to_owned(), series.timestamp, histogram.clone()));
+            }
+        }
+        assert_eq!(found, [("h".to_owned(), Some(7), NativeHistogram::from(&histogram))]);
+    }
+
+    #[test]
     fn what_has_ended_is_left_out() {
         let mut samples = Samples::default();
         assert_eq!(last(&samples), None);
         samples.push_float(1, 5.0);
-        assert_eq!(last(&samples), Some((1, 5.0)));
+        assert_eq!(last(&samples), Some((1, Point::Float(5.0))));
         samples.push_float(2, f64::from_bits(trefoil_promql::source::STALE_NAN_BITS));
         assert_eq!(last(&samples), None);
     }

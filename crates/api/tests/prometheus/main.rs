@@ -444,7 +444,8 @@ async fn the_store_is_counted_and_federated() {
     body.resource_metrics[0].scope_metrics[0].metrics = vec![metric("live", "", "", Data::Gauge(gauge))];
     server.storage.append(&Tenant::default(), Signal::Metrics, body.encode_to_vec().into()).await.unwrap();
     let federated = server.get("/federate?match[]=live&match[]=nothing").await;
-    assert_eq!(federated.headers()[header::CONTENT_TYPE], "text/plain; version=0.0.4; charset=utf-8");
+    let content_type = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+    assert_eq!(federated.headers()[header::CONTENT_TYPE], content_type);
     let millis = now / 1_000_000;
     let expected = format!("# TYPE live untyped\nlive{{instance=\"1\",job=\"shop/web\"}} 7 {millis}\n");
     assert_eq!(text(federated).await, expected);

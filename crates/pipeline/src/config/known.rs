@@ -39,12 +39,6 @@ const EXPORTER_ADVICE: &[(&str, &str)] = &[
         "Loki takes OTLP: use `otlphttp` with `endpoint: http://<loki>:3100/otlp`, or keep logs here with `trefoil`",
     ),
     ("tempo", "Tempo takes OTLP: use `otlp` or `otlphttp`"),
-    ("prometheus", "keep metrics here with `trefoil`, or send them on with `otlphttp`"),
-    (
-        "prometheusremotewrite",
-        "Prometheus takes OTLP: use `otlphttp` with `metrics_endpoint: http://<prometheus>:9090/api/v1/otlp/v1/metrics`, \
-         or keep metrics here with `trefoil`",
-    ),
 ];
 
 const PROCESSOR_ADVICE: &[(&str, &str)] = &[

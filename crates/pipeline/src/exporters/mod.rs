@@ -10,11 +10,21 @@ mod headers;
 pub mod otlp;
 pub mod otlphttp;
 pub mod parcel;
+pub mod prometheus;
+mod prometheus_view;
+pub mod prometheusremotewrite;
 pub mod queue;
 pub mod queued;
 pub mod retry;
 pub mod store;
 
 /// Every kind of exporter.
-pub const FACTORIES: &[ExporterFactory] =
-    &[store::FACTORY, otlp::FACTORY, otlphttp::FACTORY, debug::FACTORY, file::FACTORY];
+pub const FACTORIES: &[ExporterFactory] = &[
+    store::FACTORY,
+    otlp::FACTORY,
+    otlphttp::FACTORY,
+    prometheus::FACTORY,
+    prometheusremotewrite::FACTORY,
+    debug::FACTORY,
+    file::FACTORY,
+];

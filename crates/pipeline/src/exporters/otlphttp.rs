@@ -288,7 +288,7 @@ impl Sender for HttpSender {
 }
 
 /// The body of an answer, as much as is of interest.
-async fn read_some(mut response: reqwest::Response) -> Bytes {
+pub(super) async fn read_some(mut response: reqwest::Response) -> Bytes {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         body.extend_from_slice(&chunk);
@@ -300,7 +300,7 @@ async fn read_some(mut response: reqwest::Response) -> Bytes {
 }
 
 /// reqwest's own text ends before the cause.
-fn explain(error: &reqwest::Error) -> String {
+pub(super) fn explain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

@@ -29,4 +29,9 @@ impl From<Telemetry> for Parcel {
 #[async_trait]
 pub trait Sender: Send + Sync + 'static {
     async fn send(&self, parcel: &Parcel) -> Result<Accepted, Refused>;
+
+    /// Requests of the same lane are sent one after another, in their order; those of none, as it comes.
+    fn lane(&self, _parcel: &Parcel) -> Option<u64> {
+        None
+    }
 }

@@ -4,6 +4,7 @@
 
 mod configuration;
 mod receive;
+mod send;
 #[allow(dead_code)]
 #[path = "../otlp/support.rs"]
 mod support;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use trefoil_prometheus::names::{Shape, metric_name};
 use trefoil_promql::matcher::Matcher;
 
 use super::labels::texts;
-use super::naming::{Shape, metric_name};
 use super::options::PrometheusView;
 
 /// The key in a metric's metadata whose value is Prometheus' type: the metric came by Prometheus' own ways, its name and the

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use trefoil_model::Tenant;
+use trefoil_prometheus::names::{NameTranslation, unit_name};
 
 use super::MetricMetadata;
 use super::error::PromqlError;
 use super::family::Family;
-use super::naming::unit_name;
-use super::options::NameTranslation;
 use super::read::{Period, TARGET_INFO};
 use crate::Engine;
 

@@ -12,12 +12,10 @@ mod family;
 mod labels;
 mod listing;
 mod metadata;
-mod naming;
 mod options;
 mod read;
 mod source;
 mod state;
-mod units;
 
 use std::sync::Arc;
 
@@ -26,7 +24,8 @@ use trefoil_promql::labels::Labels;
 pub use error::PromqlError;
 pub(crate) use state::Metrics;
 
-pub use options::{NameTranslation, PrometheusConfig, PrometheusView, PromqlOptions};
+pub use options::{PrometheusConfig, PrometheusView, PromqlOptions};
+pub use trefoil_prometheus::names::NameTranslation;
 
 use crate::Engine;
 

@@ -2,22 +2,9 @@
 
 use std::time::Duration;
 
+use trefoil_prometheus::names::NameTranslation;
 use trefoil_promql::eval::EngineOptions;
 use trefoil_promql::parser::ParserOptions;
-
-/// How names of OpenTelemetry become names of Prometheus; Prometheus' `otlp.translation_strategy`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum NameTranslation {
-    /// Characters that Prometheus' classic names cannot have become `_`; units and `_total` are appended.
-    #[default]
-    UnderscoreEscapingWithSuffixes,
-    /// Characters become `_`, nothing is appended.
-    UnderscoreEscapingWithoutSuffixes,
-    /// Names stay as they are, but units and `_total` are appended.
-    NoUtf8EscapingWithSuffixes,
-    /// Names stay as they are.
-    NoTranslation,
-}
 
 /// How PromQL sees metrics that came as OTLP. Series that came by Prometheus' own ways are seen as they were sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -30,11 +30,13 @@ pub struct Waiting {
     pub sequence: u64,
     pub items: u64,
     pub bytes: u64,
+    pub lane: Option<u64>,
 }
 
 impl Disk {
-    /// Opens or creates the directory; returns what an earlier process left in it, oldest first.
-    pub fn open(directory: PathBuf) -> io::Result<(Disk, Vec<Waiting>)> {
+    /// Opens or creates the directory; returns what an earlier process left in it, oldest first. `lane` says which requests
+    /// must keep their order.
+    pub fn open(directory: PathBuf, lane: impl Fn(&Parcel) -> Option<u64>) -> io::Result<(Disk, Vec<Waiting>)> {
         fs::create_dir_all(&directory)?;
         let mut waiting = Vec::new();
         let mut next = 0;
@@ -49,7 +51,8 @@ impl Disk {
                     next = next.max(sequence + 1);
                     match read(&path) {
                         Ok(parcel) => {
-                            waiting.push(Waiting { sequence, items: parcel.items, bytes: parcel.body.len() as u64 })
+                            let (items, bytes) = (parcel.items, parcel.body.len() as u64);
+                            waiting.push(Waiting { sequence, items, bytes, lane: lane(&parcel) });
                         }
                         Err(error) => set_aside(&path, &error),
                     }
@@ -162,26 +165,26 @@ mod tests {
     #[test]
     fn requests_survive_and_keep_their_order() {
         let directory = tempfile::tempdir().unwrap();
-        let (disk, waiting) = Disk::open(directory.path().join("q")).unwrap();
+        let (disk, waiting) = Disk::open(directory.path().join("q"), |_| Some(7)).unwrap();
         assert_eq!(waiting, []);
         let first = disk.put(&parcel("one")).unwrap();
         let second = disk.put(&parcel("second")).unwrap();
         fs::write(directory.path().join("q/00000000000000000009.part"), "half").unwrap();
 
-        let (disk, waiting) = Disk::open(directory.path().join("q")).unwrap();
-        let expected =
-            [Waiting { sequence: first, items: 3, bytes: 3 }, Waiting { sequence: second, items: 3, bytes: 6 }];
+        let (disk, waiting) = Disk::open(directory.path().join("q"), |_| Some(7)).unwrap();
+        let waits = |sequence, bytes| Waiting { sequence, items: 3, bytes, lane: Some(7) };
+        let expected = [waits(first, 3), waits(second, 6)];
         assert_eq!(waiting, expected);
         assert_eq!(disk.get(second).unwrap(), parcel("second"));
         disk.remove(first).unwrap();
         assert!(disk.put(&parcel("third")).unwrap() > second);
-        assert_eq!(Disk::open(directory.path().join("q")).unwrap().1.len(), 2);
+        assert_eq!(Disk::open(directory.path().join("q"), |_| Some(7)).unwrap().1.len(), 2);
     }
 
     #[test]
     fn damaged_requests_are_set_aside() {
         let directory = tempfile::tempdir().unwrap();
-        let (disk, _) = Disk::open(directory.path().to_path_buf()).unwrap();
+        let (disk, _) = Disk::open(directory.path().to_path_buf(), |_| None).unwrap();
         for cut in [0, 10, HEADER + 2, HEADER + 6] {
             let sequence = disk.put(&parcel("a body")).unwrap();
             let path = disk.path(sequence);
@@ -195,6 +198,6 @@ mod tests {
         let mut data = fs::read(disk.path(sequence)).unwrap();
         *data.last_mut().unwrap() ^= 1;
         fs::write(disk.path(sequence), data).unwrap();
-        assert_eq!(Disk::open(directory.path().to_path_buf()).unwrap().1, []);
+        assert_eq!(Disk::open(directory.path().to_path_buf(), |_| None).unwrap().1, []);
     }
 }

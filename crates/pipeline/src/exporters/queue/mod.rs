@@ -4,7 +4,7 @@
 //! is: in memory (the default) a crash loses what is queued; with `storage` it lies fsynced on disk before it is
 //! acknowledged and is sent after a restart; with `wait_for_result` it is acknowledged when the other side has it.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -136,12 +136,16 @@ struct Inner {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Entry>,
+    /// The lanes of requests being sent.
+    busy: HashSet<u64>,
     /// Of everything waiting or being sent, in units of the sizer.
     size: u64,
 }
 
 struct Entry {
     content: Content,
+    /// Requests of one lane are sent one after another.
+    lane: Option<u64>,
     size: u64,
     /// Who waits for the result.
     reply: Option<oneshot::Sender<Answer>>,
@@ -167,7 +171,7 @@ impl Queue {
         let mut state = State::default();
         let mut disk = None;
         if config.storage.is_some() {
-            let (opened, left) = Disk::open(directory)?;
+            let (opened, left) = Disk::open(directory, |parcel| sender.lane(parcel))?;
             if !left.is_empty() {
                 let exporter = reports.exporter.as_str();
                 tracing::info!(exporter, requests = left.len(), "sending what an earlier run left in the queue");
@@ -175,7 +179,8 @@ impl Queue {
             for waiting in left {
                 let size = config.sizer.size(waiting.items, waiting.bytes);
                 state.size += size;
-                state.waiting.push_back(Entry { content: Content::Disk(waiting.sequence), size, reply: None });
+                let (content, lane) = (Content::Disk(waiting.sequence), waiting.lane);
+                state.waiting.push_back(Entry { content, lane, size, reply: None });
             }
             disk = Some(Arc::new(opened));
         }
@@ -218,6 +223,7 @@ impl Queue {
         let (reply, result) = oneshot::channel();
         let waits = inner.config.wait_for_result;
         let reply = waits.then_some(reply);
+        let lane = inner.sender.lane(&parcel);
         let content = match &inner.disk {
             None => Content::Memory(parcel),
             Some(disk) => {
@@ -225,7 +231,7 @@ impl Queue {
                 // On its own task, so that a sender that leaves does not leave a file behind that nobody knows of.
                 let stored = tokio::task::spawn_blocking(move || {
                     let sequence = disk.put(&parcel)?;
-                    room.fill(Entry { content: Content::Disk(sequence), size, reply });
+                    room.fill(Entry { content: Content::Disk(sequence), lane, size, reply });
                     Ok::<(), io::Error>(())
                 });
                 let stored = stored.await.unwrap_or_else(|error| Err(io::Error::other(error)));
@@ -233,7 +239,7 @@ impl Queue {
                 return stored.map(|()| None).map_err(refused);
             }
         };
-        room.fill(Entry { content, size, reply });
+        room.fill(Entry { content, lane, size, reply });
         Ok(waits.then_some(result))
     }
 
@@ -344,7 +350,7 @@ impl Inner {
             if leave {
                 return None;
             }
-            if let Some(entry) = self.state.lock().waiting.pop_front() {
+            if let Some(entry) = self.state.lock().take() {
                 return Some(entry);
             }
             if self.closed.is_cancelled() {
@@ -419,9 +425,24 @@ impl Inner {
     }
 }
 
+impl State {
+    /// The oldest request whose lane is free.
+    fn take(&mut self) -> Option<Entry> {
+        let is_free = |entry: &Entry| entry.lane.is_none_or(|lane| !self.busy.contains(&lane));
+        let entry = self.waiting.remove(self.waiting.iter().position(is_free)?)?;
+        self.busy.extend(entry.lane);
+        Some(entry)
+    }
+}
+
 async fn work(inner: Arc<Inner>) {
     while let Some(entry) = inner.next().await {
+        let lane = entry.lane;
         inner.handle(entry).await;
+        if let Some(lane) = lane {
+            inner.state.lock().busy.remove(&lane);
+            inner.filled.notify_one();
+        }
     }
 }
 

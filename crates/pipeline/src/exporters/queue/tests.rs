@@ -205,3 +205,55 @@ fn options_that_make_no_sense_are_named() {
     assert_eq!(check(QueueConfig { wait_for_result: true, ..on_disk() }), Err("wait_for_result"));
     assert_eq!(check(QueueConfig { enabled: false, num_consumers: 0, ..QueueConfig::default() }), Ok(()));
 }
+
+/// Sends one request at a time of each lane, the first letter of the body, and counts those under way.
+struct Lanes {
+    under_way: Mutex<Vec<u8>>,
+    delivered: Mutex<Vec<Bytes>>,
+    most: std::sync::atomic::AtomicUsize,
+}
+
+#[async_trait]
+impl Sender for Lanes {
+    async fn send(&self, parcel: &Parcel) -> Result<Accepted, Refused> {
+        let lane = parcel.body[0];
+        {
+            let mut under_way = self.under_way.lock();
+            assert!(!under_way.contains(&lane), "two of a lane are under way");
+            under_way.push(lane);
+            self.most.fetch_max(under_way.len(), Ordering::AcqRel);
+        }
+        tokio::time::sleep(Duration::from_millis(1 + u64::from(parcel.body[1] % 3))).await;
+        self.under_way.lock().retain(|other| *other != lane);
+        self.delivered.lock().push(parcel.body.clone());
+        Ok(Accepted::all())
+    }
+
+    fn lane(&self, parcel: &Parcel) -> Option<u64> {
+        Some(parcel.body[0].into())
+    }
+}
+
+#[tokio::test]
+async fn requests_of_a_lane_keep_their_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let sender = Arc::new(Lanes { under_way: Mutex::default(), delivered: Mutex::default(), most: Default::default() });
+    let metrics = Metrics::default();
+    let reports = Reports { exporter: "test".into(), sent: metrics.exporter("test"), queue: metrics.queue("test") };
+    let config = QueueConfig { num_consumers: 4, ..QueueConfig::default() };
+    let queue =
+        Queue::start(reports, config, RetryConfig::default(), sender.clone(), directory.path().to_path_buf()).unwrap();
+    let bodies: Vec<Bytes> = (0..120u8).map(|index| Bytes::from(vec![b'a' + index % 3, index])).collect();
+    for body in &bodies {
+        let parcel = Parcel { tenant: Tenant::default(), signal: Signal::Metrics, items: 1, body: body.clone() };
+        queue.put(parcel).await.unwrap();
+    }
+    queue.shutdown(Duration::from_secs(20)).await;
+    let delivered = sender.delivered.lock().clone();
+    assert_eq!(delivered.len(), bodies.len());
+    assert!((2..=3).contains(&sender.most.load(Ordering::Acquire)), "lanes are sent at once");
+    for lane in *b"abc" {
+        let of_lane: Vec<_> = delivered.iter().filter(|body| body[0] == lane).collect();
+        assert!(of_lane.is_sorted(), "{of_lane:?}");
+    }
+}

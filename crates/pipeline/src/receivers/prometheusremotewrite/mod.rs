@@ -33,7 +33,7 @@ mod groups;
 mod histogram;
 mod http;
 mod labels;
-mod message;
+pub(crate) mod message;
 mod report;
 #[cfg(test)]
 mod tests;

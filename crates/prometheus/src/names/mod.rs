@@ -3,8 +3,24 @@
 //! Source: OpenTelemetry's "Prometheus and OpenMetrics Compatibility", "OTLP Metric points to Prometheus", where it leaves
 //! room as Prometheus' own OTLP receiver does it (its `otlptranslator`).
 
-use super::options::NameTranslation;
-use super::units;
+mod escaping;
+mod units;
+
+pub use escaping::{Escaping, is_classic};
+
+/// How names of OpenTelemetry become names of Prometheus; Prometheus' `otlp.translation_strategy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum NameTranslation {
+    /// Characters that Prometheus' classic names cannot have become `_`; units and `_total` are appended.
+    #[default]
+    UnderscoreEscapingWithSuffixes,
+    /// Characters become `_`, nothing is appended.
+    UnderscoreEscapingWithoutSuffixes,
+    /// Names stay as they are, but units and `_total` are appended.
+    NoUtf8EscapingWithSuffixes,
+    /// Names stay as they are.
+    NoTranslation,
+}
 
 /// What of a metric's kind its name shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,128 @@
+//! What is sent of a request, in both versions.
+
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use prost::Message as _;
+use trefoil_promql::source::is_stale_nan;
+
+use super::message::{Request, WriteRequest};
+use super::series::{Collected, Value};
+use super::{encode, lanes};
+use crate::exporters::prometheus_view::View;
+use crate::exporters::prometheus_view::tests::{attribute, counter, literal, number, of_resource, request, shown};
+
+fn collected(metrics: &str) -> Collected {
+    Collected::of(request(metrics), &View { target_info: true, ..View::default() })
+}
+
+const HISTOGRAMS: &str = r#"{"name":"h","description":"help","unit":"s","histogram":{"aggregationTemporality":2,"dataPoints":[
+        {"timeUnixNano":"5000000000","startTimeUnixNano":"2000000000","count":"6","bucketCounts":["1","5"],"explicitBounds":[1],
+         "exemplars":[{"asDouble":0.7,"timeUnixNano":"4000000000"}]}]}},
+    {"name":"e","exponentialHistogram":{"aggregationTemporality":2,"dataPoints":[
+        {"timeUnixNano":"5000000000","count":"4","sum":1,"scale":0,"positive":{"offset":-1,"bucketCounts":["1","3"]}},
+        {"timeUnixNano":"6000000000","flags":1}]}}"#;
+
+#[test]
+fn points_are_series() {
+    let collected = collected(HISTOGRAMS);
+    let names: Vec<String> = collected.series.iter().map(|series| shown(&series.labels)).collect();
+    let target = "instance=i-1,job=cart";
+    let expected = [
+        format!("__name__=h_seconds_bucket,{target},le=1.0"),
+        format!("__name__=h_seconds_bucket,{target},le=+Inf"),
+        // Nobody told the sum.
+        format!("__name__=h_seconds_count,{target}"),
+        format!("__name__=e,{target}"),
+        format!("__name__=target_info,host_name=h,{target}"),
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(collected.series[0].exemplars.len(), 1);
+    let Value::Histogram(ended) = &collected.series[3].samples[1].value else { panic!("{:?}", collected.series[3]) };
+    assert!(is_stale_nan(ended.sum));
+}
+
+#[test]
+fn samples_of_a_series_are_in_the_order_of_time() {
+    let points =
+        [number("x", 9, 3.0), number("x", 5, 1.0), number("x", 7, 0.0).replace("\"asDouble\":0", "\"flags\":1")];
+    let collected = collected(&literal("g", "gauge", &points.join(",")));
+    let times: Vec<i64> = collected.series[0].samples.iter().map(|sample| sample.time).collect();
+    assert_eq!((collected.series.len(), times), (1, vec![5000, 7000, 9000]));
+    assert!(matches!(collected.series[0].samples[1].value, Value::Float(value) if is_stale_nan(value)));
+}
+
+#[test]
+fn differences_are_not_sent() {
+    let collected = collected(&counter("c", 1, &number("x", 5, 1.0)));
+    assert_eq!((collected.deltas, collected.series.len()), (1, 1), "only target_info");
+}
+
+#[test]
+fn both_versions_say_the_same() {
+    let collected = collected(HISTOGRAMS);
+    let v2 = Request::decode(encode::v2(&collected.series)).unwrap();
+    let v1 = WriteRequest::decode(encode::v1(&collected.series, true)).unwrap();
+    assert_eq!(v2.symbols[0], "");
+    let mut unique = v2.symbols.clone();
+    unique.sort();
+    unique.dedup();
+    assert_eq!(unique.len(), v2.symbols.len());
+    let symbol = |place: u32| v2.symbols[place as usize].clone();
+    for (new, old) in v2.timeseries.iter().zip(&v1.timeseries) {
+        let labels: Vec<_> = new.labels_refs.chunks(2).map(|pair| (symbol(pair[0]), symbol(pair[1]))).collect();
+        let expected: Vec<_> = old.labels.iter().map(|label| (label.name.clone(), label.value.clone())).collect();
+        assert_eq!(labels, expected);
+        assert!(labels.is_sorted());
+        assert_eq!(new.samples.len(), old.samples.len());
+        assert_eq!(new.exemplars.len(), old.exemplars.len());
+        assert_eq!(new.histograms.len(), old.histograms.len());
+    }
+    let metadata = v2.timeseries[0].metadata.unwrap();
+    assert_eq!(
+        (metadata.kind, symbol(metadata.help_ref), symbol(metadata.unit_ref)),
+        (3, "help".into(), "seconds".into())
+    );
+    assert_eq!((v2.timeseries[0].samples[0].start_timestamp, v1.timeseries[0].samples[0].start_timestamp), (2000, 0));
+    assert_eq!(v1.metadata.len(), 3);
+    let native = &v2.timeseries[3].histograms[0];
+    assert_eq!((native.count_int, native.positive_deltas.as_slice()), (Some(4), &[1, 2][..]));
+}
+
+/// Of three resources and some literal series.
+fn mixed() -> ExportMetricsServiceRequest {
+    let mut mixed = ExportMetricsServiceRequest::default();
+    for name in ["a", "b", "c"] {
+        let resource = format!(r#"{{"attributes":[{}]}}"#, attribute("service.name", name));
+        let metrics = [counter("one", 2, &number("x", 5, 1.0)), counter("two", 2, &number("x", 5, 1.0))].join(",");
+        mixed.resource_metrics.extend(of_resource(&resource, &metrics).resource_metrics);
+    }
+    let names = ["u", "v", "w", "x", "y", "z"];
+    let metrics: Vec<String> = names.iter().map(|name| literal(name, "gauge", &number("x", 5, 1.0))).collect();
+    mixed.resource_metrics.extend(of_resource("{}", &metrics.join(",")).resource_metrics);
+    mixed
+}
+
+#[test]
+fn splitting_loses_nothing_and_keeps_a_series_in_its_lane() {
+    let mut whole = series(mixed());
+    for lanes in [1, 2, 5, 100] {
+        let parts = lanes::split(mixed(), lanes);
+        let mut all = Vec::new();
+        for part in parts {
+            assert!(lanes::is_one(&part, lanes));
+            let lane = lanes::of_request(&part, lanes);
+            // Alone or with others: the same lane.
+            for part in lanes::split(part.clone(), lanes) {
+                assert_eq!(lanes::of_request(&part, lanes), lane);
+            }
+            all.extend(series(part));
+        }
+        all.sort();
+        whole.sort();
+        assert_eq!(all, whole, "{lanes} lanes");
+    }
+    assert!(!lanes::is_one(&mixed(), 100));
+}
+
+fn series(request: ExportMetricsServiceRequest) -> Vec<String> {
+    Collected::of(request, &View::default()).series.iter().map(|series| shown(&series.labels)).collect()
+}
