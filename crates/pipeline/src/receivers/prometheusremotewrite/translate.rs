@@ -12,7 +12,11 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use prost::Message as _;
 use thiserror::Error;
+use trefoil_model::active::{Flight, Reason, Verdict};
+use trefoil_model::samples::KnownSamples;
+use trefoil_model::series_id::{MetricIdentity, of_prometheus};
 use trefoil_model::wire::{Reader, WireError};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::exemplars::{self, Assigned};
 use super::families::{Described, Families, Family, MetricType, of_series};
@@ -21,6 +25,7 @@ use super::histogram::{self, Native};
 use super::labels::{self, Labels, Symbols, resolve};
 use super::message::{Exemplar, Histogram, Layout, METADATA, Metadata, SAMPLES, Sample, Version};
 use super::report::Report;
+use super::straight::{Otherwise, Straight};
 use super::times::{NO_RECORDED_VALUE, is_stale, nanos, optional_nanos};
 
 const NANOS_PER_DAY: u64 = 86_400_000_000_000;
@@ -67,29 +72,61 @@ pub struct Surroundings<'a> {
     pub limit: usize,
 }
 
+/// Everything as OTLP.
 pub fn translate(version: Version, body: &[u8], surroundings: &Surroundings<'_>) -> Result<Translated, Unreadable> {
-    let request = Reader::new(body);
-    let mut translator = Translator {
-        version,
-        layout: version.layout(),
-        symbols: Symbols::collect(version, request)?,
-        families: HashMap::new(),
-        surroundings,
-        groups: Groups::new(surroundings.limit),
-        strays: HashMap::new(),
-        stray_room: MAX_STRAY_BYTES,
-        labels: Vec::new(),
-        report: Report::default(),
-        zeros: MAX_ZEROS,
+    let symbols = Symbols::collect(version, Reader::new(body))?;
+    Translator::new(version, symbols, surroundings, None).finish(body).map(|(translated, _)| translated)
+}
+
+/// Samples of known series by themselves, the rest as OTLP; all of it judged by what the store remembers.
+pub fn translate_for_store(
+    version: Version,
+    body: &[u8],
+    surroundings: &Surroundings<'_>,
+    flight: Flight,
+) -> Result<(Translated, Flight, KnownSamples), Unreadable> {
+    let symbols = Symbols::collect(version, Reader::new(body))?;
+    let straight = Straight::new(flight, &symbols);
+    let (translated, straight) = Translator::new(version, symbols, surroundings, Some(straight)).finish(body)?;
+    let Some((flight, samples)) = straight.map(Straight::finish) else {
+        return Err(Unreadable::Histogram("it was not judged".to_owned()));
     };
-    match translator.run(request) {
-        Ok(told) => {
-            let Translator { groups, report, .. } = translator;
-            Ok(Translated { points: groups.count(), body: groups.finish(), report, told })
+    Ok((translated, flight, samples))
+}
+
+impl<'a> Translator<'a> {
+    fn new(
+        version: Version,
+        symbols: Symbols<'a>,
+        surroundings: &'a Surroundings<'a>,
+        straight: Option<Straight>,
+    ) -> Self {
+        Translator {
+            version,
+            layout: version.layout(),
+            symbols,
+            straight,
+            families: HashMap::new(),
+            surroundings,
+            groups: Groups::new(surroundings.limit),
+            strays: HashMap::new(),
+            stray_room: MAX_STRAY_BYTES,
+            labels: Vec::new(),
+            report: Report::default(),
+            zeros: MAX_ZEROS,
         }
-        Err(Stop::Malformed(error)) => Err(Unreadable::Malformed(error)),
-        Err(Stop::Histogram(error)) => Err(Unreadable::Histogram(error)),
-        Err(Stop::TooLarge) => Err(Unreadable::TooLarge { limit: surroundings.limit }),
+    }
+
+    fn finish(mut self, body: &'a [u8]) -> Result<(Translated, Option<Straight>), Unreadable> {
+        match self.run(Reader::new(body)) {
+            Ok(told) => {
+                let Translator { groups, report, straight, .. } = self;
+                Ok((Translated { points: groups.count(), body: groups.finish(), report, told }, straight))
+            }
+            Err(Stop::Malformed(error)) => Err(Unreadable::Malformed(error)),
+            Err(Stop::Histogram(error)) => Err(Unreadable::Histogram(error)),
+            Err(Stop::TooLarge) => Err(Unreadable::TooLarge { limit: self.surroundings.limit }),
+        }
     }
 }
 
@@ -116,6 +153,8 @@ struct Translator<'a> {
     version: Version,
     layout: Layout,
     symbols: Symbols<'a>,
+    /// On the way into the store.
+    straight: Option<Straight>,
     /// What the request itself tells (1.0).
     families: HashMap<&'a str, Described<'a>>,
     surroundings: &'a Surroundings<'a>,
@@ -146,30 +185,101 @@ impl Series<'_> {
 
 impl<'a> Translator<'a> {
     fn run(&mut self, request: Reader<'a>) -> Result<Vec<Family>, Stop> {
-        let mut has_series = false;
         let mut told = Vec::new();
+        let mut series = Vec::new();
         for field in request {
             let field = field?;
             match field.number {
                 METADATA if self.version == Version::V1 => self.family(field.message()?, &mut told)?,
-                number if number == self.layout.series => {
-                    has_series = true;
-                    self.stray(field.message()?)?;
-                }
+                number if number == self.layout.series => series.push(field.message()?),
                 _ => {}
             }
         }
-        for field in request {
-            let field = field?;
-            if field.number == self.layout.series {
-                self.series(field.message()?)?;
-            }
+        let has_series = !series.is_empty();
+        self.straight(&mut series)?;
+        for message in &series {
+            self.stray(*message)?;
+        }
+        for message in series {
+            self.series(message)?;
         }
         self.remaining_strays()?;
         if !has_series {
             self.write_families(&told)?;
         }
         Ok(told)
+    }
+
+    /// Leaves those series that cannot go the short way.
+    fn straight(&mut self, series: &mut Vec<Reader<'a>>) -> Result<(), Stop> {
+        // With what the request itself tells of families, series may be others than those that were seen before.
+        let Some(straight) = self.straight.as_mut().filter(|_| self.families.is_empty()) else { return Ok(()) };
+        let active = straight.flight.series().clone();
+        let known = active.labelled();
+        let mut broken = None;
+        let mut refused: Vec<(Reader<'a>, Reason)> = Vec::new();
+        let (version, symbols, report) = (self.version, &self.symbols, &mut self.report);
+        series.retain(|message| match straight.take(version, *message, symbols, &known) {
+            Ok((written, reasons)) => {
+                report.written.samples += written;
+                refused.extend(reasons.into_iter().map(|reason| (*message, reason)));
+                false
+            }
+            Err(Otherwise::LongWay) => true,
+            Err(Otherwise::Broken(error)) => {
+                broken.get_or_insert(error);
+                true
+            }
+        });
+        if let Some(error) = broken {
+            return Err(Stop::Malformed(error));
+        }
+        let mut labels = Vec::new();
+        for (message, reason) in refused {
+            // They were checked when they were seen first.
+            let _ = resolve(version, message, symbols, &mut labels)?;
+            report.refuse(1, &labels, active.limits().explain(reason));
+        }
+        Ok(())
+    }
+
+    /// Whether labels are within the tenant's limits.
+    fn within_limits(&mut self, labels: &Labels<'a>, points: u64) -> bool {
+        let Some(straight) = &self.straight else { return true };
+        let active = straight.flight.series();
+        let longest = |part: fn(&(&'a str, &'a str)) -> usize| labels.iter().map(part).max().unwrap_or(0);
+        let (name, value) = (longest(|(name, _)| name.len()), longest(|(_, value)| value.len()));
+        let Err(reason) = active.limits().check_labels(labels.len(), name, value) else { return true };
+        active.discard(reason, points);
+        self.report.refuse(points, labels, active.limits().explain(reason));
+        false
+    }
+
+    /// The id that the points of a series have in the store; `None` if they do not go there.
+    fn series_id(&self, name: &str, kind: Kind, described: Described<'a>, labels: &Labels<'a>) -> Option<u64> {
+        self.straight.as_ref()?;
+        let metric = MetricIdentity {
+            name: name.as_bytes(),
+            unit: described.unit.as_bytes(),
+            data_type: kind.data(),
+            temporality: kind.temporality(),
+            is_monotonic: false,
+        };
+        let attributes = labels.iter().copied().filter(|(name, _)| *name != labels::METRIC_NAME);
+        Some(of_prometheus(metric, attributes))
+    }
+
+    /// Whether a sample is to be stored; `None` if it is not: then the report knows why.
+    fn judge(&mut self, series_id: Option<u64>, sample: (i64, u64), labels: &Labels<'a>) -> Option<Verdict> {
+        let (Some(straight), Some(series_id)) = (&mut self.straight, series_id) else { return Some(Verdict::Accepted) };
+        match straight.flight.judge(series_id, sample) {
+            Verdict::Refused(reason) => {
+                let limits = straight.flight.series().limits();
+                self.report.refuse(1, labels, limits.explain(reason));
+                None
+            }
+            verdict => Some(verdict),
+        }
     }
 
     fn scan(&self, message: Reader<'a>) -> Result<Series<'a>, WireError> {
@@ -223,6 +333,7 @@ impl<'a> Translator<'a> {
         });
         match described {
             Err(unfit) => self.report.refuse(series.points(), &labels, unfit),
+            Ok(_) if series.points() > 0 && !self.within_limits(&labels, series.points()) => {}
             Ok((name, described)) if series.points() > 0 => {
                 if !self.strays.is_empty()
                     && let Some(strays) = self.strays.remove(&labels)
@@ -269,6 +380,11 @@ impl<'a> Translator<'a> {
         let mut assigned = self.assign(&mut series)?;
         let mut place = None;
         let mut ordinal = 0;
+        let series_id = self.series_id(name, Kind::Number, described, labels);
+        if let (Some(straight), Some(series_id), true) = (&mut self.straight, series_id, self.families.is_empty()) {
+            let unit = if self.version == Version::V2 { described.refs.1 } else { 0 };
+            straight.learn(self.version, series.message, &self.symbols, unit, series_id);
+        }
         for field in series.message {
             let field = field?;
             if field.number != SAMPLES {
@@ -280,24 +396,31 @@ impl<'a> Translator<'a> {
                 self.report.refuse(1, labels, BadTime(sample.timestamp));
                 continue;
             };
+            let judged = (time as i64, sample.value.to_bits());
+            let Some(verdict) = self.judge(series_id, judged, labels) else { continue };
+            self.report.written.samples += 1;
+            let exemplars = self.exemplars(assigned.of(ordinal - 1), time)?;
+            // A point without a value is no sample.
+            let is_stored = verdict == Verdict::Duplicate;
+            if is_stored && exemplars.is_empty() {
+                continue;
+            }
             let at = match place {
                 Some(place) => place,
                 None => *place.insert(self.groups.place(name, Kind::Number, described, labels)?),
             };
-            let exemplars = self.exemplars(assigned.of(ordinal - 1), time)?;
-            let stale = is_stale(sample.value);
+            let stale = is_stale(sample.value) && !is_stored;
             self.groups.push(
                 at,
                 &NumberDataPoint {
                     time_unix_nano: time,
                     start_time_unix_nano: start(sample.start_timestamp, series.created_timestamp),
-                    value: (!stale).then_some(number_data_point::Value::AsDouble(sample.value)),
+                    value: (!stale && !is_stored).then_some(number_data_point::Value::AsDouble(sample.value)),
                     flags: if stale { NO_RECORDED_VALUE } else { 0 },
                     exemplars,
                     ..NumberDataPoint::default()
                 },
             )?;
-            self.report.written.samples += 1;
         }
         if series.histograms == 0 {
             return Ok(());
@@ -308,7 +431,8 @@ impl<'a> Translator<'a> {
             if field.number != self.layout.histograms {
                 continue;
             }
-            let histogram = Histogram::decode(field.bytes()?).map_err(|error| Stop::Histogram(error.to_string()))?;
+            let bytes = field.bytes()?;
+            let histogram = Histogram::decode(bytes).map_err(|error| Stop::Histogram(error.to_string()))?;
             ordinal += 1;
             let Some(time) = nanos(histogram.timestamp) else {
                 self.report.refuse(1, labels, BadTime(histogram.timestamp));
@@ -328,6 +452,16 @@ impl<'a> Translator<'a> {
             let is_gauge = described.kind == MetricType::Unknown && histogram::is_gauge(&histogram);
             let described =
                 if is_gauge { Described { kind: MetricType::GaugeHistogram, ..described } } else { described };
+            let series_id = self.series_id(name, kind, described, labels);
+            // A histogram that comes twice comes in the same bytes.
+            match self.judge(series_id, (time as i64, xxh3_64(bytes)), labels) {
+                None => continue,
+                Some(Verdict::Duplicate) => {
+                    self.report.written.histograms += 1;
+                    continue;
+                }
+                Some(_) => {}
+            }
             let at = match place {
                 Some((placed, place)) if placed == (kind, is_gauge) => place,
                 _ => place.insert(((kind, is_gauge), self.groups.place(name, kind, described, labels)?)).1,
