@@ -102,8 +102,13 @@ FUZZ_SECONDS ?= 60
 fuzz: ## Fuzz what reads bytes from outside, a minute a target (FUZZ_SECONDS=300 FUZZ_TARGETS='log_replay body')
 	scripts/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
+.PHONY: random-queries
+random-queries: check-deps ## Compare answers to random PromQL with a real Prometheus' for an hour (ARGS='--seed 7 --count 500')
+	cargo build --release -p trefoil -p trefoil-loadgen
+	TREFOIL_BIN_DIR=$(abspath $(TARGET))/release $(PYTHON) tests/random_queries.py $(ARGS)
+
 .PHONY: bench
-bench: $(VENV)/.installed ui ## Measure a release build against the bars of benches/RESULTS.md (needs a quiet machine)
+bench: $(VENV)/.installed ui ## Measure a release build against the bars of benches/RESULTS.md, or BENCH_ARGS=--metrics beside others (needs a quiet machine)
 	cargo build --release -p trefoil -p trefoil-loadgen
 	TREFOIL_BIN_DIR=$(abspath $(TARGET))/release $(PYTHON) benches/bench.py $(BENCH_ARGS)
 

@@ -53,12 +53,12 @@ def sample(value, timestamp=None, start=None):
     return told + (field(3, start) if start else b"")
 
 
-def histogram(counts, schema=0, offset=0, custom_values=(), timestamp=None, hint=0):
+def histogram(counts, schema=0, offset=0, custom_values=(), timestamp=None, hint=0, sum_=None):
     """An integer histogram of one span of positive buckets; as encoded for both versions."""
     deltas = [after - before for before, after in zip([0, *counts], counts)]
     fields = [
         field(1, sum(counts)),
-        field(3, float(sum(counts))),
+        field(3, float(sum(counts) if sum_ is None else sum_)),
         field(4, zigzag(schema)),
         field(5, 0.001),
         field(6, 0),

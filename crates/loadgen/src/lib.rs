@@ -1,4 +1,4 @@
-//! A load generator for anything that takes OTLP: the traffic of a bookstore, the same for the same seed.
+//! A load generator for anything that takes OTLP or Prometheus remote write: the traffic of a bookstore, the same for the same seed.
 //!
 //! [`Source`] builds a few dozen requests once, with the fields that must differ from request to request (ids, times,
 //! counters, order numbers) left as holes, and fills the holes into a copy of the bytes for each request. A request of a
@@ -13,6 +13,7 @@ mod logs;
 mod metrics;
 pub mod numbered;
 pub mod random;
+pub mod remote_write;
 pub mod source;
 pub mod template;
 mod traces;

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use tokio::task::JoinHandle;
 
-use crate::Source;
 use crate::client::{Connection, Outcome, Target};
 use crate::process::{Disk, Process};
 use crate::report::{Moment, Report};
+use crate::{Signal, Source};
 
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
@@ -33,7 +34,7 @@ const IDLE: Duration = Duration::from_secs(15);
 const IDLE_CPU: f64 = 0.05;
 
 #[derive(Default)]
-struct Progress {
+pub(crate) struct Progress {
     next: AtomicU64,
     items: AtomicU64,
     bytes: AtomicU64,
@@ -41,15 +42,37 @@ struct Progress {
     retries: AtomicU64,
 }
 
+impl Progress {
+    pub(crate) fn delivered(&self, items: u64, bytes: u64, rejected: u64) {
+        self.items.fetch_add(items - rejected.min(items), Ordering::Relaxed);
+        self.rejected.fetch_add(rejected, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// One connection's task: each request's latency.
+pub(crate) type Worker = JoinHandle<anyhow::Result<Vec<Duration>>>;
+
 /// Runs the load to its end. Fails on the first request that the server refuses for good.
 pub async fn run(source: Source, options: LoadOptions) -> anyhow::Result<Report> {
     let source = Arc::new(source);
+    measure(source.signal(), options.clone(), |progress, begin| {
+        let worker = |_| tokio::spawn(worker(source.clone(), options.clone(), progress.clone(), begin));
+        (0..options.connections).map(worker).collect()
+    })
+    .await
+}
+
+/// Measures the server while what `start` starts puts a load on it, and until it is idle again.
+pub(crate) async fn measure(
+    signal: Signal,
+    options: LoadOptions,
+    start: impl FnOnce(&Arc<Progress>, Instant) -> Vec<Worker>,
+) -> anyhow::Result<Report> {
     let progress = Arc::new(Progress::default());
     let cpu_before = options.server.map(Process::cpu_seconds).transpose()?;
     let begin = Instant::now();
-    let workers: Vec<_> = (0..options.connections)
-        .map(|_| tokio::spawn(worker(source.clone(), options.clone(), progress.clone(), begin)))
-        .collect();
+    let workers = start(&progress, begin);
     let timeline = Arc::new(Mutex::new(Vec::new()));
     let watch = tokio::spawn(watch(options.clone(), progress.clone(), timeline.clone(), begin));
 
@@ -73,7 +96,7 @@ pub async fn run(source: Source, options: LoadOptions) -> anyhow::Result<Report>
     let cpu_settled = options.server.map(Process::cpu_seconds).transpose()?;
 
     Ok(Report {
-        signal: source.signal(),
+        signal,
         items: progress.items.load(Ordering::Relaxed),
         bytes: progress.bytes.load(Ordering::Relaxed),
         rejected: progress.rejected.load(Ordering::Relaxed),
@@ -118,14 +141,12 @@ async fn worker(
         let rejected = deliver(&mut connection, request, &progress, begin + options.duration).await?;
         let Some(rejected) = rejected else { return Ok(latencies) };
         latencies.push(sent.elapsed());
-        progress.items.fetch_add(items - rejected.min(items), Ordering::Relaxed);
-        progress.rejected.fetch_add(rejected, Ordering::Relaxed);
-        progress.bytes.fetch_add(size, Ordering::Relaxed);
+        progress.delivered(items, size, rejected);
     }
 }
 
 /// Sends until the server takes it and returns the rejected items; `None` when the time is over before it did.
-async fn deliver(
+pub(crate) async fn deliver(
     connection: &mut Connection,
     request: bytes::Bytes,
     progress: &Progress,

@@ -7,11 +7,13 @@ use http::{HeaderName, HeaderValue};
 use trefoil_loadgen::client::{Protocol, Target};
 use trefoil_loadgen::load::{self, LoadOptions};
 use trefoil_loadgen::process::Process;
+use trefoil_loadgen::remote_write::{self, RemoteWriteOptions, Version};
+use trefoil_loadgen::report::Report;
 use trefoil_loadgen::source::{Clock, now};
 use trefoil_loadgen::verify::{self, VerifyOptions};
 use trefoil_loadgen::{Signal, Source, SourceOptions, lookup};
 
-/// Sends a bookstore's telemetry over OTLP and measures the server that takes it.
+/// Sends a bookstore's telemetry and measures the server that takes it.
 #[derive(Parser)]
 #[command(name = "trefoil-loadgen", version)]
 struct Cli {
@@ -27,6 +29,8 @@ enum Command {
     Logs(Load),
     /// Counters, gauges, histograms and exponential histograms of pods with 200 series each.
     Metrics(Load),
+    /// The bookstore's metrics as a Prometheus scrapes and sends them: pods with 200 series each, tick by tick.
+    RemoteWrite(RemoteWrite),
     /// Asks for traces that `traces` sent with the same --seed and --batch, and times the answers.
     Lookup(Lookup),
     /// Sends numbered items of all signals and writes down what became of each (for the crash test).
@@ -69,6 +73,53 @@ struct Load {
     /// With --count: let the items' times fill this long until now, instead of being the time of sending.
     #[arg(long, value_parser = duration)]
     spread: Option<Duration>,
+    /// Process id of the server, to measure its CPU time and memory.
+    #[arg(long)]
+    server_pid: Option<u32>,
+    /// The server's data directory, to measure bytes on disk.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// After the load, wait at most this long for the server to finish flushing and compacting.
+    #[arg(long, value_parser = duration, default_value = "0s")]
+    settle: Duration,
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct RemoteWrite {
+    /// The whole address.
+    #[arg(long, default_value = "http://127.0.0.1:9090/api/v1/write")]
+    endpoint: String,
+    /// Of the remote-write protocol.
+    #[arg(long = "protocol-version", value_enum, default_value = "1")]
+    version: Version,
+    #[arg(long = "header", value_parser = header)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Rounded down to whole pods.
+    #[arg(long, default_value_t = 20_000)]
+    series: usize,
+    /// Samples of each series.
+    #[arg(long, default_value_t = 240)]
+    ticks: u64,
+    /// Time between two ticks.
+    #[arg(long, value_parser = duration, default_value = "15s")]
+    step: Duration,
+    /// Of the first tick, seconds since the epoch; without it the last tick is now.
+    #[arg(long)]
+    start: Option<u64>,
+    /// Samples a request, rounded down to whole pods.
+    #[arg(long, default_value_t = 5000)]
+    batch: usize,
+    /// Connections, each with one request under way.
+    #[arg(long, default_value_t = 4)]
+    connections: usize,
+    /// Gives up after so long.
+    #[arg(long, value_parser = duration, default_value = "6h")]
+    duration: Duration,
     /// Process id of the server, to measure its CPU time and memory.
     #[arg(long)]
     server_pid: Option<u32>,
@@ -164,6 +215,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Traces(load) => run_load(Signal::Traces, load).await,
         Command::Logs(load) => run_load(Signal::Logs, load).await,
         Command::Metrics(load) => run_load(Signal::Metrics, load).await,
+        Command::RemoteWrite(remote_write) => run_remote_write(remote_write).await,
         Command::Lookup(lookup) => run_lookup(lookup).await,
         Command::Verify(verify) => run_verify(verify).await,
     }
@@ -194,13 +246,42 @@ async fn run_load(signal: Signal, load: Load) -> anyhow::Result<()> {
         data_directory: load.data_dir,
         settle: load.settle,
     };
-    let report = load::run(Source::new(source), options).await?;
-    if load.json {
+    print(&load::run(Source::new(source), options).await?, load.json)
+}
+
+fn print(report: &Report, json: bool) -> anyhow::Result<()> {
+    if json {
         println!("{}", report.to_json()?);
     } else {
         println!("{report}");
     }
     Ok(())
+}
+
+async fn run_remote_write(remote_write: RemoteWrite) -> anyhow::Result<()> {
+    let step = remote_write.step.as_millis() as u64;
+    let start = remote_write.start.map(|seconds| seconds.saturating_mul(1_000));
+    let options = RemoteWriteOptions {
+        version: remote_write.version,
+        seed: remote_write.seed,
+        series: remote_write.series,
+        ticks: remote_write.ticks,
+        step,
+        start: start.unwrap_or_else(|| (now() / 1_000_000).saturating_sub(remote_write.ticks.saturating_mul(step))),
+        batch: remote_write.batch,
+    };
+    let (endpoint, headers) = (remote_write.endpoint, remote_write.headers);
+    let load = LoadOptions {
+        target: Target { endpoint, protocol: Protocol::Http, headers, timeout: TIMEOUT },
+        connections: remote_write.connections,
+        duration: remote_write.duration,
+        count: None,
+        rate: None,
+        server: remote_write.server_pid.map(Process::new).transpose()?,
+        data_directory: remote_write.data_dir,
+        settle: remote_write.settle,
+    };
+    print(&remote_write::run(options, load).await?, remote_write.json)
 }
 
 async fn run_lookup(lookup: Lookup) -> anyhow::Result<()> {

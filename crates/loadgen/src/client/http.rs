@@ -1,4 +1,4 @@
-//! OTLP/HTTP with protobuf bodies over one kept-alive HTTP/1.1 connection.
+//! POSTs of protobuf bodies over one kept-alive HTTP/1.1 connection: OTLP/HTTP and remote write.
 
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 
 use super::{Outcome, Target, read_response};
 use crate::Signal;
+use crate::remote_write::Version;
 
 pub struct HttpConnection {
     address: String,
@@ -19,24 +20,49 @@ pub struct HttpConnection {
     headers: HeaderMap,
     timeout: Duration,
     sender: Option<SendRequest<Full<Bytes>>>,
+    /// What the body of an answer with success says.
+    read: fn(&[u8]) -> Outcome,
 }
 
 impl HttpConnection {
-    pub fn new(target: &Target, signal: Signal) -> anyhow::Result<HttpConnection> {
-        let endpoint: Uri = target.endpoint.parse().with_context(|| format!("endpoint {:?}", target.endpoint))?;
-        ensure!(endpoint.scheme_str() == Some("http"), "endpoint {:?} does not begin with http://", target.endpoint);
-        let host = endpoint.host().context("the endpoint names no host")?;
-        let address = format!("{host}:{}", endpoint.port_u16().unwrap_or(80));
+    pub fn otlp(target: &Target, signal: Signal) -> anyhow::Result<HttpConnection> {
         let path = match signal {
             Signal::Traces => "/v1/traces",
             Signal::Logs => "/v1/logs",
             Signal::Metrics => "/v1/metrics",
         };
+        HttpConnection::new(target, path, "application/x-protobuf", read_response)
+    }
+
+    /// The endpoint is the whole address; bodies are compressed with snappy's block format.
+    pub fn remote_write(target: &Target, version: Version) -> anyhow::Result<HttpConnection> {
+        let (media_type, number) = match version {
+            Version::One => ("application/x-protobuf", "0.1.0"),
+            Version::Two => ("application/x-protobuf;proto=io.prometheus.write.v2.Request", "2.0.0"),
+        };
+        let accepted = |_: &[u8]| Outcome::Accepted { rejected: 0, message: String::new() };
+        let mut connection = HttpConnection::new(target, "", media_type, accepted)?;
+        let headers = &mut connection.headers;
+        headers.insert(header::CONTENT_ENCODING, header::HeaderValue::from_static("snappy"));
+        headers.insert("x-prometheus-remote-write-version", header::HeaderValue::from_static(number));
+        Ok(connection)
+    }
+
+    fn new(
+        target: &Target,
+        path: &str,
+        media_type: &'static str,
+        read: fn(&[u8]) -> Outcome,
+    ) -> anyhow::Result<HttpConnection> {
+        let endpoint: Uri = target.endpoint.parse().with_context(|| format!("endpoint {:?}", target.endpoint))?;
+        ensure!(endpoint.scheme_str() == Some("http"), "endpoint {:?} does not begin with http://", target.endpoint);
+        let host = endpoint.host().context("the endpoint names no host")?;
+        let address = format!("{host}:{}", endpoint.port_u16().unwrap_or(80));
         let path = format!("{}{path}", endpoint.path().trim_end_matches('/')).parse()?;
         let mut headers: HeaderMap = target.headers.iter().cloned().collect();
         headers.insert(header::HOST, address.parse()?);
-        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/x-protobuf"));
-        Ok(HttpConnection { address, path, headers, timeout: target.timeout, sender: None })
+        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(media_type));
+        Ok(HttpConnection { address, path, headers, timeout: target.timeout, sender: None, read })
     }
 
     pub async fn send(&mut self, body: Bytes) -> Outcome {
@@ -74,7 +100,7 @@ impl HttpConnection {
         let (head, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
         Ok(match head.status {
-            StatusCode::OK => read_response(&body),
+            StatusCode::OK | StatusCode::NO_CONTENT => (self.read)(&body),
             StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE

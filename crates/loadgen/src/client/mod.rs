@@ -1,4 +1,4 @@
-//! One connection to an OTLP receiver, with one request under way at a time, as SDK exporters have.
+//! One connection to a receiver of OTLP or remote write, with one request under way at a time, as SDK exporters have.
 
 mod grpc;
 mod http;
@@ -9,6 +9,7 @@ use ::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
 use crate::Signal;
+use crate::remote_write::Version;
 use grpc::GrpcConnection;
 use http::HttpConnection;
 
@@ -21,7 +22,7 @@ pub enum Protocol {
 /// Where to send and how.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// `http://host:port`; the path of the signal is added.
+    /// `http://host:port`; OTLP/HTTP adds the path of the signal.
     pub endpoint: String,
     pub protocol: Protocol,
     /// Sent with every request (a tenant, for example).
@@ -52,12 +53,17 @@ impl Connection {
     /// Nothing is connected yet: that happens with the first request, and again after a failure.
     pub fn new(target: &Target, signal: Signal) -> anyhow::Result<Connection> {
         Ok(match target.protocol {
-            Protocol::Http => Connection::Http(Box::new(HttpConnection::new(target, signal)?)),
+            Protocol::Http => Connection::Http(Box::new(HttpConnection::otlp(target, signal)?)),
             Protocol::Grpc => Connection::Grpc(Box::new(GrpcConnection::new(target, signal)?)),
         })
     }
 
-    /// Sends one encoded `Export…ServiceRequest`.
+    /// Of remote write, over HTTP whatever the target says.
+    pub fn remote_write(target: &Target, version: Version) -> anyhow::Result<Connection> {
+        Ok(Connection::Http(Box::new(HttpConnection::remote_write(target, version)?)))
+    }
+
+    /// Sends one encoded `Export…ServiceRequest`, or a compressed remote-write request.
     pub async fn send(&mut self, body: Bytes) -> Outcome {
         match self {
             Connection::Http(connection) => connection.send(body).await,

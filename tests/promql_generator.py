@@ -1,0 +1,245 @@
+"""Random PromQL that is valid, over the metrics of `demo_metrics`.
+
+An expression is a `Node`: its text, and the expressions in it that can stand alone, so that a query whose answers differ can be cut
+down to the part that makes the difference. What a version of Prometheus does not know is left out (`Generator.newest`).
+"""
+
+from dataclasses import dataclass, field
+
+import demo_metrics
+
+GAUGES = ["demo_memory_usage_bytes", "demo_disk_usage_bytes", "demo_api_http_requests_in_progress", "demo_num_cpus",
+          "demo_batch_last_success_timestamp_seconds", "demo_intermittent_metric", "demo_odd_numbers", "demo_sparse",
+          "demo_is_holiday", "up"]  # fmt: skip
+COUNTERS = ["demo_cpu_usage_seconds_total", "demo_items_shipped_total", "demo_api_request_duration_seconds_count",
+            "demo_api_request_duration_seconds_sum"]  # fmt: skip
+BUCKETS = "demo_api_request_duration_seconds_bucket"
+NATIVE = "demo_native_duration_seconds"
+# Where no two series ever have the same value: which of equals topk takes is nobody's promise.
+DISTINCT = ["demo_memory_usage_bytes", "demo_disk_usage_bytes", "demo_cpu_usage_seconds_total"]
+LABELS = ["instance", "job", "type", "mode", "method", "path", "status", "le", "nonexistent"]
+MATCHERS = ['instance="demo.promlabs.com:10000"', 'instance!="demo.promlabs.com:10001"', 'instance=~".*:1000[12]"',
+            'instance!~".+2"', 'type=~"free|used"', 'mode!="idle"', 'method="GET"', 'status=~"2.."', 'path!~"/api/b.*"',
+            'nonexistent=""', 'job="demo"']  # fmt: skip
+
+MATH = ["abs", "ceil", "floor", "exp", "ln", "log2", "log10", "sqrt", "sgn", "sin", "cos", "tan", "asin", "acos", "atan",
+        "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "deg", "rad", "round", "timestamp", "sort", "sort_desc"]  # fmt: skip
+DATES = ["day_of_month", "day_of_week", "day_of_year", "days_in_month", "hour", "minute", "month", "year"]
+RATES = ["rate", "increase", "irate", "resets", "changes"]
+CHANGES = ["delta", "idelta", "deriv"]
+OVER_TIME = ["avg", "min", "max", "sum", "count", "last", "present", "stddev", "stdvar", "absent"]
+AGGREGATIONS = ["sum", "avg", "min", "max", "count", "group", "stddev", "stdvar"]
+ARITHMETIC = ["+", "-", "*", "/", "%", "^", "atan2"]
+COMPARISONS = ["==", "!=", ">", "<", ">=", "<="]
+SETS = ["and", "or", "unless"]
+
+OVER_TIME_NEWEST = ["mad", "first", "ts_of_min", "ts_of_max", "ts_of_last", "ts_of_first"]
+HISTOGRAM_VALUES = ["histogram_count", "histogram_sum"]
+HISTOGRAM_VALUES_NEWEST = ["histogram_avg", "histogram_stddev", "histogram_stdvar"]
+
+
+@dataclass
+class Node:
+    text: str
+    parts: list = field(default_factory=list)
+
+    def __str__(self):
+        return self.text
+
+
+class Generator:
+    def __init__(self, chance, newest):
+        self.chance = chance
+        self.newest = newest
+
+    def query(self):
+        depth = self.chance.choice([1, 2, 2, 3, 3, 4])
+        return self.scalar(depth) if self.chance.random() < 0.05 else self.vector(depth)
+
+    def pick(self, *ways):
+        """One of the (weight, function) pairs, called."""
+        weights = [weight for weight, _ in ways]
+        return self.chance.choices([way for _, way in ways], weights)[0]()
+
+    # Scalars.
+
+    def number(self):
+        return Node(self.chance.choice(["0", "1", "2", "-1", "0.5", "3.7", "1e3", "100", "0x1f", "NaN", "Inf", "-Inf", "1e-3"]))
+
+    def scalar(self, depth):
+        if depth <= 0:
+            return self.number()
+        return self.pick(
+            (5, self.number),
+            (1, lambda: Node("time()")),
+            (1, lambda: Node("pi()")),
+            (1, lambda: self.call("scalar", self.vector(depth - 1))),
+            (2, lambda: self.infix(self.scalar(depth - 1), self.chance.choice(ARITHMETIC), self.scalar(depth - 1))),
+            (1, lambda: self.infix(self.scalar(depth - 1), self.chance.choice(COMPARISONS) + " bool", self.scalar(depth - 1))),
+            (1, lambda: self.wrap("-", self.scalar(depth - 1))),
+        )  # fmt: skip
+
+    # Vectors.
+
+    def vector(self, depth):
+        if depth <= 0:
+            return self.selected()
+        return self.pick(
+            (2, self.selected),
+            (7, lambda: self.over_range(depth)),
+            (4, lambda: self.function(depth)),
+            (6, lambda: self.aggregation(depth)),
+            (3, lambda: self.with_scalar(depth)),
+            (4, lambda: self.joined(depth)),
+            (2, lambda: self.quantile(depth)),
+            (2, lambda: self.native(depth) if self.newest else self.selected()),
+        )
+
+    def selector(self, name):
+        matchers = self.chance.sample(MATCHERS, self.chance.choice([0, 0, 1, 1, 2]))
+        return name + ("{" + ", ".join(matchers) + "}" if matchers else "")
+
+    def name(self):
+        return self.chance.choice(self.chance.choice([GAUGES, COUNTERS, [BUCKETS]]))
+
+    def moved(self):
+        """A modifier of time, or none."""
+        at = demo_metrics.START / 1000 + self.chance.randrange(70 * 60) + 0.5
+        at = self.chance.choice(["start()", "end()", f"{at:.3f}"])
+        offset = self.chance.choice(["30s", "1m", "7m", "-2m", "1h"])
+        return self.chance.choices(["", f" offset {offset}", f" @ {at}", f" @ {at} offset {offset}"], [8, 2, 1, 1])[0]
+
+    def selected(self):
+        return Node(self.selector(self.name()) + self.moved())
+
+    def duration(self):
+        return self.chance.choice(["7s", "15s", "1m", "2m", "5m", "10m", "30m"])
+
+    def matrix(self, depth, names=None):
+        """A range of samples, and the parts of it that can stand alone."""
+        if depth <= 1 or names or self.chance.random() < 0.75:
+            name = self.chance.choice(names) if names else self.name()
+            return Node(f"{self.selector(name)}[{self.duration()}]{self.moved()}")
+        # The oldest dialect takes what lies on the edge of a range; steps in steps meet there.
+        inner = self.vector(depth - 1) if self.newest else self.aggregation(0)
+        text = f"({inner})" if inner.text[-1] != ")" else inner.text
+        step = self.chance.choice(["", "10s", "17s", "1m"])
+        return Node(f"({text})[{self.chance.choice(['1m', '3m', '10m'])}:{step}]{self.moved()}", [inner])
+
+    def over_range(self, depth):
+        over_time = OVER_TIME + (OVER_TIME_NEWEST if self.newest else [])
+        smoothed = "double_exponential_smoothing" if self.newest else "holt_winters"
+        return self.pick(
+            (6, lambda: self.call(self.chance.choice(RATES), self.matrix(depth, [*COUNTERS, BUCKETS]))),
+            (3, lambda: self.call(self.chance.choice(RATES + CHANGES), self.matrix(depth))),
+            (3, lambda: self.call(self.chance.choice(CHANGES), self.matrix(depth, GAUGES))),
+            (6, lambda: self.call(self.chance.choice(over_time) + "_over_time", self.matrix(depth))),
+            (1, lambda: self.call("quantile_over_time", self.share(), self.matrix(depth))),
+            (1, lambda: self.call("predict_linear", self.matrix(depth, GAUGES), self.number())),
+            (1, lambda: self.call(smoothed, self.matrix(depth, GAUGES), Node("0.3"), Node("0.6"))),
+        )
+
+    def share(self):
+        return Node(self.chance.choice(["0.5", "0.9", "0.99", "0", "1", "-0.1", "1.1", "NaN"]))
+
+    def function(self, depth):
+        inner = self.vector(depth - 1)
+        return self.pick(
+            (6, lambda: self.call(self.chance.choice(MATH), inner)),
+            (1, lambda: self.call("round", inner, Node(self.chance.choice(["0.1", "5", "1000"])))),
+            (1, lambda: self.call(self.chance.choice(DATES), inner)),
+            (1, lambda: self.call("clamp", inner, self.scalar(0), self.scalar(0))),
+            (1, lambda: self.call(self.chance.choice(["clamp_min", "clamp_max"]), inner, self.scalar(depth - 1))),
+            (1, lambda: self.call("absent", inner)),
+            (1, lambda: self.call("vector", self.scalar(depth - 1))),
+            (1, lambda: self.wrap("-", inner)),
+            (1, lambda: self.call("label_replace", inner, *self.texts("new", "x-$1", "instance", ".*:(.*)"))),
+            (1, lambda: self.call("label_replace", inner, *self.texts("method", "$1", "type", "(.).*"))),
+            (1, lambda: self.call("label_join", inner, *self.texts("joined", "/", "job", "method", "nonexistent"))),
+        )
+
+    def texts(self, *texts):
+        return [Node(f'"{text}"') for text in texts]
+
+    def grouping(self):
+        labels = self.chance.sample(LABELS, self.chance.choice([0, 1, 1, 2, 3]))
+        return self.chance.choice(["", f" by ({', '.join(labels)})", f" without ({', '.join(labels)})"])
+
+    def aggregation(self, depth):
+        ranked = self.chance.choice(DISTINCT)
+        return self.pick(
+            (8, lambda: self.call(self.chance.choice(AGGREGATIONS) + self.grouping() + " ", self.vector(depth - 1))),
+            (1, lambda: self.call("quantile" + self.grouping() + " ", self.share(), self.vector(depth - 1))),
+            (1, lambda: self.call(f"count_values{self.grouping()} ", Node('"value"'), self.vector(depth - 1))),
+            (1, lambda: self.call(self.chance.choice(["topk", "bottomk"]) + self.grouping() + " ",
+                                  Node(self.chance.choice(["1", "2", "5", "0"])), Node(self.selector(ranked)))),
+        )  # fmt: skip
+
+    # Operators.
+
+    def with_scalar(self, depth):
+        sides = [self.vector(depth - 1), self.scalar(depth - 1)]
+        self.chance.shuffle(sides)
+        operator = self.pick(
+            (3, lambda: self.chance.choice(ARITHMETIC)),
+            (1, lambda: self.chance.choice(COMPARISONS)),
+            (1, lambda: self.chance.choice(COMPARISONS) + " bool"),
+        )
+        return self.infix(sides[0], operator, sides[1])
+
+    def joined(self, depth):
+        labels = ", ".join(self.chance.sample(LABELS, self.chance.choice([0, 1, 1, 2, 3])))
+        matching = self.chance.choice(["", "", f" on ({labels})", f" ignoring ({labels})", " on (instance)"])
+        if self.chance.random() < 0.3:
+            return self.infix(self.vector(depth - 1), self.chance.choice(SETS) + matching, self.vector(depth - 1))
+        operator = self.chance.choice(ARITHMETIC + COMPARISONS)
+        if operator in COMPARISONS and self.chance.random() < 0.5:
+            operator += " bool"
+        left, right = self.vector(depth - 1), self.vector(depth - 1)
+        if matching and self.chance.random() < 0.5:
+            # The one side has one series for each instance, so that many of these joins succeed.
+            extra = self.chance.choice(["()", "()", "(type)", "(nonexistent)"])
+            side = self.chance.choice(["left", "right"])
+            matching = f" on (instance) group_{side} {extra}"
+            one = self.call(self.chance.choice(["sum", "max", "count"]) + " by (instance) ", self.vector(depth - 1))
+            left, right = (left, one) if side == "left" else (one, right)
+        return self.infix(left, operator + matching, right)
+
+    # Histograms.
+
+    def quantile(self, depth):
+        rated = self.call(self.chance.choice(["rate", "increase"]), self.matrix(1, [BUCKETS]))
+        by = self.chance.choice([" by (le) ", " by (le, instance) ", " without (path) "])
+        summed = self.chance.choice([rated, self.call("sum" + by, rated), Node(self.selector(BUCKETS))])
+        return self.call("histogram_quantile", self.scalar(0) if self.chance.random() < 0.2 else self.share(), summed)
+
+    def native(self, depth):
+        selector = lambda: Node(self.selector(NATIVE) + self.moved())
+        ranged = Node(f"{self.selector(NATIVE)}[{self.duration()}]{self.moved()}")
+        functions = ["rate", "increase", "delta", "irate", "idelta", "avg_over_time", "sum_over_time", "last_over_time",
+                     "resets", "changes", "count_over_time"]  # fmt: skip
+        source = self.pick(
+            (1, selector),
+            (3, lambda: self.call(self.chance.choice(functions), ranged)),
+        )
+        if self.chance.random() < 0.5:
+            source = self.call(self.chance.choice(["sum", "avg", "count"]) + self.grouping() + " ", source)
+        return self.pick(
+            (2, lambda: source),
+            (2, lambda: self.call(self.chance.choice(HISTOGRAM_VALUES + HISTOGRAM_VALUES_NEWEST), source)),
+            (2, lambda: self.call("histogram_quantile", self.share(), source)),
+            (1, lambda: self.call("histogram_fraction", self.number(), self.number(), source)),
+            (1, lambda: self.infix(source, self.chance.choice(["*", "/"]), self.number())),
+            (1, lambda: self.infix(source, self.chance.choice(["+", "-", "==", "!=", "and", "or", "unless"]), selector())),
+        )
+
+    # Text.
+
+    def call(self, function, *arguments):
+        return Node(f"{function}({', '.join(map(str, arguments))})", [one for one in arguments if one.text[0] != '"'])
+
+    def infix(self, left, operator, right):
+        return Node(f"({left}) {operator} ({right})", [left, right])
+
+    def wrap(self, operator, inner):
+        return Node(f"{operator}({inner})", [inner])
