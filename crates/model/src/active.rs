@@ -243,6 +243,11 @@ impl TenantSeries {
         }
     }
 
+    /// From now on no sample is a duplicate or too old.
+    pub fn forget_order(&self) {
+        self.shards.iter().for_each(|shard| shard.lock().values_mut().for_each(|entry| entry.time = i64::MIN));
+    }
+
     /// The row of the series on this day is safe.
     pub fn know_row(&self, series_id: u64, day: i32) {
         if let Some(entry) = self.shard(series_id).lock().get_mut(&series_id) {

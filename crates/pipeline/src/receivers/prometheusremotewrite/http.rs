@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use parking_lot::Mutex;
 use tonic::Code;
 use trefoil_model::Signal;
 
@@ -29,9 +30,6 @@ use crate::receivers::otlp::status::Answer;
 
 /// Where it is taken, as in Prometheus.
 pub const PATH: &str = "/api/v1/write";
-
-/// Bytes that a request may have with every label written out: what the store takes.
-const MAX_TRANSLATED: usize = 64 << 20;
 
 const SAMPLES_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-samples-written");
 const HISTOGRAMS_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-histograms-written");
@@ -115,14 +113,10 @@ impl Endpoint {
         reservation.resize(unpacked.len())?;
         let request = WriteRequest {
             origin: origin(&parts, self.limits.include_metadata),
-            version,
-            body: unpacked,
             remembered: self.memory.of(&tenant),
-            now: now(),
-            limit: MAX_TRANSLATED,
             workshop: workshop.clone(),
-            outcome: Arc::default(),
-            tenant,
+            reservation: Arc::new(Mutex::new(reservation)),
+            ..WriteRequest::new(tenant, version, unpacked, now())
         };
         self.deliver(&mut metrics, request).await
     }

@@ -32,6 +32,7 @@ mod families;
 mod groups;
 mod histogram;
 mod http;
+mod judge;
 mod labels;
 mod message;
 mod report;
@@ -43,6 +44,7 @@ mod translate;
 pub mod write;
 
 pub use self::http::{PATH, WriteLimits};
+pub(crate) use self::message::Version;
 pub use self::write::WriteRequest;
 
 pub const FACTORY: ReceiverFactory =

@@ -12,9 +12,8 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use prost::Message as _;
 use thiserror::Error;
-use trefoil_model::active::{Flight, Reason, Verdict};
+use trefoil_model::active::{Flight, Verdict};
 use trefoil_model::samples::KnownSamples;
-use trefoil_model::series_id::{MetricIdentity, of_prometheus};
 use trefoil_model::wire::{Reader, WireError};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -25,7 +24,7 @@ use super::histogram::{self, Native};
 use super::labels::{self, Labels, Symbols, resolve};
 use super::message::{Exemplar, Histogram, Layout, METADATA, Metadata, SAMPLES, Sample, Version};
 use super::report::Report;
-use super::straight::{Otherwise, Straight};
+use super::straight::Straight;
 use super::times::{NO_RECORDED_VALUE, is_stale, nanos, optional_nanos};
 
 const NANOS_PER_DAY: u64 = 86_400_000_000_000;
@@ -131,7 +130,7 @@ impl<'a> Translator<'a> {
 }
 
 /// Why a translation does not go on.
-enum Stop {
+pub(super) enum Stop {
     Malformed(WireError),
     Histogram(String),
     TooLarge,
@@ -149,22 +148,22 @@ impl From<TooLarge> for Stop {
     }
 }
 
-struct Translator<'a> {
-    version: Version,
-    layout: Layout,
-    symbols: Symbols<'a>,
+pub(super) struct Translator<'a> {
+    pub(super) version: Version,
+    pub(super) layout: Layout,
+    pub(super) symbols: Symbols<'a>,
     /// On the way into the store.
-    straight: Option<Straight>,
+    pub(super) straight: Option<Straight>,
     /// What the request itself tells (1.0).
-    families: HashMap<&'a str, Described<'a>>,
-    surroundings: &'a Surroundings<'a>,
-    groups: Groups<'a>,
+    pub(super) families: HashMap<&'a str, Described<'a>>,
+    pub(super) surroundings: &'a Surroundings<'a>,
+    pub(super) groups: Groups<'a>,
     /// Exemplars of series without samples, for a series of the same labels with some.
-    strays: HashMap<Labels<'a>, Vec<Exemplar<'a>>>,
-    stray_room: usize,
-    labels: Labels<'a>,
-    report: Report,
-    zeros: usize,
+    pub(super) strays: HashMap<Labels<'a>, Vec<Exemplar<'a>>>,
+    pub(super) stray_room: usize,
+    pub(super) labels: Labels<'a>,
+    pub(super) report: Report,
+    pub(super) zeros: usize,
 }
 
 /// One series, its points not yet looked at.
@@ -208,78 +207,6 @@ impl<'a> Translator<'a> {
             self.write_families(&told)?;
         }
         Ok(told)
-    }
-
-    /// Leaves those series that cannot go the short way.
-    fn straight(&mut self, series: &mut Vec<Reader<'a>>) -> Result<(), Stop> {
-        // With what the request itself tells of families, series may be others than those that were seen before.
-        let Some(straight) = self.straight.as_mut().filter(|_| self.families.is_empty()) else { return Ok(()) };
-        let active = straight.flight.series().clone();
-        let known = active.labelled();
-        let mut broken = None;
-        let mut refused: Vec<(Reader<'a>, Reason)> = Vec::new();
-        let (version, symbols, report) = (self.version, &self.symbols, &mut self.report);
-        series.retain(|message| match straight.take(version, *message, symbols, &known) {
-            Ok((written, reasons)) => {
-                report.written.samples += written;
-                refused.extend(reasons.into_iter().map(|reason| (*message, reason)));
-                false
-            }
-            Err(Otherwise::LongWay) => true,
-            Err(Otherwise::Broken(error)) => {
-                broken.get_or_insert(error);
-                true
-            }
-        });
-        if let Some(error) = broken {
-            return Err(Stop::Malformed(error));
-        }
-        let mut labels = Vec::new();
-        for (message, reason) in refused {
-            // They were checked when they were seen first.
-            let _ = resolve(version, message, symbols, &mut labels)?;
-            report.refuse(1, &labels, active.limits().explain(reason));
-        }
-        Ok(())
-    }
-
-    /// Whether labels are within the tenant's limits.
-    fn within_limits(&mut self, labels: &Labels<'a>, points: u64) -> bool {
-        let Some(straight) = &self.straight else { return true };
-        let active = straight.flight.series();
-        let longest = |part: fn(&(&'a str, &'a str)) -> usize| labels.iter().map(part).max().unwrap_or(0);
-        let (name, value) = (longest(|(name, _)| name.len()), longest(|(_, value)| value.len()));
-        let Err(reason) = active.limits().check_labels(labels.len(), name, value) else { return true };
-        active.discard(reason, points);
-        self.report.refuse(points, labels, active.limits().explain(reason));
-        false
-    }
-
-    /// The id that the points of a series have in the store; `None` if they do not go there.
-    fn series_id(&self, name: &str, kind: Kind, described: Described<'a>, labels: &Labels<'a>) -> Option<u64> {
-        self.straight.as_ref()?;
-        let metric = MetricIdentity {
-            name: name.as_bytes(),
-            unit: described.unit.as_bytes(),
-            data_type: kind.data(),
-            temporality: kind.temporality(),
-            is_monotonic: false,
-        };
-        let attributes = labels.iter().copied().filter(|(name, _)| *name != labels::METRIC_NAME);
-        Some(of_prometheus(metric, attributes))
-    }
-
-    /// Whether a sample is to be stored; `None` if it is not: then the report knows why.
-    fn judge(&mut self, series_id: Option<u64>, sample: (i64, u64), labels: &Labels<'a>) -> Option<Verdict> {
-        let (Some(straight), Some(series_id)) = (&mut self.straight, series_id) else { return Some(Verdict::Accepted) };
-        match straight.flight.judge(series_id, sample) {
-            Verdict::Refused(reason) => {
-                let limits = straight.flight.series().limits();
-                self.report.refuse(1, labels, limits.explain(reason));
-                None
-            }
-            verdict => Some(verdict),
-        }
     }
 
     fn scan(&self, message: Reader<'a>) -> Result<Series<'a>, WireError> {

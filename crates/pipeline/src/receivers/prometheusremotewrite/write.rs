@@ -1,6 +1,7 @@
 //! A remote-write request on its way through the pipelines.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -14,6 +15,7 @@ use super::families::{Families, Family};
 use super::message::{SAMPLES, Version};
 use super::report::Report;
 use super::translate::{Surroundings, Translated, Unreadable, translate, translate_for_store};
+use crate::net::body::{Admission, BodyError, Reservation};
 use crate::receivers::otlp::workshop::Workshop;
 use crate::telemetry::{Accepted, Consumer, Origin, Payload, Refused, Telemetry};
 
@@ -32,8 +34,13 @@ pub struct WriteRequest {
     /// Bytes that it may have as OTLP.
     pub(super) limit: usize,
     pub(super) workshop: Workshop,
+    /// For the body, and for what it becomes.
+    pub(super) reservation: Arc<Mutex<Reservation>>,
     pub(super) outcome: Arc<Mutex<Option<Result<Outcome, Unreadable>>>>,
 }
+
+/// Bytes that a request may have with every label written out: what the store takes.
+const MAX_TRANSLATED: usize = 64 << 20;
 
 /// What became of the items of a request.
 #[derive(Debug, Clone, Default)]
@@ -55,12 +62,31 @@ pub struct ForStore {
 }
 
 impl WriteRequest {
+    /// A request that somebody inside put together; what came from outside brings its bounds. `now` in nanoseconds since the
+    /// epoch.
+    pub(crate) fn new(tenant: Tenant, version: Version, body: Bytes, now: u64) -> Self {
+        Self {
+            tenant,
+            origin: Origin::default(),
+            version,
+            body,
+            remembered: Arc::default(),
+            now,
+            limit: MAX_TRANSLATED,
+            workshop: Workshop::default(),
+            reservation: Arc::new(Mutex::new(Admission::new(usize::MAX).start())),
+            outcome: Arc::default(),
+        }
+    }
+
     /// The request as OTLP; what of it cannot be taken is in the second value.
     pub async fn into_telemetry(self) -> Result<(Telemetry, Accepted), Refused> {
         let request = self.clone();
         let read = move || translate(request.version, &request.body, &request.surroundings());
         let translated = self.workshop.run(self.body.len(), read).await.map_err(cut_off)?;
         let Translated { body, points, report, told } = translated.map_err(|error| self.unreadable(error))?;
+        let busy = |error: BodyError| Refused::overloaded(error.to_string(), Duration::from_secs(1));
+        self.reservation.lock().resize(self.body.len() + body.len()).map_err(busy)?;
         let refused = refused(&report);
         // What the store made of it says more.
         self.outcome.lock().get_or_insert(Ok(Outcome { report, told }));
