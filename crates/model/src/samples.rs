@@ -213,7 +213,7 @@ mod tests {
             prop_assert_eq!(rows(&read), rows(&written));
             let expected: Vec<_> = wanted.iter().map(|(_, id, time, start, _)| (*id, *time, *start)).collect();
             prop_assert_eq!(rows(&read).into_iter().map(|row| (row.1, row.2, row.3)).collect::<Vec<_>>(), expected);
-            for cut in 0..length {
+            for cut in (0..length).step_by(5) {
                 prop_assert!(KnownSamples::read(&bytes[..cut]).is_none());
             }
         }

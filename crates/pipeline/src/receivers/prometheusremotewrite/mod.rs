@@ -34,7 +34,7 @@ mod histogram;
 mod http;
 mod judge;
 mod labels;
-mod message;
+pub(crate) mod message;
 mod report;
 mod straight;
 #[cfg(test)]
@@ -44,7 +44,7 @@ mod translate;
 pub mod write;
 
 pub use self::http::{PATH, WriteLimits};
-pub(crate) use self::message::Version;
+
 pub use self::write::WriteRequest;
 
 pub const FACTORY: ReceiverFactory =

@@ -9,6 +9,7 @@ use trefoil_model::series::SeriesIndex;
 use trefoil_model::{Limits, Promoted, Table, Tenant};
 
 use super::*;
+use crate::receivers::prometheusremotewrite::report::Report;
 use crate::receivers::prometheusremotewrite::translate::translate_for_store;
 
 const SECOND: i64 = 1_000_000_000;
