@@ -21,11 +21,12 @@ use arrow::error::ArrowError;
 use thiserror::Error;
 
 use crate::promote::KeyCounts;
+use crate::samples::KnownSamples;
 use crate::series::SeriesIndex;
 use crate::wire::WireError;
 use crate::{Limits, Promoted, Signal, Table, Tenant};
 
-/// What decoding depends on beside the bytes. Decoding the same bytes in the same context again (replay) gives the same rows.
+/// What decoding depends on beside the bytes. Replay has [`decode_again`], because limits and what is known may be others then.
 #[derive(Clone, Copy)]
 pub struct DecodeContext<'a> {
     pub promoted: &'a Promoted,
@@ -51,6 +52,8 @@ pub struct Decoded {
     pub key_counts: Option<KeyCounts>,
     /// Strings whose invalid UTF-8 was replaced.
     pub replaced_utf8: u64,
+    /// Data points, by their number in the request, that the limits of series refused: for [`decode_again`].
+    pub refused_points: Vec<u32>,
 }
 
 /// The whole request is refused; sending it again will not help.
@@ -72,13 +75,52 @@ pub fn decode(
     body: &[u8],
     context: &DecodeContext<'_>,
 ) -> Result<Decoded, DecodeError> {
-    let limit = context.limits.max_request_bytes.min(Limits::REQUEST_CEILING);
-    if body.len() > limit {
-        return Err(DecodeError::TooLarge { size: body.len(), limit });
-    }
+    check_size(body, context)?;
     match signal {
         Signal::Traces => traces::decode(tenant, body, context),
         Signal::Metrics => metrics::decode(tenant, body, context),
         Signal::Logs => logs::decode(tenant, body, context),
+    }
+}
+
+/// Samples of known series, and an `ExportMetricsServiceRequest` with the rest of one request; either may be empty.
+pub fn decode_samples(
+    tenant: &Tenant,
+    samples: &KnownSamples,
+    rest: &[u8],
+    context: &DecodeContext<'_>,
+) -> Result<Decoded, DecodeError> {
+    check_size(rest, context)?;
+    metrics::decode_samples(tenant, samples, rest, context)
+}
+
+/// Decodes what was decoded before and is durable: without asking whether the limits allow it today, and without the points
+/// that they did not allow then.
+pub fn decode_again(
+    signal: Signal,
+    tenant: &Tenant,
+    stored: Stored<'_>,
+    context: &DecodeContext<'_>,
+) -> Result<Decoded, DecodeError> {
+    match signal {
+        Signal::Metrics => metrics::decode_again(tenant, stored, context),
+        Signal::Traces | Signal::Logs => decode(signal, tenant, stored.body, context),
+    }
+}
+
+/// What was stored of a request.
+#[derive(Clone, Copy)]
+pub struct Stored<'a> {
+    pub body: &'a [u8],
+    pub samples: &'a KnownSamples,
+    /// [`Decoded::refused_points`], in order.
+    pub refused_points: &'a [u32],
+}
+
+fn check_size(body: &[u8], context: &DecodeContext<'_>) -> Result<(), DecodeError> {
+    let limit = context.limits.max_request_bytes.min(Limits::REQUEST_CEILING);
+    match body.len() > limit {
+        true => Err(DecodeError::TooLarge { size: body.len(), limit }),
+        false => Ok(()),
     }
 }

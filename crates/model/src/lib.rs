@@ -3,6 +3,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod active;
 pub mod attributes;
 #[cfg(test)]
 mod conformance;
@@ -12,9 +13,10 @@ pub mod entities;
 pub mod json;
 pub mod limits;
 pub mod promote;
+pub mod samples;
 pub mod schema;
 pub mod series;
-mod series_id;
+pub mod series_id;
 pub mod signal;
 pub mod tenant;
 pub mod wire;

@@ -8,6 +8,7 @@ use hashbrown::HashSet;
 use parking_lot::RwLock;
 
 use crate::Tenant;
+use crate::active::{ActiveSeries, LimitsByTenant};
 
 /// How many (tenant, series, day) entries an index holds unless told otherwise: 42 to 86 MB when full.
 pub const DEFAULT_CAPACITY: usize = 4 << 20;
@@ -30,6 +31,7 @@ pub struct SeriesIndex {
     days: RwLock<BTreeMap<(i32, Tenant), Arc<Day>>>,
     entries: AtomicUsize,
     capacity: usize,
+    active: ActiveSeries,
 }
 
 /// The series of one tenant that are known on one day: a handle that `decode` keeps over the points of a request.
@@ -51,7 +53,18 @@ impl Default for SeriesIndex {
 impl SeriesIndex {
     /// An empty index of at most `capacity` entries.
     pub fn new(capacity: usize) -> Self {
-        Self { days: RwLock::default(), entries: AtomicUsize::new(0), capacity }
+        Self::with_limits(capacity, LimitsByTenant::none())
+    }
+
+    /// The same, and as many active series, within limits.
+    pub fn with_limits(capacity: usize, limits: LimitsByTenant) -> Self {
+        let active = ActiveSeries::new(capacity, limits);
+        Self { days: RwLock::default(), entries: AtomicUsize::new(0), capacity, active }
+    }
+
+    /// The series that have had samples lately.
+    pub fn active(&self) -> &ActiveSeries {
+        &self.active
     }
 
     /// The known series of a tenant on a day. What is remembered later shows up only in handles of days that already
@@ -66,6 +79,9 @@ impl SeriesIndex {
 
     /// Takes note of (series id, day) pairs whose `series` rows are safe, that is: after the append succeeded.
     pub fn remember(&self, tenant: &Tenant, series: &[(u64, i32)]) {
+        if let Some(active) = self.active.get(tenant) {
+            series.iter().for_each(|(series_id, day)| active.know_row(*series_id, *day));
+        }
         for same_day in series.chunk_by(|a, b| a.1 == b.1) {
             let day = same_day[0].1;
             let Some(known) = self.reserve(tenant, day, same_day.len()) else { continue };
@@ -89,8 +105,12 @@ impl SeriesIndex {
     /// brings its row again.
     pub fn forget_before(&self, day: i32) {
         let mut days = self.days.write();
+        let before = days.len();
         while let Some(oldest) = days.first_entry().filter(|oldest| oldest.key().0 < day) {
             self.release(&oldest.remove());
+        }
+        if days.len() < before {
+            self.active.forget_rows();
         }
     }
 

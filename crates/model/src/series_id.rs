@@ -87,6 +87,17 @@ impl MetricHash {
     }
 }
 
+/// The id of a series that came by Prometheus' own ways (`docs/decisions/0011-remote-write.md`): without resource and scope,
+/// its labels but the name as attributes.
+pub fn of_prometheus<'l>(metric: MetricIdentity<'_>, labels: impl Iterator<Item = (&'l str, &'l str)>) -> u64 {
+    let mut attributes = AttributesHash::default();
+    for (name, value) in labels {
+        attributes.add(name.as_bytes(), ValueKind::String, value.as_bytes());
+    }
+    let nothing = AttributesHash::default();
+    MetricHash::new(resource_hash(nothing), scope_hash(b"", b"", nothing), metric).series_id(attributes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

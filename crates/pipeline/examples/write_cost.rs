@@ -1,10 +1,15 @@
-//! What turning a remote-write request into the OTLP request that travels costs: processor time for each sample, without
-//! the network and snappy. `cargo run --release -p trefoil-pipeline --example write_cost`
+//! What reading a remote-write request costs: processor time for each sample, without the network and snappy; as the OTLP
+//! request that goes to exporters, and as samples of known series for the store.
+//! `cargo run --release -p trefoil-pipeline --example write_cost`
 
 use std::time::Instant;
 
 use prost::Message;
-use trefoil_pipeline::receivers::prometheusremotewrite::try_translate;
+use trefoil_model::Tenant;
+use trefoil_model::decode::{DecodeContext, decode_samples};
+use trefoil_model::series::SeriesIndex;
+use trefoil_model::{Limits, Promoted};
+use trefoil_pipeline::receivers::prometheusremotewrite::{try_translate, try_translate_for_store};
 
 const SERIES: usize = 2000;
 const PASSES: usize = 300;
@@ -71,9 +76,13 @@ fn labels(series: usize) -> Vec<Label> {
 }
 
 fn main() {
-    let sample = |series: usize| vec![Sample { value: series as f64 * 1.5, timestamp: 1_700_000_000_000 }];
-    let v1 = (0..SERIES).map(|series| SeriesV1 { labels: labels(series), samples: sample(series) }).collect();
-    measure(false, &Request { v1, ..Request::default() }.encode_to_vec());
+    let sample = |series: usize, tick: usize| {
+        vec![Sample { value: series as f64 * 1.5, timestamp: 1_700_000_000_000 + 15_000 * tick as i64 }]
+    };
+    measure(false, |tick| {
+        let v1 = (0..SERIES).map(|series| SeriesV1 { labels: labels(series), samples: sample(series, tick) }).collect();
+        Request { v1, ..Request::default() }.encode_to_vec()
+    });
 
     let mut symbols = vec![String::new()];
     let mut reference = |text: &String| {
@@ -83,24 +92,53 @@ fn main() {
             symbols.len() - 1
         }) as u32
     };
-    let mut series_v2 = |series| {
-        let labels = labels(series);
-        let labels_refs = labels.iter().flat_map(|label| [&label.name, &label.value]).map(&mut reference).collect();
-        SeriesV2 { labels_refs, samples: sample(series) }
-    };
-    let v2 = (0..SERIES).map(&mut series_v2).collect();
-    measure(true, &Request { symbols, v2, ..Request::default() }.encode_to_vec());
+    let refs =
+        |series| labels(series).iter().flat_map(|label| [&label.name, &label.value]).map(&mut reference).collect();
+    let refs: Vec<Vec<u32>> = (0..SERIES).map(refs).collect();
+    measure(true, |tick| {
+        let series = |(series, labels_refs): (usize, &Vec<u32>)| SeriesV2 {
+            labels_refs: labels_refs.clone(),
+            samples: sample(series, tick),
+        };
+        let v2 = refs.iter().enumerate().map(series).collect();
+        Request { symbols: symbols.clone(), v2, ..Request::default() }.encode_to_vec()
+    });
 }
 
-fn measure(is_v2: bool, body: &[u8]) {
-    let mut best = f64::INFINITY;
-    let mut written = 0;
-    for _ in 0..PASSES {
-        let start = Instant::now();
-        written = try_translate(is_v2, body, 64 << 20).map_or(0, |request| request.len());
-        best = best.min(start.elapsed().as_secs_f64());
-    }
+fn measure(is_v2: bool, body_at: impl Fn(usize) -> Vec<u8>) {
     let version = if is_v2 { "2.0" } else { "1.0" };
-    let (read, written) = (body.len() / SERIES, written / SERIES);
-    println!("{version}: {:.0} ns a sample; {read} bytes in, {written} out", best * 1e9 / SERIES as f64);
+    let index = SeriesIndex::default();
+    let (tenant, promoted, limits) = (Tenant::default(), Promoted::default(), Limits::default());
+    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &index, received: 1 };
+    let series = index.active().of(&tenant);
+    let (mut to_otlp, mut to_store, mut decoding) = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
+    let (mut read, mut written, mut known) = (0, 0, 0);
+    for tick in 0..PASSES {
+        let body = body_at(tick);
+        read = body.len() / SERIES;
+        let start = Instant::now();
+        written = try_translate(is_v2, &body, 64 << 20).map_or(0, |request| request.len()) / SERIES;
+        to_otlp = to_otlp.min(start.elapsed().as_secs_f64());
+
+        let start = Instant::now();
+        let (rest, samples) = try_translate_for_store(is_v2, &body, 64 << 20, &series).unwrap_or_default();
+        let took = start.elapsed().as_secs_f64();
+        known = samples.len();
+        let start = Instant::now();
+        let decoded = decode_samples(&tenant, &samples, &rest, &context);
+        if known == SERIES {
+            to_store = to_store.min(took);
+            decoding = decoding.min(start.elapsed().as_secs_f64());
+        }
+        if let Ok(decoded) = decoded {
+            index.remember(&tenant, &decoded.new_series);
+        }
+    }
+    let each = |seconds: f64| seconds * 1e9 / SERIES as f64;
+    println!("{version} to OTLP: {:.0} ns a sample; {read} bytes in, {written} out", each(to_otlp));
+    println!(
+        "{version} to the store: {:.0} ns a sample, and {:.0} to columns; {known} of {SERIES} known",
+        each(to_store),
+        each(decoding)
+    );
 }

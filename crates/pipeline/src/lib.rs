@@ -22,5 +22,5 @@ pub mod telemetry;
 
 pub use graph::{Graph, Resources};
 pub use metrics::Metrics;
-pub use store::Store;
+pub use store::{SampleStore, Store};
 pub use telemetry::{Accepted, Consumer, Message, Origin, Payload, Refused, Telemetry};

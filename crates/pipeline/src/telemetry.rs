@@ -16,6 +16,9 @@ use thiserror::Error;
 use trefoil_model::wire::Reader;
 use trefoil_model::{Signal, Tenant};
 
+use crate::receivers::prometheusremotewrite::WriteRequest;
+use crate::receivers::prometheusremotewrite::write::consume_as_otlp;
+
 pub mod count;
 
 /// One export request of one tenant.
@@ -212,6 +215,12 @@ impl Payload {
 #[async_trait]
 pub trait Consumer: Send + Sync {
     async fn consume(&self, telemetry: Telemetry) -> Result<Accepted, Refused>;
+
+    /// Takes a request of Prometheus' remote write. Who does not look inside passes it on, so that the store gets it as it
+    /// was sent; anybody else consumes it as OTLP. What of it cannot be taken is rejected in the answer.
+    async fn consume_write(&self, request: WriteRequest) -> Result<Accepted, Refused> {
+        consume_as_otlp(self, request).await
+    }
 }
 
 /// The request was taken; `rejected` items of it were not (OTLP's partial success) for the reason in `message`.

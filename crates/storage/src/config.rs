@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compaction::CompactionOptions;
 use crate::error::StorageError;
+use crate::limits::LimitsConfig;
 use crate::retention::{CollectOptions, RetentionConfig};
 use crate::units::{self, ByteSize};
 
@@ -29,6 +30,8 @@ pub struct StorageConfig {
     pub acknowledge: Acknowledge,
     pub log: LogConfig,
     pub buffer: BufferConfig,
+    /// What series and samples a tenant may send.
+    pub limits: LimitsConfig,
     pub compaction: CompactionConfig,
     /// How long what is kept.
     pub retention: RetentionConfig,
@@ -165,6 +168,7 @@ impl StorageConfig {
             acknowledge: Acknowledge::default(),
             log: LogConfig::default(),
             buffer: BufferConfig::default(),
+            limits: LimitsConfig::default(),
             compaction: CompactionConfig::default(),
             retention: RetentionConfig::default(),
             garbage: GarbageConfig::default(),

@@ -37,7 +37,7 @@ pub(crate) struct Engine {
     pub admission: Admission,
     pub metrics: Metrics,
     pub limits: Limits,
-    pub series: SeriesIndex,
+    pub series: Arc<SeriesIndex>,
     /// One permit a core: more long bodies decoded at once would take more memory and no less time.
     pub decoders: Arc<Semaphore>,
     pub promotion: Promotion,

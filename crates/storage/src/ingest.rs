@@ -6,31 +6,51 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
-use trefoil_model::decode::{DecodeContext, Decoded, decode};
+use trefoil_model::decode::{DecodeContext, Decoded, decode, decode_samples};
+use trefoil_model::samples::KnownSamples;
 use trefoil_model::{Promoted, Signal, Table, Tenant};
 
 use crate::buffer;
 use crate::config::Acknowledge;
 use crate::engine::Engine;
 use crate::error::{AppendError, Appended};
-use crate::log::Prepared;
+use crate::log::{self, Kind, Prepared};
 use crate::metrics::Refusal;
 use crate::sequencer::Submission;
 
 /// Decoding a longer body would hold up the other tasks of its thread for milliseconds.
 const LONG_BODY: usize = 256 << 10;
 
+/// What is to be stored.
+pub(crate) enum Request {
+    /// An OTLP export request.
+    Otlp(Signal, Bytes),
+    /// Samples of known series, and an OTLP request with the rest.
+    Samples(KnownSamples, Bytes),
+}
+
+impl Request {
+    fn signal(&self) -> Signal {
+        match self {
+            Request::Otlp(signal, _) => *signal,
+            Request::Samples(..) => Signal::Metrics,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Request::Otlp(_, body) => body.len(),
+            Request::Samples(samples, rest) => samples.bytes() + rest.len(),
+        }
+    }
+}
+
 impl Engine {
     /// See [`Storage::append`](crate::Storage::append).
-    pub(crate) async fn append(
-        self: &Arc<Self>,
-        tenant: &Tenant,
-        signal: Signal,
-        body: Bytes,
-    ) -> Result<Appended, AppendError> {
+    pub(crate) async fn append(self: &Arc<Self>, tenant: &Tenant, request: Request) -> Result<Appended, AppendError> {
         let started = Instant::now();
-        let received_bytes = body.len() as u64;
-        let result = self.try_append(tenant, signal, body).await;
+        let (signal, received_bytes) = (request.signal(), request.bytes() as u64);
+        let result = self.try_append(tenant, request).await;
         match &result {
             Ok(appended) => {
                 let of = signal.into();
@@ -53,18 +73,14 @@ impl Engine {
         result
     }
 
-    async fn try_append(
-        self: &Arc<Self>,
-        tenant: &Tenant,
-        signal: Signal,
-        body: Bytes,
-    ) -> Result<Appended, AppendError> {
+    async fn try_append(self: &Arc<Self>, tenant: &Tenant, request: Request) -> Result<Appended, AppendError> {
         if self.is_closed() {
             return Err(AppendError::Closed);
         }
         let sequencer = self.sequencer()?;
-        let mut reservation = self.admission.reserve(body.len())?;
-        let (decoded, record) = self.prepare(tenant, signal, body).await?;
+        let mut reservation = self.admission.reserve(request.bytes())?;
+        let signal = request.signal();
+        let (decoded, record) = self.prepare(tenant, request).await?;
         let appended = Appended { accepted: decoded.accepted, rejected: decoded.rejected, message: decoded.reasons };
         if decoded.batches.is_empty() {
             return Ok(appended);
@@ -96,18 +112,17 @@ impl Engine {
     async fn prepare(
         self: &Arc<Self>,
         tenant: &Tenant,
-        signal: Signal,
-        body: Bytes,
+        request: Request,
     ) -> Result<(Decoded, Option<Prepared>), AppendError> {
         let promoted = self.promotion.current();
-        if body.len() < LONG_BODY {
-            return self.prepare_blocking(tenant, signal, &body, &promoted);
+        if request.bytes() < LONG_BODY {
+            return self.prepare_blocking(tenant, &request, &promoted);
         }
         let Ok(turn) = self.decoders.clone().acquire_owned().await else { return Err(AppendError::Closed) };
         let (engine, tenant) = (self.clone(), tenant.clone());
         let prepare = move || {
             let _turn = turn;
-            engine.prepare_blocking(&tenant, signal, &body, &promoted)
+            engine.prepare_blocking(&tenant, &request, &promoted)
         };
         tokio::task::spawn_blocking(prepare)
             .await
@@ -117,21 +132,32 @@ impl Engine {
     fn prepare_blocking(
         &self,
         tenant: &Tenant,
-        signal: Signal,
-        body: &[u8],
+        request: &Request,
         promoted: &Promoted,
     ) -> Result<(Decoded, Option<Prepared>), AppendError> {
         let received = now();
-        let malformed = |error: String| AppendError::Malformed(error);
         let context = DecodeContext { promoted, limits: &self.limits, series: &self.series, received };
-        let decoded = decode(signal, tenant, body, &context).map_err(|error| malformed(error.to_string()))?;
-        let record = match self.config.acknowledge {
-            Acknowledge::Log if !decoded.batches.is_empty() => {
-                Some(Prepared::new(tenant, signal, received, body).map_err(|error| malformed(error.to_string()))?)
-            }
-            _ => None,
+        let decoded = match request {
+            Request::Otlp(signal, body) => decode(*signal, tenant, body, &context),
+            Request::Samples(samples, rest) => decode_samples(tenant, samples, rest, &context),
         };
-        Ok((decoded, record))
+        let decoded = decoded.map_err(|error| AppendError::Malformed(error.to_string()))?;
+        if self.config.acknowledge != Acknowledge::Log || decoded.batches.is_empty() {
+            return Ok((decoded, None));
+        }
+        let refused = &decoded.refused_points;
+        let record = match request {
+            Request::Otlp(signal, body) if refused.is_empty() => Prepared::new(tenant, *signal, received, body),
+            Request::Otlp(_, body) => {
+                let payload = log::samples::write(refused, &KnownSamples::default(), body);
+                Prepared::new(tenant, Kind::Samples, received, &payload)
+            }
+            Request::Samples(samples, rest) => {
+                Prepared::new(tenant, Kind::Samples, received, &log::samples::write(refused, samples, rest))
+            }
+        };
+        let record = record.map_err(|error| AppendError::Malformed(error.to_string()))?;
+        Ok((decoded, Some(record)))
     }
 
     /// Adds columns to the catalog and then decodes into them.

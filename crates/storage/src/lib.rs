@@ -26,6 +26,7 @@ mod buffer;
 mod engine;
 mod flush;
 mod ingest;
+pub mod limits;
 mod lock;
 mod maintenance;
 mod refusal;

@@ -11,6 +11,8 @@ use crate::engine::Engine;
 use crate::error::StorageError;
 use crate::retention;
 
+/// How often idle series are looked for.
+const IDLE_SERIES_INTERVAL: Duration = Duration::from_secs(300);
 /// How often the age of the buffer is looked at, at most.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -176,6 +178,18 @@ pub(crate) async fn collect_when_due(engine: Arc<Engine>) {
         tokio::select! {
             () = engine.shutdown.cancelled() => return,
             () = tokio::time::sleep(interval) => {}
+        }
+    }
+}
+
+/// Lets go of series that have had no sample for long, until the store shuts down.
+pub(crate) async fn forget_idle_series(engine: Arc<Engine>) {
+    loop {
+        tokio::select! {
+            () = engine.shutdown.cancelled() => return,
+            () = tokio::time::sleep(IDLE_SERIES_INTERVAL) => {
+                engine.series.active().forget_idle(Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX));
+            }
         }
     }
 }

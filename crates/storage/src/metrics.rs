@@ -1,13 +1,17 @@
 //! What the store says about itself. Names are stable; units are in them.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use trefoil_model::series::SeriesIndex;
 use trefoil_model::{Signal, Table};
 
 /// `{signal="traces"}`
@@ -168,6 +172,49 @@ impl Metrics {
 
     pub fn failed(&self, operation: &'static str) {
         self.errors.get_or_create(&Operation { operation }).inc();
+    }
+}
+
+/// Tenants come from outside: of more than these nothing is told.
+const TOLD_TENANTS: usize = 1000;
+
+/// Tells of the active series when it is asked: `trefoil_storage_active_series{tenant}`, `…_active_series_bytes`, and
+/// `…_discarded_samples_total{tenant,reason}`.
+#[derive(Clone)]
+pub struct SeriesCollector(pub Arc<SeriesIndex>);
+
+impl std::fmt::Debug for SeriesCollector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SeriesCollector")
+    }
+}
+
+impl Collector for SeriesCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let active = self.0.active();
+        let mut tenants = active.tenants();
+        tenants.sort_by_key(|(_, series)| std::cmp::Reverse(series.count()));
+        tenants.truncate(TOLD_TENANTS);
+        let help = "Series that have had a sample in the last two hours";
+        let name = "trefoil_storage_active_series";
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (tenant, series) in &tenants {
+            let labels = [("tenant", tenant.as_str())];
+            ConstGauge::new(series.count() as u64).encode(family.encode_family(&labels)?)?;
+        }
+        let help = "Memory of what is known of active series";
+        let bytes = encoder.encode_descriptor(name, help, Some(&Unit::Bytes), MetricType::Gauge)?;
+        ConstGauge::new(active.bytes() as u64).encode(bytes)?;
+        let help = "Samples refused for good, by reason";
+        let name = "trefoil_storage_discarded_samples";
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (tenant, series) in &tenants {
+            for (reason, count) in series.discarded().filter(|(_, count)| *count > 0) {
+                let labels = [("tenant", tenant.as_str()), ("reason", reason.as_str())];
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use arrow::record_batch::RecordBatch;
 use tracing::{error, info, warn};
-use trefoil_model::decode::{DecodeContext, decode};
+use trefoil_model::decode::{DecodeContext, Stored, decode_again};
+use trefoil_model::samples::KnownSamples;
 use trefoil_model::{Promoted, Table, Tenant};
 
 use crate::engine::Engine;
 use crate::error::StorageError;
-use crate::log::{Log, LogError, Record, Recovery};
+use crate::log::{self, Kind, Log, LogError, Record, Recovery};
 
 /// Records decoded together on one thread.
 const CHUNK: usize = 64;
@@ -114,7 +115,12 @@ impl Engine {
     fn decode_record(&self, record: &Record, promoted: &Promoted) -> Option<Rows> {
         let context = DecodeContext { promoted, limits: &self.limits, series: &self.series, received: record.received };
         let decoded = record.payload().map_err(|error| error.to_string()).and_then(|payload| {
-            decode(record.signal, &record.tenant, &payload, &context).map_err(|error| error.to_string())
+            let (refused_points, samples, body) = match record.kind {
+                Kind::Otlp(_) => (Vec::new(), KnownSamples::default(), payload.as_ref()),
+                Kind::Samples => log::samples::read(&payload).ok_or("its samples cannot be read")?,
+            };
+            let stored = Stored { body, samples: &samples, refused_points: &refused_points };
+            decode_again(record.kind.signal(), &record.tenant, stored, &context).map_err(|error| error.to_string())
         });
         match decoded {
             Ok(decoded) => {
@@ -124,7 +130,7 @@ impl Engine {
             Err(reason) => {
                 self.metrics.log_lost_records.inc();
                 error!(
-                    sequence = record.sequence, tenant = %record.tenant, signal = %record.signal, reason,
+                    sequence = record.sequence, tenant = %record.tenant, signal = %record.kind.signal(), reason,
                     "ACKNOWLEDGED DATA IS LOST: an intact log record cannot be decoded; please report this"
                 );
                 None

@@ -13,7 +13,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
-use trefoil_model::series::SeriesIndex;
+use trefoil_model::samples::KnownSamples;
+use trefoil_model::series::{DEFAULT_CAPACITY, SeriesIndex};
 use trefoil_model::{Limits, Signal, Tenant};
 use uuid::Uuid;
 
@@ -25,11 +26,12 @@ use crate::config::{Acknowledge, StorageConfig};
 use crate::engine::{Engine, Promotion};
 use crate::error::{AppendError, Appended, StorageError};
 use crate::files::FileStore;
+use crate::ingest::Request;
 use crate::lock::DirectoryLock;
 use crate::log::Recovery;
 use crate::log::disk::{Disk, LocalDisk};
 use crate::maintenance;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, SeriesCollector};
 use crate::scan::Reader;
 use crate::sequencer::{Journal, Sequencer};
 use crate::snapshot::Snapshot;
@@ -81,6 +83,7 @@ impl Storage {
         let buffer = Arc::new(Buffer::new(position));
         let metrics = Metrics::default();
         let shutdown = CancellationToken::new();
+        let series = Arc::new(SeriesIndex::with_limits(DEFAULT_CAPACITY, config.limits.by_tenant()));
         let max_batch_bytes = usize::try_from(config.log.max_batch_bytes.get()).unwrap_or(usize::MAX);
         let engine = Arc::new(Engine {
             compactor: Compactor::new(catalog.clone(), files.clone(), reader.clone(), config.compaction.options()),
@@ -97,7 +100,7 @@ impl Storage {
             buffer: buffer.clone(),
             metrics: metrics.clone(),
             limits: Limits::default(),
-            series: SeriesIndex::default(),
+            series,
             decoders: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
             flushing: tokio::sync::Mutex::new(None),
             wake: Notify::new(),
@@ -118,6 +121,7 @@ impl Storage {
         tasks.spawn(maintenance::flush_when_due(engine.clone()));
         tasks.spawn(maintenance::compact_when_due(engine.clone()));
         tasks.spawn(maintenance::collect_when_due(engine.clone()));
+        tasks.spawn(maintenance::forget_idle_series(engine.clone()));
         Ok(Storage(Arc::new(Handle {
             engine,
             tasks: Mutex::new(tasks),
@@ -129,7 +133,23 @@ impl Storage {
     /// Stores one OTLP export request (protobuf). On return its accepted items are durable and visible. If the caller
     /// gives up waiting, they may be stored without anybody having been told.
     pub async fn append(&self, tenant: &Tenant, signal: Signal, body: Bytes) -> Result<Appended, AppendError> {
-        self.0.engine.append(tenant, signal, body).await
+        self.0.engine.append(tenant, Request::Otlp(signal, body)).await
+    }
+
+    /// Stores samples of series that [`Storage::series`] knows, and an `ExportMetricsServiceRequest` with the rest of what
+    /// came with them; otherwise as [`Storage::append`].
+    pub async fn append_samples(
+        &self,
+        tenant: &Tenant,
+        samples: KnownSamples,
+        rest: Bytes,
+    ) -> Result<Appended, AppendError> {
+        self.0.engine.append(tenant, Request::Samples(samples, rest)).await
+    }
+
+    /// Which series are known, and the last samples of the active ones.
+    pub fn series(&self) -> &Arc<SeriesIndex> {
+        &self.0.engine.series
     }
 
     /// Everything of the tenant that was acknowledged before the call.
@@ -199,6 +219,7 @@ impl Storage {
         engine.metrics.register(registry);
         engine.compactor.metrics().register(registry);
         engine.reader.metrics().register(registry);
+        registry.register_collector(Box::new(SeriesCollector(engine.series.clone())));
     }
 
     /// Did the last flush fail, because files or the catalog cannot be written? The gauge `trefoil_storage_flush_failing`.

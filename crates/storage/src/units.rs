@@ -20,6 +20,25 @@ pub mod duration {
     }
 }
 
+/// An optional duration as people write it.
+pub mod optional_duration {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Written(#[serde(with = "duration")] Duration);
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<Written>::deserialize(deserializer)?.map(|written| written.0))
+    }
+
+    pub fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => duration::serialize(value, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+}
+
 struct DurationVisitor;
 
 impl Visitor<'_> for DurationVisitor {

@@ -10,17 +10,20 @@ mod samples;
 mod series;
 
 use std::fmt::{self, Display};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use hashbrown::HashSet;
 
 use self::columns::Texts;
 use self::exemplars::Exemplars;
-use self::points::Kind;
-use self::samples::{Distribution, Samples};
+use self::points::{Kind, NO_RECORDED_VALUE};
+use self::samples::{Distribution, Head, Number, Samples};
 use self::series::{MetricKeys, OriginKeys, SeriesRows};
-use super::{DecodeContext, DecodeError, Decoded, Report};
+use super::{DecodeContext, DecodeError, Decoded, Report, Stored};
+use crate::active::TenantSeries;
 use crate::attributes::{AnyValue, KeyValue, Refusal, Tally, push_value, truncate_string};
+use crate::samples::KnownSamples;
 use crate::series::KnownSeries;
 use crate::series_id::{AttributesHash, MetricHash, MetricIdentity, ValueKind, resource_hash, scope_hash};
 use crate::wire::{Reader, WireError};
@@ -34,14 +37,43 @@ const USUAL_POINT_BYTES: usize = 96;
 /// Decodes one request. See [`super::decode`].
 pub fn decode(tenant: &Tenant, body: &[u8], context: &DecodeContext) -> Result<Decoded, DecodeError> {
     let mut decoder = Decoder::new(tenant, context, body.len() / USUAL_POINT_BYTES);
-    for field in Reader::new(body) {
-        let field = field?;
-        if field.number == 1 {
-            decoder.resource_metrics(field.message()?)?;
-            decoder.place.resource += 1;
-        }
-    }
+    decoder.request(body)?;
     decoder.finish()
+}
+
+/// See [`super::decode_samples`].
+pub fn decode_samples(
+    tenant: &Tenant,
+    samples: &KnownSamples,
+    rest: &[u8],
+    context: &DecodeContext,
+) -> Result<Decoded, DecodeError> {
+    let mut decoder = Decoder::new(tenant, context, samples.len() + rest.len() / USUAL_POINT_BYTES);
+    decoder.known_samples(samples);
+    decoder.request(rest)?;
+    decoder.finish()
+}
+
+/// See [`super::decode_again`].
+pub fn decode_again(tenant: &Tenant, stored: Stored<'_>, context: &DecodeContext) -> Result<Decoded, DecodeError> {
+    let Stored { body, samples, refused_points } = stored;
+    let mut decoder = Decoder::new(tenant, context, samples.len() + body.len() / USUAL_POINT_BYTES);
+    decoder.guard = Guard::Replay(refused_points);
+    for sample in samples.iter() {
+        let value = sample.value.map(|value| (sample.time, value.to_bits()));
+        decoder.active.restore(sample.series_id, value, context.received);
+    }
+    decoder.known_samples(samples);
+    decoder.request(body)?;
+    decoder.finish()
+}
+
+/// Who says which points may be stored.
+enum Guard<'a> {
+    /// The limits of the tenant.
+    Limits,
+    /// What was decided before: all but these.
+    Replay(&'a [u32]),
 }
 
 /// The state of one request.
@@ -58,6 +90,13 @@ struct Decoder<'a> {
     /// The day of the last point and what was known of it.
     day: i32,
     known: KnownSeries,
+    active: Arc<TenantSeries>,
+    guard: Guard<'a>,
+    /// The number of the next point in the request, and of those that may not be stored.
+    point: u32,
+    refused_points: Vec<u32>,
+    /// The row of the point's series is safe.
+    is_row_safe: bool,
     /// (series id, day) that got a `series` row in this request.
     emitted: HashSet<(u64, i32), ahash::RandomState>,
     distribution: Distribution,
@@ -132,9 +171,40 @@ impl<'a> Decoder<'a> {
             replaced_utf8: 0,
             day: 0,
             known: context.series.on(tenant, 0),
+            active: context.series.active().of(tenant),
+            guard: Guard::Limits,
+            point: 0,
+            refused_points: Vec::new(),
+            is_row_safe: false,
             emitted: HashSet::default(),
             distribution: Distribution::default(),
             text: String::new(),
+        }
+    }
+
+    /// An `ExportMetricsServiceRequest`.
+    fn request(&mut self, body: &'a [u8]) -> Result<(), WireError> {
+        for field in Reader::new(body) {
+            let field = field?;
+            if field.number == 1 {
+                self.resource_metrics(field.message()?)?;
+                self.place.resource += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn known_samples(&mut self, samples: &KnownSamples) {
+        let keys: Vec<i32> = samples.names().iter().map(|name| self.metrics.key(name)).collect();
+        for sample in samples.iter() {
+            let head = Head {
+                metric: keys[sample.metric as usize],
+                series_id: sample.series_id,
+                time: sample.time,
+                start_time: sample.start_time,
+                flags: if sample.value.is_none() { NO_RECORDED_VALUE } else { 0 },
+            };
+            self.samples.push_number(head, sample.value.map_or(Number::Absent, Number::Double));
         }
     }
 
@@ -271,6 +341,7 @@ impl<'a> Decoder<'a> {
         let longest = self.context.limits.max_attribute_value_bytes;
         if name.is_empty() || name.len() > longest || unit.len() > longest {
             let points = count_points(message, kind)?;
+            self.point += points as u32;
             let reason = match name.is_empty() {
                 true => "the metric has no name".to_string(),
                 false => format!("the metric's name or unit is longer than {longest} bytes"),
@@ -309,12 +380,19 @@ impl<'a> Decoder<'a> {
         time: i64,
         point: Reader<'a>,
     ) -> Result<(), WireError> {
+        if std::mem::take(&mut self.is_row_safe) {
+            return Ok(());
+        }
         let day = (time / NANOS_PER_DAY) as i32;
         if day != self.day {
             self.day = day;
             self.known = self.context.series.on(self.tenant, day);
         }
-        if self.known.contains(series_id) || !self.emitted.insert((series_id, day)) {
+        if self.known.contains(series_id) {
+            self.active.know_row(series_id, day);
+            return Ok(());
+        }
+        if !self.emitted.insert((series_id, day)) {
             return Ok(());
         }
         self.series_row(origin, metric, series_id, day, time, point)
@@ -343,6 +421,7 @@ impl<'a> Decoder<'a> {
             new_series,
             key_counts: None,
             replaced_utf8: self.replaced_utf8,
+            refused_points: self.refused_points,
         })
     }
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use trefoil_model::Signal;
 
+use crate::receivers::prometheusremotewrite::WriteRequest;
 use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
 
 /// The pipelines behind one receiver or connector. Cheap to clone; all clones lead to the same place.
@@ -38,6 +40,11 @@ impl Generation {
         Self::new(Signal::ALL.map(|signal| (signal, nothing.clone())))
     }
 
+    fn of(&self, signal: Signal) -> Result<&Arc<dyn Consumer>, Refused> {
+        let consumer = self.consumers[signal as usize].as_ref();
+        consumer.ok_or_else(|| Refused::Invalid(format!("no pipeline takes {signal} from this receiver")))
+    }
+
     /// Returns when no request is inside; only useful after it was swapped out.
     pub(crate) async fn drained(&self) {
         self.requests.close();
@@ -64,6 +71,17 @@ impl Downstream {
         Signal::ALL.into_iter().filter(|signal| self.takes(*signal)).collect()
     }
 
+    fn enter(&self) -> (Arc<Generation>, TaskTrackerToken) {
+        // A swap between loading and entering would let the drain miss this request, so look again after entering.
+        loop {
+            let generation = self.0.load_full();
+            let inside = generation.requests.token();
+            if Arc::ptr_eq(&generation, &self.0.load()) {
+                return (generation, inside);
+            }
+        }
+    }
+
     /// Sends new requests to `next`; the old generation is given back for [`Generation::drained`].
     pub(crate) fn swap(&self, next: Generation) -> Arc<Generation> {
         self.0.swap(Arc::new(next))
@@ -77,23 +95,21 @@ impl Consumer for NotRunning {
     async fn consume(&self, _telemetry: Telemetry) -> Result<Accepted, Refused> {
         Err(Refused::unavailable("the pipelines are not running (yet)"))
     }
+
+    async fn consume_write(&self, _request: WriteRequest) -> Result<Accepted, Refused> {
+        Err(Refused::unavailable("the pipelines are not running (yet)"))
+    }
 }
 
 #[async_trait]
 impl Consumer for Downstream {
     async fn consume(&self, telemetry: Telemetry) -> Result<Accepted, Refused> {
-        let signal = telemetry.signal();
-        // A swap between loading and entering would let the drain miss this request, so look again after entering.
-        let (generation, _inside) = loop {
-            let generation = self.0.load_full();
-            let inside = generation.requests.token();
-            if Arc::ptr_eq(&generation, &self.0.load()) {
-                break (generation, inside);
-            }
-        };
-        match &generation.consumers[signal as usize] {
-            Some(consumer) => consumer.consume(telemetry).await,
-            None => Err(Refused::Invalid(format!("no pipeline takes {signal} from this receiver"))),
-        }
+        let (generation, _inside) = self.enter();
+        generation.of(telemetry.signal())?.consume(telemetry).await
+    }
+
+    async fn consume_write(&self, request: WriteRequest) -> Result<Accepted, Refused> {
+        let (generation, _inside) = self.enter();
+        generation.of(Signal::Metrics)?.consume_write(request).await
     }
 }

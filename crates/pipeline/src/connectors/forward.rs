@@ -7,6 +7,7 @@ use serde::Deserialize;
 use trefoil_model::Signal;
 
 use crate::component::{Component, ComponentError, Connector, ConnectorConfig, ConnectorFactory, Context, Downstream};
+use crate::receivers::prometheusremotewrite::WriteRequest;
 use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
 
 pub const FACTORY: ConnectorFactory = ConnectorFactory {
@@ -36,5 +37,9 @@ impl Connector for Forward {}
 impl Consumer for Forward {
     async fn consume(&self, telemetry: Telemetry) -> Result<Accepted, Refused> {
         self.0.consume(telemetry).await
+    }
+
+    async fn consume_write(&self, request: WriteRequest) -> Result<Accepted, Refused> {
+        self.0.consume_write(request).await
     }
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use trefoil_model::Signal;
 
 use crate::component::{Component, ComponentError, Context, Exporter};
 use crate::metrics::ExporterMetrics;
+use crate::receivers::prometheusremotewrite::WriteRequest;
 use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
 
 /// An exporter whose answer says what the destination did with the items.
@@ -44,6 +46,12 @@ impl<E: Exporter> Consumer for Counted<E> {
         let (signal, items) = (telemetry.signal(), telemetry.payload.items());
         let answer = self.exporter.consume(telemetry).await;
         self.metrics.answered(signal, items, &answer);
+        answer
+    }
+
+    async fn consume_write(&self, request: WriteRequest) -> Result<Accepted, Refused> {
+        let answer = self.exporter.consume_write(request.clone()).await;
+        self.metrics.answered(Signal::Metrics, request.items(), &answer);
         answer
     }
 }

@@ -9,6 +9,8 @@ use trefoil_model::Signal;
 use super::counted::Counted;
 use crate::component::{Component, ComponentError, Context, Exporter, ExporterConfig, ExporterFactory};
 use crate::config::{ConfigError, Section};
+use crate::receivers::prometheusremotewrite::WriteRequest;
+use crate::receivers::prometheusremotewrite::write::{ForStore, consume_as_otlp};
 use crate::store::Store;
 use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
 
@@ -40,5 +42,18 @@ impl Consumer for StoreExporter {
     async fn consume(&self, telemetry: Telemetry) -> Result<Accepted, Refused> {
         let signal = telemetry.signal();
         self.0.append(&telemetry.tenant, signal, telemetry.payload.into_bytes()).await
+    }
+
+    async fn consume_write(&self, request: WriteRequest) -> Result<Accepted, Refused> {
+        let Some(store) = self.0.samples() else { return consume_as_otlp(self, request).await };
+        let tenant = request.tenant.clone();
+        let ForStore { samples, rest, flight, refused } = request.into_store(store.series()).await?;
+        if samples.is_empty() && rest.is_empty() {
+            flight.land();
+            return Ok(refused);
+        }
+        let accepted = store.append_samples(&tenant, samples, rest).await?;
+        flight.land();
+        Ok(refused.and(accepted))
     }
 }

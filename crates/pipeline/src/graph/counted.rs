@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use prometheus_client::metrics::counter::Counter;
 
+use crate::receivers::prometheusremotewrite::WriteRequest;
 use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
 
 /// Counts items on their way to `next`, whatever becomes of them there.
@@ -18,5 +19,12 @@ impl Consumer for Counted {
     async fn consume(&self, telemetry: Telemetry) -> Result<Accepted, Refused> {
         self.items.inc_by(telemetry.payload.items());
         self.next.consume(telemetry).await
+    }
+
+    async fn consume_write(&self, request: WriteRequest) -> Result<Accepted, Refused> {
+        let answer = self.next.consume_write(request.clone()).await;
+        // Somebody has looked inside by now.
+        self.items.inc_by(request.items());
+        answer
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::future::join_all;
 
+use crate::receivers::prometheusremotewrite::WriteRequest;
 use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
 
 /// Sends to all of `consumers` at once; nobody's failure keeps the others from getting it.
@@ -28,6 +29,10 @@ impl Consumer for FanOut {
         let shared = Telemetry { tenant, payload: payload.into_shared(), origin };
         let answers = join_all(self.0.iter().map(|consumer| consumer.consume(shared.clone()))).await;
         merge(answers)
+    }
+
+    async fn consume_write(&self, request: WriteRequest) -> Result<Accepted, Refused> {
+        merge(join_all(self.0.iter().map(|consumer| consumer.consume_write(request.clone()))).await)
     }
 }
 

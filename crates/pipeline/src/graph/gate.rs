@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::component::{Downstream, Generation};
+use crate::receivers::prometheusremotewrite::WriteRequest;
 use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
 
 /// Closed when made. If it is dropped without having been opened, who waits is refused and may try again.
@@ -34,13 +35,22 @@ struct Waiting {
     downstream: Downstream,
 }
 
+impl Waiting {
+    async fn wait(&self) -> Result<(), Refused> {
+        let opened = self.open.clone().wait_for(|open| *open).await.is_ok();
+        if opened { Ok(()) } else { Err(Refused::unavailable("the pipelines are being restarted")) }
+    }
+}
+
 #[async_trait]
 impl Consumer for Waiting {
     async fn consume(&self, telemetry: Telemetry) -> Result<Accepted, Refused> {
-        let mut open = self.open.clone();
-        if open.wait_for(|open| *open).await.is_err() {
-            return Err(Refused::unavailable("the pipelines are being restarted"));
-        }
+        self.wait().await?;
         self.downstream.consume(telemetry).await
+    }
+
+    async fn consume_write(&self, request: WriteRequest) -> Result<Accepted, Refused> {
+        self.wait().await?;
+        self.downstream.consume_write(request).await
     }
 }

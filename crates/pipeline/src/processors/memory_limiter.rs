@@ -16,6 +16,7 @@ use trefoil_model::Signal;
 use crate::component::{Component, ComponentError, Context, Processor, ProcessorConfig, ProcessorFactory};
 use crate::config::{ConfigError, Problems, Section};
 use crate::metrics::ItemCounters;
+use crate::receivers::prometheusremotewrite::WriteRequest;
 use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
 
 pub const FACTORY: ProcessorFactory = ProcessorFactory { kind: "memory_limiter", signals: &Signal::ALL, parse };
@@ -153,6 +154,15 @@ impl MemoryLimiter {
     }
 }
 
+impl MemoryLimiter {
+    fn check(&self) -> Result<(), Refused> {
+        let Some(used) = self.excess() else { return Ok(()) };
+        let (used, soft) = (used / MIB, self.limits.soft / MIB);
+        let reason = format!("memory_limiter: {used} MiB are in use, more than the soft limit of {soft} MiB");
+        Err(Refused::Unavailable { reason, retry_after: Some(self.check_interval) })
+    }
+}
+
 impl Component for MemoryLimiter {}
 
 impl Processor for MemoryLimiter {}
@@ -160,13 +170,19 @@ impl Processor for MemoryLimiter {}
 #[async_trait]
 impl Consumer for MemoryLimiter {
     async fn consume(&self, telemetry: Telemetry) -> Result<Accepted, Refused> {
-        if let Some(used) = self.excess() {
-            let (used, soft) = (used / MIB, self.limits.soft / MIB);
-            let reason = format!("memory_limiter: {used} MiB are in use, more than the soft limit of {soft} MiB");
+        if let Err(refused) = self.check() {
             self.refused.add(telemetry.signal(), telemetry.payload.items());
-            return Err(Refused::Unavailable { reason, retry_after: Some(self.check_interval) });
+            return Err(refused);
         }
         self.next.consume(telemetry).await
+    }
+
+    async fn consume_write(&self, request: WriteRequest) -> Result<Accepted, Refused> {
+        if let Err(refused) = self.check() {
+            self.refused.add(Signal::Metrics, request.items());
+            return Err(refused);
+        }
+        self.next.consume_write(request).await
     }
 }
 

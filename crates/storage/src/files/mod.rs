@@ -8,6 +8,7 @@
 mod batches;
 mod error;
 mod gather;
+mod groups;
 mod output;
 mod properties;
 mod sort;

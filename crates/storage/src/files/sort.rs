@@ -9,6 +9,7 @@ use trefoil_model::Table;
 
 use super::FilesError;
 use super::gather::{Gather, Parts, Row, dictionary_type};
+use super::groups;
 
 /// A trace id takes two words, everything else one; every table's order fits.
 const WORDS: usize = 3;
@@ -29,8 +30,14 @@ pub(crate) fn sorted(table: Table, parts: &impl Parts, mut rows: Vec<Row>) -> Re
             Some(offset)
         })
         .collect();
-    let key = |&(part, row): &Row| {
-        let position = offsets[part as usize] + row as usize;
+    let position = |&(part, row): &Row| offsets[part as usize] + row as usize;
+    if let [first, second, last] = words.as_slice()
+        && let Some(rows) = groups::sorted([first, second, last], &rows, position)
+    {
+        return Ok(rows);
+    }
+    let key = |row: &Row| {
+        let position = position(row);
         let mut key = [0; WORDS];
         for (word, column) in key.iter_mut().zip(&words) {
             *word = column[position];

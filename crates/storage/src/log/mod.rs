@@ -14,6 +14,7 @@
 pub mod disk;
 mod record;
 mod recovery;
+pub mod samples;
 pub mod segment;
 
 use std::collections::VecDeque;
@@ -26,7 +27,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 pub use disk::{Disk, LocalDisk};
-pub use record::{HEADER_LENGTH, MAX_PAYLOAD, Prepared, Record};
+pub use record::{HEADER_LENGTH, Kind, MAX_PAYLOAD, Prepared, Record};
 pub use recovery::{Recovered, Recovery};
 
 use disk::SegmentFile;

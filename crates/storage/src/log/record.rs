@@ -1,4 +1,4 @@
-//! One record: an export request as received, compressed, with what is needed to decode it again.
+//! One record: an export request as received (or what is stored of it), compressed, with what is needed to decode it again.
 //!
 //! ```text
 //!  0  u32  magic
@@ -8,7 +8,7 @@
 //! 16  u64  sequence number
 //! 24  i64  received, Unix nanoseconds
 //! 32  u32  length of the payload when decompressed
-//! 36  u8   signal       37  u8  compression       38  u8  length of the tenant       39  u8  zero
+//! 36  u8   kind         37  u8  compression       38  u8  length of the tenant       39  u8  zero
 //! 40       tenant, payload
 //! ```
 //!
@@ -48,16 +48,44 @@ impl Compression {
     }
 }
 
-fn signal_code(signal: Signal) -> u8 {
-    match signal {
-        Signal::Traces => 1,
-        Signal::Metrics => 2,
-        Signal::Logs => 3,
+/// What a payload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An OTLP export request as it was received.
+    Otlp(Signal),
+    /// Metrics that are more or less than one: see [`super::samples`].
+    Samples,
+}
+
+impl Kind {
+    const ALL: [Kind; 4] =
+        [Kind::Otlp(Signal::Traces), Kind::Otlp(Signal::Metrics), Kind::Otlp(Signal::Logs), Kind::Samples];
+
+    const fn code(self) -> u8 {
+        match self {
+            Kind::Otlp(Signal::Traces) => 1,
+            Kind::Otlp(Signal::Metrics) => 2,
+            Kind::Otlp(Signal::Logs) => 3,
+            Kind::Samples => 4,
+        }
+    }
+
+    fn from_code(code: u8) -> Option<Kind> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
+    pub const fn signal(self) -> Signal {
+        match self {
+            Kind::Otlp(signal) => signal,
+            Kind::Samples => Signal::Metrics,
+        }
     }
 }
 
-fn signal_from_code(code: u8) -> Option<Signal> {
-    Signal::ALL.into_iter().find(|signal| signal_code(*signal) == code)
+impl From<Signal> for Kind {
+    fn from(signal: Signal) -> Self {
+        Kind::Otlp(signal)
+    }
 }
 
 /// Half of lz4's bytes in less of its time: docs/decisions/0002-log-contents.md.
@@ -86,7 +114,7 @@ pub struct Prepared {
 
 impl Prepared {
     /// `received` in Unix nanoseconds. Fails if the payload is longer than [`MAX_PAYLOAD`].
-    pub fn new(tenant: &Tenant, signal: Signal, received: i64, payload: &[u8]) -> Result<Self, LogError> {
+    pub fn new(tenant: &Tenant, kind: impl Into<Kind>, received: i64, payload: &[u8]) -> Result<Self, LogError> {
         if payload.len() > MAX_PAYLOAD {
             return Err(LogError::TooLong(payload.len()));
         }
@@ -113,7 +141,7 @@ impl Prepared {
         bytes[12..16].copy_from_slice(&body_crc.to_le_bytes());
         bytes[24..32].copy_from_slice(&received.to_le_bytes());
         bytes[32..36].copy_from_slice(&(payload.len() as u32).to_le_bytes());
-        bytes[36] = signal_code(signal);
+        bytes[36] = kind.into().code();
         bytes[37] = compression as u8;
         bytes[38] = tenant.len() as u8; // At most 150: `Tenant` checked it.
         Ok(Self { bytes })
@@ -145,7 +173,7 @@ pub struct Record {
     pub sequence: u64,
     pub received: i64,
     pub tenant: Tenant,
-    pub signal: Signal,
+    pub kind: Kind,
     compression: u8,
     raw_length: u32,
     payload: Bytes,
@@ -194,7 +222,7 @@ impl Record {
             sequence,
             received: u64_at(header, 24) as i64,
             tenant,
-            signal: signal_from_code(header[36])?,
+            kind: Kind::from_code(header[36])?,
             compression: header[37],
             raw_length: u32_at(header, 32),
             payload: bytes.slice(HEADER_LENGTH + tenant_length..length),
@@ -236,14 +264,14 @@ mod tests {
                 (any::<u8>(), 0..100_000usize).prop_map(|(byte, length)| vec![byte; length]),
             ],
             sequence in 0..=MAX_SEQUENCE, received in any::<i64>(), seed in any::<u32>(),
-            tenant in "[A-Za-z0-9_]{1,150}", signal in 0..3usize,
+            tenant in "[A-Za-z0-9_]{1,150}", kind in 0..Kind::ALL.len(),
         ) {
-            let (tenant, signal) = (Tenant::new(&tenant).unwrap(), Signal::ALL[signal]);
-            let bytes = written(&Prepared::new(&tenant, signal, received, &payload).unwrap(), sequence, seed);
+            let (tenant, kind) = (Tenant::new(&tenant).unwrap(), Kind::ALL[kind]);
+            let bytes = written(&Prepared::new(&tenant, kind, received, &payload).unwrap(), sequence, seed);
             let (record, length) = Record::read(&bytes, seed).unwrap();
             prop_assert_eq!(length, bytes.len());
             prop_assert_eq!((record.sequence, record.received), (sequence, received));
-            prop_assert_eq!((&record.tenant, record.signal), (&tenant, signal));
+            prop_assert_eq!((&record.tenant, record.kind), (&tenant, kind));
             prop_assert_eq!(record.payload().unwrap(), payload);
             // Another log's seed does not open it.
             prop_assert_eq!(Record::read(&bytes, seed.wrapping_add(1)), None);

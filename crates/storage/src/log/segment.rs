@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::record::{self, Record, u32_at, u64_at};
 
 const MAGIC: [u8; 8] = *b"TrefoilL";
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 pub const HEADER_LENGTH: usize = 44;
 
 /// The secret that starts the checksums of a log's record headers.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use trefoil_model::{Table, Tenant};
 
 use crate::units;
@@ -16,11 +16,11 @@ pub struct RetentionConfig {
     /// For everything that is not named below (Tempo's default, 14 days).
     #[serde(with = "units::duration")]
     pub block_retention: Duration,
-    #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "units::optional_duration", skip_serializing_if = "Option::is_none")]
     pub traces: Option<Duration>,
-    #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "units::optional_duration", skip_serializing_if = "Option::is_none")]
     pub logs: Option<Duration>,
-    #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "units::optional_duration", skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Duration>,
     /// By tenant id.
     pub tenants: BTreeMap<String, TenantRetention>,
@@ -30,13 +30,13 @@ pub struct RetentionConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TenantRetention {
-    #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "units::optional_duration", skip_serializing_if = "Option::is_none")]
     pub block_retention: Option<Duration>,
-    #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "units::optional_duration", skip_serializing_if = "Option::is_none")]
     pub traces: Option<Duration>,
-    #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "units::optional_duration", skip_serializing_if = "Option::is_none")]
     pub logs: Option<Duration>,
-    #[serde(with = "optional", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "units::optional_duration", skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Duration>,
 }
 
@@ -67,25 +67,6 @@ fn pick<T>(table: Table, traces: T, logs: T, metrics: T) -> T {
         Table::Spans => traces,
         Table::Logs => logs,
         Table::Samples | Table::Series | Table::Exemplars => metrics,
-    }
-}
-
-/// An optional duration as people write it.
-mod optional {
-    use super::*;
-
-    #[derive(Deserialize)]
-    struct Written(#[serde(with = "units::duration")] Duration);
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        Ok(Option::<Written>::deserialize(deserializer)?.map(|written| written.0))
-    }
-
-    pub fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(value) => units::duration::serialize(value, serializer),
-            None => serializer.serialize_none(),
-        }
     }
 }
 

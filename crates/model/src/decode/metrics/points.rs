@@ -3,13 +3,14 @@
 use std::fmt::{self, Display};
 
 use super::samples::{Buckets, Distribution, Head, Number};
-use super::{Decoder, Metric, Origin, hash_attribute};
-use crate::attributes::KeyValue;
+use super::{Decoder, Guard, Metric, NANOS_PER_DAY, Origin, hash_attribute};
+use crate::active::{Reason, Touched};
+use crate::attributes::{AnyValue, KeyValue};
 use crate::series_id::AttributesHash;
 use crate::wire::{Field, Reader, WireError};
 
 /// OTLP's `DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK`.
-const NO_RECORDED_VALUE: u32 = 1;
+pub const NO_RECORDED_VALUE: u32 = 1;
 
 /// The kinds of metrics by the field number of their `data` in OTLP's `Metric`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,8 @@ struct Common {
     attribute_count: usize,
     /// An attribute exceeds a limit.
     is_cut: bool,
+    longest_key: usize,
+    longest_value: usize,
     has_exemplars: bool,
 }
 
@@ -81,6 +84,7 @@ enum Unfit {
     TimeTooLate(u64),
     StartTimeTooLate(u64),
     AttributeLimits,
+    Series(String),
     TooLarge { size: usize, limit: usize },
     BucketCount { counts: usize, bounds: usize },
     UnsortedBounds { index: usize, previous: f64, bound: f64 },
@@ -96,6 +100,7 @@ impl Display for Unfit {
             }
             // They are the identity of the series: cut ones would mix up different series.
             Unfit::AttributeLimits => write!(f, "its attributes exceed the limits of number, length or nesting"),
+            Unfit::Series(reason) => f.write_str(reason),
             Unfit::TooLarge { size, limit } => write!(f, "it has {size} bytes, more than the limit of {limit}"),
             Unfit::BucketCount { counts, bounds } => write!(
                 f,
@@ -124,6 +129,7 @@ impl<'a> Decoder<'a> {
                 }
                 self.place.point = Some(index);
                 index += 1;
+                self.point += 1;
                 let point = field.message()?;
                 let limit = self.context.limits.max_item_bytes;
                 let size = point.bytes().len();
@@ -293,6 +299,10 @@ impl<'a> Decoder<'a> {
                 let limits = self.context.limits;
                 let fits = hash_attribute(&mut common.attributes, &attribute, limits, &mut self.text)?;
                 common.attribute_count += 1;
+                common.longest_key = common.longest_key.max(attribute.key.len());
+                if let AnyValue::String(value) = attribute.value {
+                    common.longest_value = common.longest_value.max(value.len());
+                }
                 common.is_cut |= !fits || common.attribute_count > limits.max_attributes;
             }
             number if number == layout.flags => common.flags = field.uint32()?,
@@ -313,11 +323,50 @@ impl<'a> Decoder<'a> {
             _ if common.is_cut => Unfit::AttributeLimits,
             (Ok(time), Ok(start_time)) => {
                 let series_id = metric.hash.series_id(common.attributes);
+                if !self.may_have(series_id, time, common) {
+                    return None;
+                }
                 return Some(Head { metric: metric.name_key, series_id, time, start_time, flags: common.flags });
             }
         };
         self.reject(unfit);
         None
+    }
+
+    /// Whether the series may have this point, and whether its row is known to be safe.
+    #[inline]
+    fn may_have(&mut self, series_id: u64, time: i64, common: &Common) -> bool {
+        let now = self.context.received;
+        if let Guard::Replay(refused) = self.guard {
+            let is_refused = refused.binary_search(&(self.point - 1)).is_ok();
+            if !is_refused {
+                self.active.restore(series_id, None, now);
+            }
+            return !is_refused;
+        }
+        // The name is a label, too.
+        let fits =
+            self.active.limits().check_labels(common.attribute_count + 1, common.longest_key, common.longest_value);
+        let refused = match fits {
+            Err(reason) => reason,
+            Ok(()) => match self.active.touch(series_id, (time / NANOS_PER_DAY) as i32, now) {
+                Touched::OverLimit => Reason::SeriesLimit,
+                touched => {
+                    self.is_row_safe = touched == Touched::Known;
+                    return true;
+                }
+            },
+        };
+        self.refuse(refused);
+        false
+    }
+
+    #[cold]
+    fn refuse(&mut self, reason: Reason) {
+        self.active.discard(reason, 1);
+        self.refused_points.push(self.point - 1);
+        let reason = self.active.limits().explain(reason).to_string();
+        self.reject(Unfit::Series(reason));
     }
 
     #[inline]

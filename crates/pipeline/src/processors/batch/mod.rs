@@ -21,6 +21,7 @@ use trefoil_model::{Signal, Tenant};
 use crate::component::{Component, ComponentError, Context, Processor, ProcessorConfig, ProcessorFactory};
 use crate::config::{ConfigError, Problems, Section};
 use crate::metrics::{BatchMetrics, Trigger};
+use crate::receivers::prometheusremotewrite::WriteRequest;
 use crate::telemetry::{Accepted, Consumer, Origin, Payload, Refused, Telemetry};
 
 mod split;
@@ -221,6 +222,11 @@ impl Consumer for Batch {
         let items = telemetry.payload.items();
         self.add(key, Part { payload: telemetry.payload, items, answer })?;
         answered.await.unwrap_or_else(|_| Err(Refused::unavailable("batch: stopped before the batch was sent")))
+    }
+
+    /// Its sender has batched it already.
+    async fn consume_write(&self, request: WriteRequest) -> Answer {
+        self.sender.next.consume_write(request).await
     }
 }
 

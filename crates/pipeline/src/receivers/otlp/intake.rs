@@ -17,6 +17,7 @@ use super::workshop::Workshop;
 use crate::component::Downstream;
 use crate::metrics::RequestMetrics;
 use crate::net::body::Admission;
+use crate::receivers::prometheusremotewrite::WriteRequest;
 use crate::telemetry::{Accepted, Consumer, Origin, Payload, Refused, Telemetry};
 
 /// All bodies under way together may hold this many bytes, unless the caller says otherwise.
@@ -82,6 +83,14 @@ impl Intake {
     pub async fn consume(&self, telemetry: Telemetry) -> Result<Accepted, Refused> {
         tokio::select! {
             answer = self.downstream.consume(telemetry) => answer,
+            () = self.refusing.cancelled() => Err(Refused::unavailable("the receiver is shutting down")),
+        }
+    }
+
+    /// As `consume`, for Prometheus' remote write.
+    pub async fn consume_write(&self, request: WriteRequest) -> Result<Accepted, Refused> {
+        tokio::select! {
+            answer = self.downstream.consume_write(request) => answer,
             () = self.refusing.cancelled() => Err(Refused::unavailable("the receiver is shutting down")),
         }
     }

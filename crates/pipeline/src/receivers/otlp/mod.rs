@@ -33,7 +33,7 @@ pub mod grpc;
 pub mod http;
 pub mod intake;
 pub mod status;
-mod workshop;
+pub(crate) mod workshop;
 
 pub use self::http::HttpLimits;
 

@@ -31,11 +31,19 @@ pub enum Kind {
 
 impl Kind {
     /// The field of OTLP's `Metric` with the points.
-    const fn data(self) -> u32 {
+    pub const fn data(self) -> u32 {
         match self {
             Kind::Number | Kind::Family => 5,
             Kind::CustomBuckets => 9,
             Kind::Exponential => 10,
+        }
+    }
+
+    /// OTLP's `AggregationTemporality`.
+    pub const fn temporality(self) -> i32 {
+        match self {
+            Kind::Number | Kind::Family => 0,
+            Kind::CustomBuckets | Kind::Exponential => AggregationTemporality::Cumulative as i32,
         }
     }
 
@@ -160,9 +168,10 @@ impl<'a> Groups<'a> {
             metric.clear();
             group.put_head(&mut metric);
             data.clear();
-            if matches!(group.key.kind, Kind::CustomBuckets | Kind::Exponential) {
+            let temporality = group.key.kind.temporality();
+            if temporality != 0 {
                 put_tag(&mut data, 2, 0);
-                data.push(AggregationTemporality::Cumulative as u8);
+                data.push(temporality as u8);
             }
             let data_length = data.len() + group.points.len();
             put_tag(&mut metric, group.key.kind.data(), 2);

@@ -12,26 +12,24 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use parking_lot::Mutex;
 use tonic::Code;
-use trefoil_model::{Signal, Tenant};
+use trefoil_model::Signal;
 
 use super::families::Memory;
 use super::message::Version;
 use super::report::Written;
-use super::translate::{Surroundings, Translated, Unreadable, translate};
+use super::translate::Unreadable;
+use super::write::{Outcome, WriteRequest};
 use crate::metrics::{RequestMetrics, TransportMetrics};
 use crate::net::body;
 use crate::net::compression::{Encoding, decompress};
 use crate::receivers::otlp::http::{DEFAULT_MAX_BODY, too_slow};
 use crate::receivers::otlp::intake::{Intake, origin};
 use crate::receivers::otlp::status::Answer;
-use crate::telemetry::{Accepted, Origin, Payload, Telemetry};
 
 /// Where it is taken, as in Prometheus.
 pub const PATH: &str = "/api/v1/write";
-
-/// Bytes that a request may have with every label written out: what the store takes.
-const MAX_TRANSLATED: usize = 64 << 20;
 
 const SAMPLES_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-samples-written");
 const HISTOGRAMS_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-histograms-written");
@@ -113,52 +111,46 @@ impl Endpoint {
         let unpack = move || decompress(Encoding::Snappy, received, limit);
         let unpacked = workshop.run(reservation.bytes(), unpack).await??;
         reservation.resize(unpacked.len())?;
-        let remembered = self.memory.of(&tenant);
-        let read = move || {
-            let surroundings = Surroundings { remembered: &remembered, now: now(), limit: MAX_TRANSLATED };
-            translate(version, &unpacked, &surroundings)
+        let request = WriteRequest {
+            origin: origin(&parts, self.limits.include_metadata),
+            remembered: self.memory.of(&tenant),
+            workshop: workshop.clone(),
+            reservation: Arc::new(Mutex::new(reservation)),
+            ..WriteRequest::new(tenant, version, unpacked, now())
         };
-        let translated = workshop.run(reservation.bytes(), read).await??;
-        reservation.resize(translated.body.len())?;
-        self.deliver(&mut metrics, tenant, translated, origin(&parts, self.limits.include_metadata)).await
+        self.deliver(&mut metrics, request).await
     }
 
     async fn deliver(
         &self,
         metrics: &mut RequestMetrics<'_>,
-        tenant: Tenant,
-        translated: Translated,
-        origin: Origin,
+        request: WriteRequest,
     ) -> Result<(Written, Option<String>), Answer> {
-        let Translated { body, points, report, told } = translated;
-        let answer = match points {
-            0 => Ok(Accepted::all()),
-            _ => {
-                let payload = Payload::from_bytes(Signal::Metrics, body).with_items(points);
-                let telemetry = Telemetry { tenant: tenant.clone(), payload, origin };
-                self.intake.consume(telemetry).await
-            }
+        let answer = self.intake.consume_write(request.clone()).await;
+        let items = request.items();
+        let outcome = match request.outcome.lock().take() {
+            Some(Err(unreadable)) => return Err(unreadable.into()),
+            outcome => outcome.transpose().ok().flatten(),
         };
-        let items = points + report.refused;
-        let counted = answer.clone().map(|mut accepted| {
-            accepted.rejected = accepted.rejected.saturating_add(report.refused);
-            accepted
-        });
-        metrics.delivered(Signal::Metrics, items, &counted);
+        metrics.delivered(Signal::Metrics, items, &answer);
         let accepted = answer?;
-        self.memory.remember(&tenant, told);
-        let further = Some(accepted).filter(|accepted| accepted.rejected > 0);
-        let written = report.written.without(further.as_ref().map_or(0, |accepted| accepted.rejected));
-        let further = further.map(|accepted| {
-            let why = accepted.message.unwrap_or_else(|| "no reason was given".to_owned());
-            format!("{} samples are not stored: {why}", accepted.rejected)
+        // Nobody looked inside: there is no exporter.
+        let Outcome { report, told } = outcome.unwrap_or_default();
+        self.memory.remember(&request.tenant, told);
+        let further = accepted.rejected.saturating_sub(report.refused);
+        let written = report.written.without(further);
+        let mine = report.message();
+        let further = (further > 0).then(|| {
+            let all = accepted.message.unwrap_or_else(|| "no reason was given".to_owned());
+            let why = mine.as_ref().and_then(|mine| all.strip_prefix(mine.as_str())).unwrap_or(&all);
+            format!("{further} samples are not stored: {}", why.trim_start_matches("; "))
         });
-        let message = match (report.message(), further) {
+        let message = match (mine, further) {
             (Some(mine), Some(further)) => Some(format!("{mine}; {further}")),
             (mine, further) => mine.or(further),
         };
         if let Some(message) = &message {
-            tracing::debug!(%tenant, message, "a remote-write request is stored only in part");
+            tracing::debug!(tenant = %request.tenant, message, "a remote-write request is stored only in part");
         }
         Ok((written, message))
     }

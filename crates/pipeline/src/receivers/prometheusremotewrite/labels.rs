@@ -68,6 +68,11 @@ impl<'a> Symbols<'a> {
         Ok(Self(symbols))
     }
 
+    /// All of them; `None` where one is not valid UTF-8.
+    pub fn iter(&self) -> impl Iterator<Item = Option<&'a str>> + '_ {
+        self.0.iter().copied()
+    }
+
     pub fn get(&self, reference: u32) -> Result<&'a str, Unfit<'a>> {
         let symbol = usize::try_from(reference).ok().and_then(|index| self.0.get(index));
         symbol.ok_or(Unfit::NoSuchSymbol { reference, symbols: self.0.len() })?.ok_or(Unfit::NotUtf8)

@@ -32,15 +32,20 @@ mod families;
 mod groups;
 mod histogram;
 mod http;
+mod judge;
 mod labels;
 pub(crate) mod message;
 mod report;
+mod straight;
 #[cfg(test)]
 mod tests;
 mod times;
 mod translate;
+pub mod write;
 
 pub use self::http::{PATH, WriteLimits};
+
+pub use self::write::WriteRequest;
 
 pub const FACTORY: ReceiverFactory =
     ReceiverFactory { kind: "prometheusremotewrite", signals: &[Signal::Metrics], parse };
@@ -69,6 +74,24 @@ pub fn try_translate(is_v2: bool, body: &[u8], limit: usize) -> Option<bytes::By
     let remembered = families::Families::default();
     let surroundings = translate::Surroundings { remembered: &remembered, now: 1, limit };
     translate::translate(version, body, &surroundings).ok().map(|translated| translated.body)
+}
+
+/// The same by the way into the store, with `series` as what it remembers. The request with what is not samples of known
+/// series, and these.
+#[doc(hidden)]
+pub fn try_translate_for_store(
+    is_v2: bool,
+    body: &[u8],
+    limit: usize,
+    series: &std::sync::Arc<trefoil_model::active::TenantSeries>,
+) -> Option<(bytes::Bytes, trefoil_model::samples::KnownSamples)> {
+    let version = if is_v2 { message::Version::V2 } else { message::Version::V1 };
+    let remembered = families::Families::default();
+    let surroundings = translate::Surroundings { remembered: &remembered, now: 1, limit };
+    let flight = trefoil_model::active::Flight::begin(series.clone(), i64::MAX);
+    let (translated, flight, samples) = translate::translate_for_store(version, body, &surroundings, flight).ok()?;
+    flight.land();
+    Some((translated.body, samples))
 }
 
 impl ReceiverConfig for Config {

@@ -12,7 +12,10 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use prost::Message as _;
 use thiserror::Error;
+use trefoil_model::active::{Flight, Verdict};
+use trefoil_model::samples::KnownSamples;
 use trefoil_model::wire::{Reader, WireError};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::exemplars::{self, Assigned};
 use super::families::{Described, Families, Family, MetricType, of_series};
@@ -21,6 +24,7 @@ use super::histogram::{self, Native};
 use super::labels::{self, Labels, Symbols, resolve};
 use super::message::{Exemplar, Histogram, Layout, METADATA, Metadata, SAMPLES, Sample, Version};
 use super::report::Report;
+use super::straight::Straight;
 use super::times::{NO_RECORDED_VALUE, is_stale, nanos, optional_nanos};
 
 const NANOS_PER_DAY: u64 = 86_400_000_000_000;
@@ -67,34 +71,66 @@ pub struct Surroundings<'a> {
     pub limit: usize,
 }
 
+/// Everything as OTLP.
 pub fn translate(version: Version, body: &[u8], surroundings: &Surroundings<'_>) -> Result<Translated, Unreadable> {
-    let request = Reader::new(body);
-    let mut translator = Translator {
-        version,
-        layout: version.layout(),
-        symbols: Symbols::collect(version, request)?,
-        families: HashMap::new(),
-        surroundings,
-        groups: Groups::new(surroundings.limit),
-        strays: HashMap::new(),
-        stray_room: MAX_STRAY_BYTES,
-        labels: Vec::new(),
-        report: Report::default(),
-        zeros: MAX_ZEROS,
+    let symbols = Symbols::collect(version, Reader::new(body))?;
+    Translator::new(version, symbols, surroundings, None).finish(body).map(|(translated, _)| translated)
+}
+
+/// Samples of known series by themselves, the rest as OTLP; all of it judged by what the store remembers.
+pub fn translate_for_store(
+    version: Version,
+    body: &[u8],
+    surroundings: &Surroundings<'_>,
+    flight: Flight,
+) -> Result<(Translated, Flight, KnownSamples), Unreadable> {
+    let symbols = Symbols::collect(version, Reader::new(body))?;
+    let straight = Straight::new(flight, &symbols);
+    let (translated, straight) = Translator::new(version, symbols, surroundings, Some(straight)).finish(body)?;
+    let Some((flight, samples)) = straight.map(Straight::finish) else {
+        return Err(Unreadable::Histogram("it was not judged".to_owned()));
     };
-    match translator.run(request) {
-        Ok(told) => {
-            let Translator { groups, report, .. } = translator;
-            Ok(Translated { points: groups.count(), body: groups.finish(), report, told })
+    Ok((translated, flight, samples))
+}
+
+impl<'a> Translator<'a> {
+    fn new(
+        version: Version,
+        symbols: Symbols<'a>,
+        surroundings: &'a Surroundings<'a>,
+        straight: Option<Straight>,
+    ) -> Self {
+        Translator {
+            version,
+            layout: version.layout(),
+            symbols,
+            straight,
+            families: HashMap::new(),
+            surroundings,
+            groups: Groups::new(surroundings.limit),
+            strays: HashMap::new(),
+            stray_room: MAX_STRAY_BYTES,
+            labels: Vec::new(),
+            report: Report::default(),
+            zeros: MAX_ZEROS,
         }
-        Err(Stop::Malformed(error)) => Err(Unreadable::Malformed(error)),
-        Err(Stop::Histogram(error)) => Err(Unreadable::Histogram(error)),
-        Err(Stop::TooLarge) => Err(Unreadable::TooLarge { limit: surroundings.limit }),
+    }
+
+    fn finish(mut self, body: &'a [u8]) -> Result<(Translated, Option<Straight>), Unreadable> {
+        match self.run(Reader::new(body)) {
+            Ok(told) => {
+                let Translator { groups, report, straight, .. } = self;
+                Ok((Translated { points: groups.count(), body: groups.finish(), report, told }, straight))
+            }
+            Err(Stop::Malformed(error)) => Err(Unreadable::Malformed(error)),
+            Err(Stop::Histogram(error)) => Err(Unreadable::Histogram(error)),
+            Err(Stop::TooLarge) => Err(Unreadable::TooLarge { limit: self.surroundings.limit }),
+        }
     }
 }
 
 /// Why a translation does not go on.
-enum Stop {
+pub(super) enum Stop {
     Malformed(WireError),
     Histogram(String),
     TooLarge,
@@ -112,20 +148,22 @@ impl From<TooLarge> for Stop {
     }
 }
 
-struct Translator<'a> {
-    version: Version,
-    layout: Layout,
-    symbols: Symbols<'a>,
+pub(super) struct Translator<'a> {
+    pub(super) version: Version,
+    pub(super) layout: Layout,
+    pub(super) symbols: Symbols<'a>,
+    /// On the way into the store.
+    pub(super) straight: Option<Straight>,
     /// What the request itself tells (1.0).
-    families: HashMap<&'a str, Described<'a>>,
-    surroundings: &'a Surroundings<'a>,
-    groups: Groups<'a>,
+    pub(super) families: HashMap<&'a str, Described<'a>>,
+    pub(super) surroundings: &'a Surroundings<'a>,
+    pub(super) groups: Groups<'a>,
     /// Exemplars of series without samples, for a series of the same labels with some.
-    strays: HashMap<Labels<'a>, Vec<Exemplar<'a>>>,
-    stray_room: usize,
-    labels: Labels<'a>,
-    report: Report,
-    zeros: usize,
+    pub(super) strays: HashMap<Labels<'a>, Vec<Exemplar<'a>>>,
+    pub(super) stray_room: usize,
+    pub(super) labels: Labels<'a>,
+    pub(super) report: Report,
+    pub(super) zeros: usize,
 }
 
 /// One series, its points not yet looked at.
@@ -146,24 +184,23 @@ impl Series<'_> {
 
 impl<'a> Translator<'a> {
     fn run(&mut self, request: Reader<'a>) -> Result<Vec<Family>, Stop> {
-        let mut has_series = false;
         let mut told = Vec::new();
+        let mut series = Vec::new();
         for field in request {
             let field = field?;
             match field.number {
                 METADATA if self.version == Version::V1 => self.family(field.message()?, &mut told)?,
-                number if number == self.layout.series => {
-                    has_series = true;
-                    self.stray(field.message()?)?;
-                }
+                number if number == self.layout.series => series.push(field.message()?),
                 _ => {}
             }
         }
-        for field in request {
-            let field = field?;
-            if field.number == self.layout.series {
-                self.series(field.message()?)?;
-            }
+        let has_series = !series.is_empty();
+        self.straight(&mut series)?;
+        for message in &series {
+            self.stray(*message)?;
+        }
+        for message in series {
+            self.series(message)?;
         }
         self.remaining_strays()?;
         if !has_series {
@@ -223,6 +260,7 @@ impl<'a> Translator<'a> {
         });
         match described {
             Err(unfit) => self.report.refuse(series.points(), &labels, unfit),
+            Ok(_) if series.points() > 0 && !self.within_limits(&labels, series.points()) => {}
             Ok((name, described)) if series.points() > 0 => {
                 if !self.strays.is_empty()
                     && let Some(strays) = self.strays.remove(&labels)
@@ -269,6 +307,11 @@ impl<'a> Translator<'a> {
         let mut assigned = self.assign(&mut series)?;
         let mut place = None;
         let mut ordinal = 0;
+        let series_id = self.series_id(name, Kind::Number, described, labels);
+        if let (Some(straight), Some(series_id), true) = (&mut self.straight, series_id, self.families.is_empty()) {
+            let unit = if self.version == Version::V2 { described.refs.1 } else { 0 };
+            straight.learn(self.version, series.message, &self.symbols, unit, series_id);
+        }
         for field in series.message {
             let field = field?;
             if field.number != SAMPLES {
@@ -280,24 +323,31 @@ impl<'a> Translator<'a> {
                 self.report.refuse(1, labels, BadTime(sample.timestamp));
                 continue;
             };
+            let judged = (time as i64, sample.value.to_bits());
+            let Some(verdict) = self.judge(series_id, judged, labels) else { continue };
+            self.report.written.samples += 1;
+            let exemplars = self.exemplars(assigned.of(ordinal - 1), time)?;
+            // A point without a value is no sample.
+            let is_stored = verdict == Verdict::Duplicate;
+            if is_stored && exemplars.is_empty() {
+                continue;
+            }
             let at = match place {
                 Some(place) => place,
                 None => *place.insert(self.groups.place(name, Kind::Number, described, labels)?),
             };
-            let exemplars = self.exemplars(assigned.of(ordinal - 1), time)?;
-            let stale = is_stale(sample.value);
+            let stale = is_stale(sample.value) && !is_stored;
             self.groups.push(
                 at,
                 &NumberDataPoint {
                     time_unix_nano: time,
                     start_time_unix_nano: start(sample.start_timestamp, series.created_timestamp),
-                    value: (!stale).then_some(number_data_point::Value::AsDouble(sample.value)),
+                    value: (!stale && !is_stored).then_some(number_data_point::Value::AsDouble(sample.value)),
                     flags: if stale { NO_RECORDED_VALUE } else { 0 },
                     exemplars,
                     ..NumberDataPoint::default()
                 },
             )?;
-            self.report.written.samples += 1;
         }
         if series.histograms == 0 {
             return Ok(());
@@ -308,7 +358,8 @@ impl<'a> Translator<'a> {
             if field.number != self.layout.histograms {
                 continue;
             }
-            let histogram = Histogram::decode(field.bytes()?).map_err(|error| Stop::Histogram(error.to_string()))?;
+            let bytes = field.bytes()?;
+            let histogram = Histogram::decode(bytes).map_err(|error| Stop::Histogram(error.to_string()))?;
             ordinal += 1;
             let Some(time) = nanos(histogram.timestamp) else {
                 self.report.refuse(1, labels, BadTime(histogram.timestamp));
@@ -328,6 +379,16 @@ impl<'a> Translator<'a> {
             let is_gauge = described.kind == MetricType::Unknown && histogram::is_gauge(&histogram);
             let described =
                 if is_gauge { Described { kind: MetricType::GaugeHistogram, ..described } } else { described };
+            let series_id = self.series_id(name, kind, described, labels);
+            // A histogram that comes twice comes in the same bytes.
+            match self.judge(series_id, (time as i64, xxh3_64(bytes)), labels) {
+                None => continue,
+                Some(Verdict::Duplicate) => {
+                    self.report.written.histograms += 1;
+                    continue;
+                }
+                Some(_) => {}
+            }
             let at = match place {
                 Some((placed, place)) if placed == (kind, is_gauge) => place,
                 _ => place.insert(((kind, is_gauge), self.groups.place(name, kind, described, labels)?)).1,

@@ -15,6 +15,7 @@ mod hostile;
 mod native;
 mod refused;
 mod series;
+mod straight;
 mod told;
 
 /// 2023-11-14T22:13:20Z
