@@ -64,6 +64,9 @@ impl Engine {
         }
         let sequencer = self.sequencer()?;
         let mut reservation = self.admission.reserve(body.len())?;
+        // A deletion waits for requests that may have taken a series for known whose row it is about to delete.
+        let on_the_way = self.intake.read().await;
+        let era = self.series.era();
         let (decoded, record) = self.prepare(tenant, signal, body).await?;
         let appended = Appended { accepted: decoded.accepted, rejected: decoded.rejected, message: decoded.reasons };
         if decoded.batches.is_empty() {
@@ -74,12 +77,13 @@ impl Engine {
         let submission =
             Submission { tenant: tenant.clone(), batches: decoded.batches, record, reservation, acknowledgement };
         sequencer.append(submission).await?;
+        drop(on_the_way);
         if !self.has_log() {
             self.wake.notify_one();
         }
         // Should the caller go away here, the rows are stored all the same, unacknowledged.
         acknowledged.await.map_err(|_| AppendError::Closed)??;
-        self.series.remember(tenant, &decoded.new_series);
+        self.series.remember_since(era, tenant, &decoded.new_series);
         if self.buffer.size().active_bytes as u64 >= self.config.buffer.flush_bytes.get() {
             self.wake.notify_one();
         }

@@ -3,6 +3,7 @@
 //! Shapes, texts of errors and formats of numbers are those of Prometheus 3.14 (its OpenAPI description and what its server
 //! answers). Parameters come by URL or as a form. Rules, alerts and targets do not exist yet and are answered as empty.
 
+mod admin;
 mod answer;
 mod ast;
 mod cardinality;
@@ -21,7 +22,7 @@ mod syntax;
 mod targets;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use self::status::Started;
 use crate::ApiState;
@@ -53,6 +54,9 @@ pub fn router(state: ApiState) -> Router {
         .route("/status/tsdb", get(cardinality::tsdb))
         .route("/status/tsdb/blocks", get(status::tsdb_blocks))
         .route("/status/walreplay", get(status::wal_replay))
+        .route("/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
+        .route("/admin/tsdb/clean_tombstones", post(admin::clean_tombstones).put(admin::clean_tombstones))
+        .route("/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot))
         .route("/features", get(features::features))
         .route("/notifications", get(status::notifications))
         .route("/notifications/live", get(status::live_notifications));
