@@ -46,10 +46,10 @@ impl Storage {
     /// `name` is one path segment that no copy of the tenant has.
     pub async fn back_up(&self, tenant: &Tenant, name: &str, with_memory: bool) -> Result<Manifest, StorageError> {
         let engine = self.engine();
-        let snapshot = match with_memory {
-            true => self.sealed(tenant).await?,
-            false => engine.files_only(tenant, engine.catalog.snapshot().await?),
-        };
+        if with_memory {
+            self.flush().await?;
+        }
+        let snapshot = engine.files_only(tenant, engine.catalog.snapshot().await?);
         let directory = backup_directory(tenant, name);
         let store = engine.files.object_store();
         let mut tables = BTreeMap::new();

@@ -86,19 +86,12 @@ impl Storage {
     /// are not by queries here.
     pub async fn begin_deletion(&self, tenant: &Tenant) -> Result<Beginning, StorageError> {
         let engine = self.engine().clone();
-        let nothing_is_merged = engine.compactor.pause().await;
-        let snapshot = self.sealed(tenant).await?;
-        Ok(Beginning { engine, snapshot, _nothing_is_merged: nothing_is_merged })
-    }
-
-    /// Everything of the tenant that was acknowledged before the call, in files; nothing that arrived later.
-    pub async fn sealed(&self, tenant: &Tenant) -> Result<Snapshot, StorageError> {
-        let engine = self.engine();
         if engine.is_closed() {
             return Err(StorageError::Closed);
         }
-        let catalog = engine.seal(tenant).await?;
-        Ok(engine.files_only(tenant, catalog))
+        let nothing_is_merged = engine.compactor.pause().await;
+        let snapshot = engine.files_only(tenant, engine.seal(tenant).await?);
+        Ok(Beginning { engine, snapshot, _nothing_is_merged: nothing_is_merged })
     }
 
     /// Deletes the files that are in no current table any more: what deletions, compaction and retention replaced. It waits for

@@ -67,6 +67,7 @@ mod tests {
         metrics.processor("p", Signal::Traces);
         metrics.refused_by("p");
         metrics.batch("p");
+        metrics.guard("p").removes("t", "m", "l");
         metrics.exporter("e");
         metrics.queue("e").started(1);
     }

@@ -24,6 +24,7 @@ mod targets;
 use axum::Router;
 use axum::routing::{get, post};
 
+pub(crate) use self::parameters::{parse_length, parse_time};
 use self::status::Started;
 use crate::ApiState;
 
@@ -52,6 +53,8 @@ pub fn router(state: ApiState) -> Router {
         .route("/status/config", get(status::config))
         .route("/status/flags", get(status::flags))
         .route("/status/tsdb", get(cardinality::tsdb))
+        .route("/cardinality/label_names", get(cardinality::label_names).post(cardinality::label_names))
+        .route("/cardinality/label_values", get(cardinality::label_values).post(cardinality::label_values))
         .route("/status/tsdb/blocks", get(status::tsdb_blocks))
         .route("/status/walreplay", get(status::wal_replay))
         .route("/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
