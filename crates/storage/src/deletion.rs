@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use arrow::array::{Array, AsArray, BooleanArray, PrimitiveArray};
 use arrow::datatypes::{ArrowPrimitiveType, Date32Type, TimestampNanosecondType, UInt64Type};
-use datafusion::common::ScalarValue;
 use chrono::{TimeDelta, Utc};
+use datafusion::common::ScalarValue;
 use tokio::sync::OwnedMutexGuard;
 use tracing::{info, warn};
 use trefoil_model::{Table, Tenant};
@@ -45,6 +45,9 @@ pub struct Deletion {
     /// (series, day) of days that are not wholly between the two: the series has no sample left on that day, so its row in
     /// `series` goes as well. (Of days between the two all rows of the series go.)
     pub emptied: HashSet<(u64, i32)>,
+    /// Rows of `series` stay from this day on, whatever became of the samples: other processes write, too, and would not
+    /// bring the row of a series again that they brought today.
+    pub rows_kept_from: Option<i32>,
 }
 
 /// What a deletion did.
@@ -73,9 +76,13 @@ impl Beginning {
     /// Deletes what was found in the snapshot. On return no new snapshot of any process shows the rows, and none ever will; if
     /// it fails, nothing is deleted. The old files stay for the grace period, see [`Storage::clean`]. `None` when another
     /// process replaced some of the files meanwhile: then nothing is deleted either; begin again.
-    pub async fn delete(self, deletion: Deletion) -> Result<Option<Deleted>, StorageError> {
+    pub async fn delete(self, mut deletion: Deletion) -> Result<Option<Deleted>, StorageError> {
         if deletion.series.is_empty() {
             return Ok(Some(Deleted::default()));
+        }
+        if self.snapshot.catalog.has_other_writers(&self.engine.writer) {
+            let yesterday = Utc::now().timestamp().div_euclid(86_400) - 1;
+            deletion.rows_kept_from = i32::try_from(yesterday).ok();
         }
         self.engine.delete(&self.snapshot, Arc::new(deletion)).await
     }
@@ -204,6 +211,9 @@ impl Deletion {
 
     /// Whether nothing of the series is left on that day.
     fn empties(&self, id: u64, day: i32) -> bool {
+        if self.rows_kept_from.is_some_and(|kept| day >= kept) {
+            return false;
+        }
         self.has_whole(day) || self.emptied.contains(&(id, day))
     }
 
@@ -246,14 +256,17 @@ impl Deletion {
         // An exemplar is told by the time of its point.
         let nanos = |nanos| ScalarValue::TimestampNanosecond(Some(nanos), None);
         file.table == Table::Exemplars
-            || !file.bounds(time).is_some_and(|bounds| excludes(bounds, &nanos(self.first_nanos), &nanos(self.last_nanos)))
+            || !file
+                .bounds(time)
+                .is_some_and(|bounds| excludes(bounds, &nanos(self.first_nanos), &nanos(self.last_nanos)))
     }
 }
 
 /// Whether no value from `first` to `last` is within the bounds.
 fn excludes(bounds: &Bounds, first: &ScalarValue, last: &ScalarValue) -> bool {
     let is_less = |a: &ScalarValue, b: &ScalarValue| a.partial_cmp(b).is_some_and(|order| order.is_lt());
-    bounds.max.as_ref().is_some_and(|max| is_less(max, first)) || bounds.min.as_ref().is_some_and(|min| is_less(last, min))
+    bounds.max.as_ref().is_some_and(|max| is_less(max, first))
+        || bounds.min.as_ref().is_some_and(|min| is_less(last, min))
 }
 
 fn numbers<'a, T: ArrowPrimitiveType>(

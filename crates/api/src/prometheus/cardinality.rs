@@ -101,8 +101,7 @@ pub(super) async fn label_names(
     let limit = mimir_limit(&parameters)?;
     let question = CardinalityQuestion { limit: MAX_LIMIT, ..active(&parameters)? };
     let counted = state.engine.cardinality(&tenant, &question).await?;
-    let mut labels: Vec<(&str, u64)> =
-        counted.labels.iter().map(|label| (label.name.as_str(), label.values)).collect();
+    let mut labels: Vec<(&str, u64)> = counted.labels.iter().map(|label| (label.name.as_str(), label.values)).collect();
     if counted.metric_count > 0 {
         labels.push((METRIC_NAME, counted.metric_count));
     }

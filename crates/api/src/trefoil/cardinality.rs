@@ -42,6 +42,7 @@ pub(super) struct Asked {
     label: Option<String>,
     /// What comes first.
     #[serde(default)]
+    #[param(inline)]
     sort: Sort,
     /// Of each ranking.
     #[serde(default = "default_limit")]

@@ -102,7 +102,15 @@ const HOLD: Duration = Duration::from_secs(600);
 
 impl Compactor {
     pub fn new(catalog: Catalog, files: FileStore, reader: Reader, options: CompactionOptions) -> Self {
-        Self { catalog, files, reader, options, metrics: CompactionMetrics::default(), failed: Arc::default(), turn: Arc::default() }
+        Self {
+            catalog,
+            files,
+            reader,
+            options,
+            metrics: CompactionMetrics::default(),
+            failed: Arc::default(),
+            turn: Arc::default(),
+        }
     }
 
     pub fn metrics(&self) -> &CompactionMetrics {

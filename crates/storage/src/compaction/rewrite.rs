@@ -6,10 +6,10 @@ use parquet::file::metadata::PageIndexPolicy;
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::Compactor;
 use super::groups::Group;
 use super::merge;
 use super::plan::Job;
-use super::Compactor;
 use crate::catalog::{DataFile, NewFile, TableColumns};
 use crate::deletion::Deletion;
 use crate::files::{FileStore, FilesError};
@@ -75,10 +75,8 @@ async fn count(
     file: &Arc<DataFile>,
     deletion: &Arc<Deletion>,
 ) -> Result<u64, FilesError> {
-    let footer = reader
-        .footer(file, PageIndexPolicy::Optional)
-        .await
-        .map_err(|error| FilesError::read(&file.path, error))?;
+    let footer =
+        reader.footer(file, PageIndexPolicy::Optional).await.map_err(|error| FilesError::read(&file.path, error))?;
     merge::check_rows(file, &footer)?;
     let mut deleted = 0;
     for number in 0..footer.num_row_groups() {

@@ -38,7 +38,10 @@ pub struct Automatic {
 pub enum Verdict {
     Keep,
     /// `is_news`: it is the value that was too much.
-    Remove { since: u64, is_news: bool },
+    Remove {
+        since: u64,
+        is_news: bool,
+    },
 }
 
 impl Automatic {
@@ -52,7 +55,8 @@ impl Automatic {
             if self.watches.len() >= MOST_WATCHED {
                 return Verdict::Keep;
             }
-            self.watches.insert(watched.clone(), Watch { window_ends: now.saturating_add(self.window), ..Watch::default() });
+            self.watches
+                .insert(watched.clone(), Watch { window_ends: now.saturating_add(self.window), ..Watch::default() });
         }
         let Some(watch) = self.watches.get_mut(watched) else { return Verdict::Keep };
         if now >= watch.window_ends {
@@ -114,7 +118,7 @@ mod tests {
         assert_eq!(automatic.observe(&user, 3, 3, 12), Verdict::Remove { since: 12, is_news: true });
         assert_eq!(automatic.observe(&user, 0, 3, 13), Verdict::Remove { since: 12, is_news: false });
         assert_eq!(automatic.observe(&watched("code"), 0, 3, 13), Verdict::Keep, "another label");
-        assert_eq!(automatic.removed(14), [user.clone()]);
+        assert_eq!(automatic.removed(14), [watched("user_id")]);
         // The window in which there were too many is over, and in the next there are few.
         assert_eq!(automatic.observe(&user, 0, 3, 120), Verdict::Remove { since: 12, is_news: false });
         assert_eq!(automatic.observe(&user, 0, 3, 230), Verdict::Keep);

@@ -24,7 +24,7 @@ use self::split::{Split, Splitter};
 use self::state::{Output, State, Target, nanos};
 use crate::component::{Component, ComponentError, Context, Processor, ProcessorConfig, ProcessorFactory};
 use crate::config::{ConfigError, Section};
-use crate::metrics::{Guarded, GuardMetrics};
+use crate::metrics::{GuardMetrics, Guarded};
 use crate::telemetry::{Accepted, Consumer, Message, Payload, Refused, Telemetry};
 
 mod automatic;
@@ -37,7 +37,8 @@ mod state;
 mod tests;
 mod value;
 
-pub const FACTORY: ProcessorFactory = ProcessorFactory { kind: "cardinality_guard", signals: &[Signal::Metrics], parse };
+pub const FACTORY: ProcessorFactory =
+    ProcessorFactory { kind: "cardinality_guard", signals: &[Signal::Metrics], parse };
 
 /// How often it is looked whether something is due.
 const TICK: Duration = Duration::from_secs(1);

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as NumberValue;
-use opentelemetry_proto::tonic::metrics::v1::{
-    ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint,
-};
+use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint};
 
 use super::value::{Exponential, Histogram, Value};
 
@@ -60,8 +58,7 @@ macro_rules! common {
         }
 
         fn new(attributes: Vec<KeyValue>, start: u64, time: u64, value: Option<Value>) -> Self {
-            let mut point =
-                Self { attributes, start_time_unix_nano: start, time_unix_nano: time, ..Self::default() };
+            let mut point = Self { attributes, start_time_unix_nano: start, time_unix_nano: time, ..Self::default() };
             match value {
                 Some(value) => point.set_value(value),
                 None => point.flags = NO_RECORDED_VALUE,

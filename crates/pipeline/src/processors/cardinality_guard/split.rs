@@ -59,7 +59,9 @@ impl Splitter<'_> {
     /// Whether a metric of the request may be concerned at all.
     pub fn concerns(&self, request: &ExportMetricsServiceRequest) -> bool {
         let scopes = request.resource_metrics.iter().flat_map(|group| &group.scope_metrics);
-        scopes.flat_map(|scope| &scope.metrics).any(|metric| self.rules.iter().any(|rule| rule.concerns_metric(&metric.name)))
+        scopes
+            .flat_map(|scope| &scope.metrics)
+            .any(|metric| self.rules.iter().any(|rule| rule.concerns_metric(&metric.name)))
     }
 
     pub fn split(mut self, request: &mut ExportMetricsServiceRequest) -> Split {
@@ -107,7 +109,8 @@ impl Splitter<'_> {
                     true => Some(Mode::Counter),
                     false => None,
                 };
-                Work { splitter: self, rules: &rules, name: &name, taken: &mut taken, split }.points(&mut gauge.data_points, mode);
+                Work { splitter: self, rules: &rules, name: &name, taken: &mut taken, split }
+                    .points(&mut gauge.data_points, mode);
                 mode
             }
             Data::Sum(sum) => {
@@ -116,17 +119,20 @@ impl Splitter<'_> {
                     (Some(AggregationTemporality::Cumulative), true) => Some(Mode::Counter),
                     _ => None,
                 };
-                Work { splitter: self, rules: &rules, name: &name, taken: &mut taken, split }.points(&mut sum.data_points, mode);
+                Work { splitter: self, rules: &rules, name: &name, taken: &mut taken, split }
+                    .points(&mut sum.data_points, mode);
                 mode
             }
             Data::Histogram(histogram) => {
                 let mode = histogram_mode(histogram.aggregation_temporality, literal_type.as_deref());
-                Work { splitter: self, rules: &rules, name: &name, taken: &mut taken, split }.points(&mut histogram.data_points, Some(mode));
+                Work { splitter: self, rules: &rules, name: &name, taken: &mut taken, split }
+                    .points(&mut histogram.data_points, Some(mode));
                 Some(mode)
             }
             Data::ExponentialHistogram(histogram) => {
                 let mode = histogram_mode(histogram.aggregation_temporality, literal_type.as_deref());
-                Work { splitter: self, rules: &rules, name: &name, taken: &mut taken, split }.points(&mut histogram.data_points, Some(mode));
+                Work { splitter: self, rules: &rules, name: &name, taken: &mut taken, split }
+                    .points(&mut histogram.data_points, Some(mode));
                 Some(mode)
             }
             Data::Summary(summary) => {
@@ -181,7 +187,8 @@ impl Work<'_, '_> {
             let Some((function, interval, since)) = removal.rule else {
                 self.split.dropped_labels += 1;
                 touched = true;
-                drop_function = self.rules.iter().find(|rule| rule.action == Action::Drop).map_or(drop_function, |r| r.function);
+                drop_function =
+                    self.rules.iter().find(|rule| rule.action == Action::Drop).map_or(drop_function, |r| r.function);
                 rest.push(point);
                 continue;
             };

@@ -182,8 +182,11 @@ impl State {
             if let Some(time) = time(aggregate.due) {
                 aggregate.due = next_multiple(now, aggregate.target.interval);
                 let mode = aggregate.target.mode;
-                let outputs: Vec<Output> =
-                    aggregate.groups.values_mut().filter_map(|group| group.output(mode, time, now, staleness)).collect();
+                let outputs: Vec<Output> = aggregate
+                    .groups
+                    .values_mut()
+                    .filter_map(|group| group.output(mode, time, now, staleness))
+                    .collect();
                 if !outputs.is_empty() {
                     all.push((aggregate.target.clone(), outputs));
                 }

@@ -285,7 +285,8 @@ async fn histograms_are_summed() {
 
 #[tokio::test]
 async fn what_no_rule_concerns_goes_on_as_it_came() {
-    let bench = Bench::new("{rules: [{metrics: ['http\\..*'], match_type: regexp, labels: [user_id], tenants: [shop]}]}");
+    let bench =
+        Bench::new("{rules: [{metrics: ['http\\..*'], match_type: regexp, labels: [user_id], tenants: [shop]}]}");
     let metric = |name: &str| Metric { name: name.into(), ..counter(vec![point("user.id=a", 1, 1)]) };
     bench.send_for("bank", metric("http.requests")).await.unwrap();
     bench.send_for("shop", metric("rpc.requests")).await.unwrap();
@@ -294,7 +295,11 @@ async fn what_no_rule_concerns_goes_on_as_it_came() {
     bench.send_for("shop", metric("http.requests")).await.unwrap();
     assert_eq!(bench.sink.received.lock().len(), 2);
     // Of one request only what is concerned stays here.
-    bench.send_for("shop", Metric { name: "http.x".into(), ..counter(vec![point("a=b", 1, 1), point("user_id=a", 2, 1)]) })
+    bench
+        .send_for(
+            "shop",
+            Metric { name: "http.x".into(), ..counter(vec![point("a=b", 1, 1), point("user_id=a", 2, 1)]) },
+        )
         .await
         .unwrap();
     let received = bench.sink.received.lock().pop().unwrap().1;
@@ -304,7 +309,12 @@ async fn what_no_rule_concerns_goes_on_as_it_came() {
 #[tokio::test]
 async fn dropped_labels_leave_one_point_for_each_time() {
     let bench = Bench::new("{rules: [{labels: [version], action: drop, function: max}]}");
-    bench.send(counter(vec![point("code=200,version=1", 3, 1), point("version=2,code=200", 4, 1), point("code=500", 1, 1)]))
+    bench
+        .send(counter(vec![
+            point("code=200,version=1", 3, 1),
+            point("version=2,code=200", 4, 1),
+            point("code=500", 1, 1),
+        ]))
         .await;
     bench.send(gauge(vec![point("version=1", 3, 1), point("version=2", 4, 1)])).await;
     let shown = bench.at(1).await;
@@ -316,9 +326,16 @@ async fn dropped_labels_leave_one_point_for_each_time() {
 async fn quantiles_do_not_add_up() {
     let bench = Bench::new(BY_USER);
     let points = vec![SummaryDataPoint { attributes: vec![attribute("user_id", "a")], count: 3, ..Default::default() }];
-    bench.send(Metric { name: "s".into(), data: Some(Data::Summary(Summary { data_points: points })), ..Metric::default() })
+    bench
+        .send(Metric {
+            name: "s".into(),
+            data: Some(Data::Summary(Summary { data_points: points })),
+            ..Metric::default()
+        })
         .await;
-    bench.send(literal(Metric { name: "q".into(), ..gauge(vec![point("quantile=0.5,user_id=a", 1, 1)]) }, "summary")).await;
+    bench
+        .send(literal(Metric { name: "q".into(), ..gauge(vec![point("quantile=0.5,user_id=a", 1, 1)]) }, "summary"))
+        .await;
     let shown = bench.at(15).await;
     assert_eq!((&*shown["s{user_id=a}"], &*shown["q{quantile=0.5,user_id=a}"]), ("3", "1"));
 }
@@ -347,7 +364,10 @@ async fn what_is_refused_is_not_added_up() {
     assert!(bench.send_for("default", request()).await.is_err());
     *bench.sink.refuses.lock() = false;
     bench.send(request()).await;
-    assert_eq!(bench.at(15).await, BTreeMap::from([("requests{}".into(), "3".into()), ("requests{code=200}".into(), "1".into())]));
+    assert_eq!(
+        bench.at(15).await,
+        BTreeMap::from([("requests{}".into(), "3".into()), ("requests{code=200}".into(), "1".into())])
+    );
 }
 
 #[tokio::test]
@@ -368,7 +388,10 @@ fn mistakes_are_told_with_their_places() {
         ("{}", "rules: at least one rule is needed"),
         ("{rules: [{metrics: [a]}]}", "rules[0]: name at least one of `labels`"),
         ("{rules: [{labels: [le]}]}", "rules[0].labels[0]: `le` cannot be removed"),
-        ("{rules: [{labels: [a], metrics: ['('], match_type: regexp}]}", "rules[0].metrics[0]: not a regular expression"),
+        (
+            "{rules: [{labels: [a], metrics: ['('], match_type: regexp}]}",
+            "rules[0].metrics[0]: not a regular expression",
+        ),
         ("{rules: [{labels: [a], interval: 10ms}]}", "rules[0].interval: must be at least 1s"),
         ("{rules: [{labels: [a], action: keep}]}", "action"),
         ("{max_series: 0, rules: [{labels: [a]}]}", "max_series: must be more than 0"),

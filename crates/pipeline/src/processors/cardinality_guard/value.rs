@@ -41,9 +41,7 @@ impl Value {
     /// What was added since the counter said `last`; `None` if it began again since.
     pub fn since(&self, last: &Value) -> Option<Value> {
         match (self, last) {
-            (Value::Number(now, int), Value::Number(last, _)) => {
-                (now >= last).then(|| Value::Number(now - last, *int))
-            }
+            (Value::Number(now, int), Value::Number(last, _)) => (now >= last).then(|| Value::Number(now - last, *int)),
             (Value::Histogram(now), Value::Histogram(last)) => now.since(last).map(Value::Histogram),
             (Value::Exponential(now), Value::Exponential(last)) => now.since(last).map(Value::Exponential),
             _ => None,

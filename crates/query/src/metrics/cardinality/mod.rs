@@ -124,10 +124,9 @@ impl Store {
             return Err(PromqlError::BadData("the end of the window is before its start".to_owned()));
         }
         let window = Period { start_ms, end_ms };
-        let before = question.ago_ms.map(|ago| Period {
-            start_ms: start_ms.saturating_sub(ago),
-            end_ms: end_ms.saturating_sub(ago),
-        });
+        let before = question
+            .ago_ms
+            .map(|ago| Period { start_ms: start_ms.saturating_sub(ago), end_ms: end_ms.saturating_sub(ago) });
         let mut active = self.active(&question.matchers, window, before).await?;
         let mut tally = Tally::new(question.label.as_deref());
         self.each_active(&question.matchers, &mut active, |name, labels, seen| tally.add(name, labels, seen)).await?;
@@ -136,7 +135,8 @@ impl Store {
         let mut hints = Hints::of(hinted.map(|metric| metric.name.as_str()));
         if !hints.is_empty() {
             active.begin_again();
-            self.each_active(&question.matchers, &mut active, |name, labels, seen| hints.add(name, labels, seen)).await?;
+            self.each_active(&question.matchers, &mut active, |name, labels, seen| hints.add(name, labels, seen))
+                .await?;
             for metric in &mut ranked.metrics {
                 metric.hint = hints.hint(&metric.name);
             }

@@ -10,8 +10,10 @@ use super::{Cardinality, Hint, Order, RankedLabel, RankedMetric, RankedPair};
 
 /// Metrics, and pairs of a label and a value, that are counted at once: some 20 MB of each.
 const MOST_COUNTED: usize = 200_000;
-/// Labels that are counted; a metric should have a few.
-const MOST_LABELS: usize = 10_000;
+/// Labels that are counted; a metric should have a few. Each takes up to 50 KB.
+const MOST_LABELS: usize = 2_000;
+/// … and those of one metric, for its hint.
+const MOST_HINTED_LABELS: usize = 30;
 
 pub struct Tally<'q> {
     series: Pair,
@@ -158,7 +160,7 @@ impl Hints {
     pub fn add(&mut self, metric: &Arc<str>, labels: &Labels, seen: Pair) {
         let Some(known) = self.0.get_mut(metric).filter(|_| seen[0] > 0) else { return };
         for label in labels.iter() {
-            if known.len() >= 100 && !known.contains_key(&label.name) {
+            if known.len() >= MOST_HINTED_LABELS && !known.contains_key(&label.name) {
                 continue;
             }
             let of = known.entry(label.name.clone()).or_default();
@@ -204,7 +206,10 @@ mod tests {
         assert_eq!(ranked.series, [7, 5]);
         assert_eq!((ranked.metric_count, ranked.label_count, ranked.value_count), (2, 3, 8));
         assert_eq!(ranked.metrics.iter().map(|m| m.name.as_str()).collect::<Vec<_>>(), ["up", "requests"]);
-        assert_eq!((ranked.labels[0].name.as_str(), ranked.labels[0].series, ranked.labels[0].values), ("job", [7, 5], 1));
+        assert_eq!(
+            (ranked.labels[0].name.as_str(), ranked.labels[0].series, ranked.labels[0].values),
+            ("job", [7, 5], 1)
+        );
         assert_eq!(ranked.pairs[0], RankedPair { name: "job".into(), value: "x".into(), series: [7, 5] });
         assert!(!ranked.is_approximate);
 

@@ -85,7 +85,8 @@ impl Store {
                 }
             }
             if active.series.len() > self.limits.max_series {
-                let reason = format!("there are more than {} series; ask about some metrics only", self.limits.max_series);
+                let reason =
+                    format!("there are more than {} series; ask about some metrics only", self.limits.max_series);
                 return Err(PromqlError::Execution(reason));
             }
         }
@@ -110,7 +111,8 @@ impl Store {
         let mut end_ms = window.end_ms;
         let mut length = FIRST_STRETCH_MS;
         loop {
-            let left: Vec<u64> = active.series.iter().filter(|(_, flags)| undecided(flags)).map(|(id, _)| *id).collect();
+            let left: Vec<u64> =
+                active.series.iter().filter(|(_, flags)| undecided(flags)).map(|(id, _)| *id).collect();
             if left.is_empty() || end_ms < window.start_ms {
                 return Ok(());
             }
@@ -180,7 +182,8 @@ impl Store {
                 };
                 // What a matcher says of `le` or `quantile` is not known here.
                 let fulfils = |part: Part| {
-                    let mut known = about_labels.iter().filter(|matcher| Some(matcher.name.as_str()) != part.own_label());
+                    let mut known =
+                        about_labels.iter().filter(|matcher| Some(matcher.name.as_str()) != part.own_label());
                     known.all(|matcher| matcher.matches_labels(&labels))
                 };
                 if parts.iter().any(fulfils) {
