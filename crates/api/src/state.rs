@@ -14,6 +14,8 @@ pub struct ApiState {
     pub engine: Engine,
     pub tenancy: Tenancy,
     pub limits: Limits,
+    /// Prometheus' administrative API answers: deletion, snapshots.
+    pub admin_api: bool,
     /// Asked for every answer that tells it: a reload may move receivers.
     pub otlp: Arc<dyn Fn() -> OtlpEndpoints + Send + Sync>,
 }

@@ -110,6 +110,8 @@ pub struct TenantSeries {
     seed: u64,
     series: AtomicUsize,
     discarded: [AtomicU64; Reason::ALL.len()],
+    /// How often what is stored was forgotten.
+    era: AtomicU64,
     flights: flight::Flights,
     shared: Arc<Shared>,
 }
@@ -181,6 +183,7 @@ impl TenantSeries {
             seed: ahash::RandomState::new().hash_one(0u8),
             series: AtomicUsize::new(0),
             discarded: Default::default(),
+            era: AtomicU64::new(0),
             flights: flight::Flights::default(),
             shared,
         }
@@ -246,6 +249,23 @@ impl TenantSeries {
     /// From now on no sample is a duplicate or too old.
     pub fn forget_order(&self) {
         self.shards.iter().for_each(|shard| shard.lock().values_mut().for_each(|entry| entry.time = i64::MIN));
+    }
+
+    /// Samples and rows are about to be deleted: from now on every series' row is taken for missing, and no sample is a
+    /// duplicate or too old. What was judged in an earlier era must not be stored.
+    pub fn forget_stored(&self) {
+        self.era.fetch_add(1, Relaxed);
+        for shard in &self.shards {
+            for entry in shard.lock().values_mut() {
+                entry.time = i64::MIN;
+                entry.set_day(NO_DAY);
+            }
+        }
+    }
+
+    /// Changes by [`Self::forget_stored`].
+    pub fn era(&self) -> u64 {
+        self.era.load(Relaxed)
     }
 
     /// The row of the series on this day is safe.

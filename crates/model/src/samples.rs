@@ -10,6 +10,8 @@ const STALE_NAN: u64 = 0x7ff0_0000_0000_0002;
 /// Numbers at times, of series whose rows in `series` are safe. One entry of each list a sample.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct KnownSamples {
+    /// When they were judged ([`crate::active::TenantSeries::era`]); not written to the log.
+    pub era: u64,
     names: Vec<Box<str>>,
     numbers: HashMap<Box<str>, u32, ahash::RandomState>,
     /// Of the sample before: series of one metric come together.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use hashbrown::HashSet;
 use parking_lot::RwLock;
@@ -32,6 +32,8 @@ pub struct SeriesIndex {
     entries: AtomicUsize,
     capacity: usize,
     active: ActiveSeries,
+    /// How often a tenant was forgotten; changes only under the write lock of `days`.
+    forgotten: AtomicU64,
 }
 
 /// The series of one tenant that are known on one day: a handle that `decode` keeps over the points of a request.
@@ -59,7 +61,7 @@ impl SeriesIndex {
     /// The same, and as many active series, within limits.
     pub fn with_limits(capacity: usize, limits: LimitsByTenant) -> Self {
         let active = ActiveSeries::new(capacity, limits);
-        Self { days: RwLock::default(), entries: AtomicUsize::new(0), capacity, active }
+        Self { days: RwLock::default(), entries: AtomicUsize::new(0), capacity, active, forgotten: AtomicU64::new(0) }
     }
 
     /// The series that have had samples lately.
@@ -79,12 +81,21 @@ impl SeriesIndex {
 
     /// Takes note of (series id, day) pairs whose `series` rows are safe, that is: after the append succeeded.
     pub fn remember(&self, tenant: &Tenant, series: &[(u64, i32)]) {
-        if let Some(active) = self.active.get(tenant) {
-            series.iter().for_each(|(series_id, day)| active.know_row(*series_id, *day));
-        }
+        self.remember_since(self.era(), tenant, series);
+    }
+
+    /// To be taken before a request is decoded, for [`SeriesIndex::remember_since`].
+    pub fn era(&self) -> u64 {
+        self.forgotten.load(Relaxed)
+    }
+
+    /// As [`SeriesIndex::remember`], unless [`SeriesIndex::forget`] was called since `era`: the rows that the request brought
+    /// may have been deleted meanwhile.
+    pub fn remember_since(&self, era: u64, tenant: &Tenant, series: &[(u64, i32)]) {
+        self.know_rows(era, tenant, series);
         for same_day in series.chunk_by(|a, b| a.1 == b.1) {
             let day = same_day[0].1;
-            let Some(known) = self.reserve(tenant, day, same_day.len()) else { continue };
+            let Some(known) = self.reserve(era, tenant, day, same_day.len()) else { continue };
             let added = same_day.iter().filter(|(series_id, _)| known.insert(*series_id)).count();
             known.len.fetch_add(added, Relaxed);
             self.entries.fetch_add(added, Relaxed);
@@ -114,16 +125,49 @@ impl SeriesIndex {
         }
     }
 
-    /// Room for `wanted` more series, or None when there is none.
-    fn reserve(&self, tenant: &Tenant, day: i32, wanted: usize) -> Option<Arc<Day>> {
+    /// Forgets all series of a tenant, since some of their `series` rows are about to be deleted: every series brings its row
+    /// again with its next sample.
+    pub fn forget(&self, tenant: &Tenant) {
+        let mut days = self.days.write();
+        self.forgotten.fetch_add(1, Relaxed);
+        if let Some(active) = self.active.get(tenant) {
+            active.forget_stored();
+        }
+        days.retain(|(_, of), day| {
+            let stays = of != tenant;
+            if !stays {
+                self.release(day);
+            }
+            stays
+        });
+    }
+
+    fn know_rows(&self, era: u64, tenant: &Tenant, series: &[(u64, i32)]) {
+        let Some(active) = self.active.get(tenant) else { return };
+        // Nothing is forgotten while this is held.
+        let _days = self.days.read();
+        if self.era() == era {
+            series.iter().for_each(|(series_id, day)| active.know_row(*series_id, *day));
+        }
+    }
+
+    /// Room for `wanted` more series, or None when there is none, or when something was forgotten since `era`.
+    fn reserve(&self, era: u64, tenant: &Tenant, day: i32, wanted: usize) -> Option<Arc<Day>> {
         let key = (day, tenant.clone());
         let has_room = |cost: usize| self.entries().saturating_add(cost) <= self.capacity;
-        if has_room(wanted)
-            && let Some(known) = self.days.read().get(&key)
-        {
-            return Some(known.clone());
+        if has_room(wanted) {
+            let days = self.days.read();
+            if self.era() != era {
+                return None;
+            }
+            if let Some(known) = days.get(&key) {
+                return Some(known.clone());
+            }
         }
         let mut days = self.days.write();
+        if self.era() != era {
+            return None;
+        }
         let cost = wanted + if days.contains_key(&key) { 0 } else { DAY_COST };
         while !has_room(cost) {
             let oldest = days.first_entry().filter(|oldest| oldest.key().0 < day)?;
@@ -191,6 +235,22 @@ mod tests {
         index.forget_before(1);
         assert!(!index.contains(&acme, 1, -1) && !index.contains(&acme, 1, 0) && index.contains(&acme, 1, 1));
         assert_eq!(index.entries(), 1 + DAY_COST);
+    }
+
+    #[test]
+    fn a_forgotten_tenant_is_not_remembered_by_older_requests() {
+        let index = SeriesIndex::default();
+        let (acme, other) = (tenant("acme"), tenant("other"));
+        index.remember(&acme, &[(1, 10), (1, 11)]);
+        index.remember(&other, &[(1, 10)]);
+        let era = index.era();
+        index.forget(&acme);
+        assert!(!index.contains(&acme, 1, 10) && !index.contains(&acme, 1, 11) && index.contains(&other, 1, 10));
+        assert_eq!(index.entries(), 1 + DAY_COST);
+        index.remember_since(era, &acme, &[(2, 10)]);
+        assert!(!index.contains(&acme, 2, 10), "its row may be among the deleted ones");
+        index.remember_since(index.era(), &acme, &[(2, 10)]);
+        assert!(index.contains(&acme, 2, 10));
     }
 
     #[test]

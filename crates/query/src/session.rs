@@ -40,6 +40,10 @@ impl Engine {
         Ok(self.storage.snapshot(tenant).await?)
     }
 
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
     /// A session that sees the tables of `snapshot` and nothing else: no other tenant, no file, no setting of the server.
     pub(crate) fn session(&self, snapshot: &Snapshot) -> Result<SessionContext, QueryError> {
         let config = SessionConfig::new()

@@ -20,8 +20,10 @@ use crate::config::{Acknowledge, StorageConfig};
 use crate::error::AppendError;
 use crate::files::FileStore;
 use crate::flush::Pending;
+use crate::lease::Leases;
 use crate::lock::DirectoryLock;
 use crate::metrics::Metrics;
+use crate::retention::RetentionConfig;
 use crate::scan::Reader;
 use crate::sequencer::Sequencer;
 
@@ -38,6 +40,11 @@ pub(crate) struct Engine {
     pub metrics: Metrics,
     pub limits: Limits,
     pub series: Arc<SeriesIndex>,
+    /// Held by requests from before they are decoded until the sequencer has them, so that a deletion can draw a line.
+    pub intake: tokio::sync::RwLock<()>,
+    pub leases: Leases,
+    /// As of the last reload.
+    pub retention: ArcSwap<RetentionConfig>,
     /// One permit a core: more long bodies decoded at once would take more memory and no less time.
     pub decoders: Arc<Semaphore>,
     pub promotion: Promotion,

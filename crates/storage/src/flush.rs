@@ -79,6 +79,29 @@ impl Engine {
         self.finish(&mut pending).await
     }
 
+    /// Draws a line: everything of the tenant that was acknowledged before the call is in files of the snapshot that is
+    /// returned, nothing that arrived later is, and whatever arrives later brings its `series` row again.
+    pub(crate) async fn seal(self: &Arc<Self>, tenant: &Tenant) -> Result<Arc<CatalogSnapshot>, StorageError> {
+        let (engine, tenant) = (self.clone(), tenant.clone());
+        let seal = tokio::spawn(async move { engine.seal_in_turn(&tenant).await });
+        seal.await.map_err(|error| StorageError::Files(format!("the flush was cut off: {error}")))?
+    }
+
+    async fn seal_in_turn(&self, tenant: &Tenant) -> Result<Arc<CatalogSnapshot>, StorageError> {
+        // Held to the end, so that no later flush gets into the snapshot.
+        let mut pending = self.flushing.lock().await;
+        self.finish(&mut pending).await?;
+        let sequencer = self.sequencer().map_err(|_| StorageError::Closed)?;
+        let deadline = self.deadline();
+        {
+            let _nobody_on_the_way = self.intake.write().await;
+            self.series.forget(tenant);
+            *pending = sequencer.freeze().await.map(|cut| Pending::new(cut, deadline));
+        }
+        self.finish(&mut pending).await?;
+        Ok(self.catalog.snapshot().await?)
+    }
+
     /// Without a log: of the active generation.
     fn deadline(&self) -> Option<Instant> {
         let left = PATIENCE.saturating_sub(self.buffer.age().unwrap_or_default());

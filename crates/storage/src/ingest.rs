@@ -80,6 +80,14 @@ impl Engine {
         let sequencer = self.sequencer()?;
         let mut reservation = self.admission.reserve(request.bytes())?;
         let signal = request.signal();
+        // A deletion waits for requests that may have taken a series for known whose row it is about to delete.
+        let on_the_way = self.intake.read().await;
+        let era = self.series.era();
+        if let Request::Samples(samples, _) = &request
+            && samples.era != self.series.active().of(tenant).era()
+        {
+            return Err(AppendError::unavailable("series of the tenant were deleted meanwhile; send the samples again"));
+        }
         let (decoded, record) = self.prepare(tenant, request).await?;
         let appended = Appended { accepted: decoded.accepted, rejected: decoded.rejected, message: decoded.reasons };
         if decoded.batches.is_empty() {
@@ -90,12 +98,13 @@ impl Engine {
         let submission =
             Submission { tenant: tenant.clone(), batches: decoded.batches, record, reservation, acknowledgement };
         sequencer.append(submission).await?;
+        drop(on_the_way);
         if !self.has_log() {
             self.wake.notify_one();
         }
         // Should the caller go away here, the rows are stored all the same, unacknowledged.
         acknowledged.await.map_err(|_| AppendError::Closed)??;
-        self.series.remember(tenant, &decoded.new_series);
+        self.series.remember_since(era, tenant, &decoded.new_series);
         if self.buffer.size().active_bytes as u64 >= self.config.buffer.flush_bytes.get() {
             self.wake.notify_one();
         }

@@ -10,9 +10,11 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod backup;
 pub mod catalog;
 pub mod compaction;
 pub mod config;
+pub mod deletion;
 pub mod error;
 pub mod files;
 pub mod log;
@@ -26,6 +28,7 @@ mod buffer;
 mod engine;
 mod flush;
 mod ingest;
+mod lease;
 pub mod limits;
 mod lock;
 mod maintenance;
@@ -36,6 +39,7 @@ mod snapshot;
 mod storage;
 
 pub use config::StorageConfig;
+pub use deletion::{Beginning, Deleted, Deletion};
 pub use error::{AppendError, Appended, StorageError};
 pub use snapshot::Snapshot;
 pub use storage::Storage;

@@ -195,7 +195,10 @@ pub(crate) async fn forget_idle_series(engine: Arc<Engine>) {
 }
 
 pub(crate) async fn collect(engine: &Engine, now: DateTime<Utc>) -> Result<(), StorageError> {
-    let dropped = retention::enforce(&engine.catalog, &engine.config.retention, now).await?;
+    let dropped = retention::enforce(&engine.catalog, &engine.retention.load(), now).await?;
+    for table in Table::ALL.into_iter().filter(|table| dropped.rows_of[*table as usize] > 0) {
+        engine.metrics.retention_rows.get_or_create(&table.into()).inc_by(dropped.rows_of[table as usize]);
+    }
     forget_series(engine, now);
     let collected = retention::collect(&engine.catalog, &engine.files, &engine.config.garbage.options(), now).await?;
     if dropped.files > 0 || collected != retention::Collected::default() {
@@ -213,10 +216,10 @@ pub(crate) async fn collect(engine: &Engine, now: DateTime<Utc>) -> Result<(), S
 
 /// The `series` rows of these days may be gone: a late sample brings its row again.
 fn forget_series(engine: &Engine, now: DateTime<Utc>) {
-    let snapshot = engine.catalog.cached();
+    let (snapshot, retention) = (engine.catalog.cached(), engine.retention.load());
     let shortest = snapshot
         .tenants(Table::Series)
-        .filter_map(|tenant| engine.config.retention.of(tenant, Table::Series))
+        .filter_map(|tenant| retention.of(tenant, Table::Series))
         .min()
         .and_then(|kept| TimeDelta::from_std(kept).ok());
     if let Some(cutoff) = shortest.and_then(|kept| now.checked_sub_signed(kept)) {

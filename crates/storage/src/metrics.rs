@@ -79,6 +79,8 @@ pub struct Metrics {
     pub catalog_commits: Counter,
     pub catalog_commit_seconds: Histogram,
     pub catalog_snapshot: ByteGauge,
+    pub deleted_rows: Family<OfTable, Counter>,
+    pub retention_rows: Family<OfTable, Counter>,
     pub errors: Family<Operation, Counter>,
 }
 
@@ -109,6 +111,8 @@ impl Default for Metrics {
             catalog_commits: Counter::default(),
             catalog_commit_seconds: seconds(),
             catalog_snapshot: Gauge::default(),
+            deleted_rows: Family::default(),
+            retention_rows: Family::default(),
             errors: Family::default(),
         }
     }
@@ -163,6 +167,9 @@ impl Metrics {
         let commit = "One such transaction";
         storage.register_with_unit("catalog_commit", commit, Unit::Seconds, self.catalog_commit_seconds.clone());
         storage.register("catalog_snapshot", "The catalog version last seen", self.catalog_snapshot.clone());
+        let deleted = "Rows that somebody asked to delete";
+        storage.register("deleted_rows", deleted, self.deleted_rows.clone());
+        storage.register("retention_rows", "Rows that were past their time", self.retention_rows.clone());
         storage.register(
             "errors",
             "Failed operations: log_append, log_release, flush, compaction, retention",

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -27,11 +28,13 @@ use crate::engine::{Engine, Promotion};
 use crate::error::{AppendError, Appended, StorageError};
 use crate::files::FileStore;
 use crate::ingest::Request;
+use crate::lease::Leases;
 use crate::lock::DirectoryLock;
 use crate::log::Recovery;
 use crate::log::disk::{Disk, LocalDisk};
 use crate::maintenance;
 use crate::metrics::{Metrics, SeriesCollector};
+use crate::retention::RetentionConfig;
 use crate::scan::Reader;
 use crate::sequencer::{Journal, Sequencer};
 use crate::snapshot::Snapshot;
@@ -92,6 +95,9 @@ impl Storage {
                 usize::try_from(config.buffer.max_bytes.get()).unwrap_or(usize::MAX),
             ),
             promotion: Promotion::new(&snapshot),
+            leases: Leases::default(),
+            intake: tokio::sync::RwLock::new(()),
+            retention: ArcSwap::from_pointee(config.retention.clone()),
             config,
             catalog,
             files,
@@ -158,11 +164,12 @@ impl Storage {
         if engine.is_closed() {
             return Err(StorageError::Closed);
         }
+        let reader = engine.reader.leased(engine.leases.take());
         // In this order, see `View::above`.
         let view = engine.buffer.view(tenant);
         let catalog = engine.catalog.snapshot().await?;
         let buffered = Arc::new(view.above(catalog.log_position(&engine.writer)));
-        Ok(Snapshot { tenant: tenant.clone(), catalog, reader: engine.reader.clone(), buffered })
+        Ok(Snapshot { tenant: tenant.clone(), catalog, reader, buffered })
     }
 
     /// Writes what is in the buffer to files and commits them.
@@ -178,6 +185,15 @@ impl Storage {
     /// Enforces retention and deletes files that nobody can read any more, as happens in the background.
     pub async fn collect(&self) -> Result<(), StorageError> {
         maintenance::collect(&self.0.engine, chrono::Utc::now()).await
+    }
+
+    /// How long what is kept from now on; rows that are past it leave within a minute or what `garbage.interval` says.
+    pub fn set_retention(&self, retention: RetentionConfig) {
+        self.0.engine.retention.store(Arc::new(retention));
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.0.engine
     }
 
     /// Refuses further appends, flushes, and releases everything (the directory's lock too). With a log, a flush that

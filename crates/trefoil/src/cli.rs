@@ -62,6 +62,15 @@ pub enum Command {
     ///
     /// trefoil query --since 6h 'histogram_quantile(0.95, sum by (le) (rate(http_server_request_duration_seconds_bucket[5m])))'
     Query(QueryArgs),
+    /// Show where the series of metrics come from.
+    ///
+    /// Ranks metrics, labels or pairs of a label and a value by the series they have had in the last hour, says how many more
+    /// that is than a day before, and which label makes most series of a metric.
+    ///
+    /// trefoil cardinality --since 1h --ago 1h --sort growth
+    ///
+    /// trefoil cardinality --metric http_requests_total --by pair
+    Cardinality(CardinalityArgs),
     /// Print one trace as a waterfall.
     Trace {
         /// The trace id, in up to 32 hexadecimal digits.
@@ -136,6 +145,55 @@ pub struct QueryArgs {
     pub output: QueryOutput,
     #[command(flatten)]
     pub server: Server,
+}
+
+#[derive(Debug, Args)]
+pub struct CardinalityArgs {
+    /// How far the window goes back from its end (15m, 1h, 7d).
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    pub since: String,
+    /// Where the window ends: seconds since 1970, or RFC 3339; now without it.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub end: Option<String>,
+    /// How much earlier the window lies to compare with; 0 compares with none.
+    #[arg(long, value_name = "DURATION", default_value = "24h")]
+    pub ago: String,
+    /// Only series of this metric.
+    #[arg(long)]
+    pub metric: Option<String>,
+    /// Only series that this PromQL selector selects.
+    #[arg(long = "match", value_name = "SELECTOR")]
+    pub selector: Option<String>,
+    #[arg(long, value_enum, default_value_t = CardinalityBy::Metric)]
+    pub by: CardinalityBy,
+    /// With `--by pair`: values of this label only.
+    #[arg(long)]
+    pub label: Option<String>,
+    #[arg(long, value_enum, default_value_t = CardinalitySort::Series)]
+    pub sort: CardinalitySort,
+    /// Rows at most.
+    #[arg(long, default_value_t = 20)]
+    pub limit: u32,
+    #[arg(long, short, value_enum, default_value_t = QueryOutput::Table)]
+    pub output: QueryOutput,
+    #[command(flatten)]
+    pub server: Server,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CardinalityBy {
+    Metric,
+    Label,
+    /// A label with a value.
+    Pair,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CardinalitySort {
+    /// What has most series first.
+    Series,
+    /// What gained most series first.
+    Growth,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -32,6 +32,7 @@ async fn main() -> ExitCode {
         Command::Check { file } => return commands::check::run(&file),
         Command::Sql(args) => commands::sql::run(args).await,
         Command::Query(args) => commands::query::run(args).await,
+        Command::Cardinality(args) => commands::cardinality::run(args).await,
         Command::Trace { id, server } => commands::trace::run(&id, &server).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "trefoil", &mut std::io::stdout());

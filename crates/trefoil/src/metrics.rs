@@ -67,6 +67,7 @@ mod tests {
         metrics.processor("p", Signal::Traces);
         metrics.refused_by("p");
         metrics.batch("p");
+        metrics.guard("p").removes("t", "m", "l");
         metrics.exporter("e");
         metrics.queue("e").started(1);
     }
@@ -77,7 +78,8 @@ mod tests {
         for family in [&metrics.accepted_items, &metrics.rejected_items, &metrics.received_bytes] {
             family.get_or_create_owned(&Signal::Traces.into());
         }
-        for family in [&metrics.flushed_rows, &metrics.flushed_bytes, &metrics.flushed_files] {
+        let stored = [&metrics.flushed_rows, &metrics.flushed_bytes, &metrics.flushed_files];
+        for family in stored.into_iter().chain([&metrics.deleted_rows, &metrics.retention_rows]) {
             family.get_or_create_owned(&Table::Spans.into());
         }
         metrics.refused_requests.get_or_create_owned(&Refusal { signal: "traces", reason: "closed" });

@@ -113,7 +113,7 @@ pub async fn serve(
             tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
             // Nobody needs to listen.
             let _ = ready.send(is_ready);
-            until_stopped(graph, &args, &control, &readiness, telemetry).await
+            until_stopped(graph, &storage, &args, &control, &readiness, telemetry).await
         }
         Err(error) => Err(error.into()),
     };
@@ -147,6 +147,7 @@ fn api_state(configuration: &Configuration, storage: &Storage, listening: OtlpLi
         engine: Engine::new(storage.clone(), memory)?,
         tenancy: Tenancy::from(configuration.tenancy),
         limits: configuration.query.limits(),
+        admin_api: configuration.listeners.prometheus.admin_api,
         otlp: Arc::new(move || OtlpEndpoints { grpc: endpoint("grpc"), http: endpoint("http"), main }),
     })
 }
@@ -211,6 +212,7 @@ impl RemoteWrite {
 /// Reloads as often as it is asked to; drains the pipelines when it is told to stop.
 async fn until_stopped(
     mut graph: Graph,
+    storage: &Storage,
     args: &ServeArgs,
     control: &Control,
     readiness: &Readiness,
@@ -220,7 +222,7 @@ async fn until_stopped(
         tokio::select! {
             () = control.stop.cancelled() => break Ok(()),
             () = control.reload.notified() => {
-                if let Err(broken) = reload(&mut graph, args).await {
+                if let Err(broken) = reload(&mut graph, args, storage).await {
                     break Err(broken.into());
                 }
             }
@@ -233,8 +235,8 @@ async fn until_stopped(
     outcome
 }
 
-/// Changes the pipelines; the error is only for a state that cannot go on.
-async fn reload(graph: &mut Graph, args: &ServeArgs) -> Result<(), ReloadError> {
+/// Changes the pipelines and how long what is kept; the error is only for a state that cannot go on.
+async fn reload(graph: &mut Graph, args: &ServeArgs, storage: &Storage) -> Result<(), ReloadError> {
     let next = match load(args) {
         Ok(next) => next,
         Err(error) => {
@@ -246,7 +248,10 @@ async fn reload(graph: &mut Graph, args: &ServeArgs) -> Result<(), ReloadError> 
         tracing::warn!("{warning}");
     }
     match graph.reload(next.pipelines).await {
-        Ok(changes) => tracing::info!(%changes, "reloaded; the sections of Trefoil's own take effect at a restart"),
+        Ok(changes) => {
+            storage.set_retention(next.storage.retention);
+            tracing::info!(%changes, "reloaded; of Trefoil's own sections `storage.retention` holds now, the others after a restart");
+        }
         Err(ReloadError::Kept(error)) => tracing::error!("not reloaded: {error}"),
         Err(broken) => return Err(broken),
     }

@@ -53,11 +53,14 @@ pub struct PrometheusListener {
     pub enabled: Option<bool>,
     /// `false`: nobody can write by this listener. It is so, too, where a pipeline has a receiver `prometheusremotewrite`.
     pub remote_write: bool,
+    /// Prometheus' administrative API (`/api/v1/admin/tsdb/…`) answers, here and below `/prometheus` of the main listener: whoever
+    /// reaches them can delete samples. (Prometheus' `--web.enable-admin-api`.)
+    pub admin_api: bool,
 }
 
 impl Default for PrometheusListener {
     fn default() -> Self {
-        Self { endpoint: None, enabled: None, remote_write: true }
+        Self { endpoint: None, enabled: None, remote_write: true, admin_api: false }
     }
 }
 

@@ -1,14 +1,15 @@
-//! `/api/v1/status/tsdb`: where the series come from, counted over those of today (UTC).
-
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+//! `/api/v1/status/tsdb`, and Mimir's `/api/v1/cardinality/*`: where the series come from.
+//!
+//! Series are counted as they are stored (a classic histogram that came as OTLP is one, by the name without suffix), so that it
+//! costs little memory however many there are.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::response::{IntoResponse, Json, Response};
 use serde_json::{Value, json};
-use trefoil_promql::labels::{Labels, METRIC_NAME};
-use trefoil_promql::matcher::{MatchOp, Matcher};
+use trefoil_promql::labels::METRIC_NAME;
+use trefoil_promql::matcher::Matcher;
+use trefoil_query::metrics::{Cardinality, CardinalityQuestion};
 
 use super::answer::small;
 use super::error::PromError;
@@ -19,6 +20,14 @@ use crate::ApiState;
 const DEFAULT_LIMIT: usize = 10;
 const MAX_LIMIT: usize = 10_000;
 
+/// About what Prometheus' head holds.
+const HEAD_MS: i64 = 2 * 3_600_000;
+
+/// Mimir's defaults: series that had a sample so recently are active, so many items are listed, and as many at most.
+const ACTIVE_MS: i64 = 20 * 60_000;
+const MIMIR_LIMIT: usize = 20;
+const MIMIR_MAX_LIMIT: usize = 500;
+
 pub(super) async fn tsdb(
     State(state): State<ApiState>,
     headers: HeaderMap,
@@ -26,11 +35,16 @@ pub(super) async fn tsdb(
 ) -> Result<Response, PromError> {
     let tenant = state.tenant(&headers)?;
     let limit = limit(parameters.get("limit"))?;
-    let all =
-        Matcher::new(MatchOp::NotEqual, METRIC_NAME, "").map_err(|error| PromError::bad_data(error.to_string()))?;
     let now = now();
-    let series = state.engine.series(&tenant, &[vec![all]], now, now, None).await?.items;
-    Ok(small(&counted(&series, now, limit)))
+    let question = CardinalityQuestion {
+        start_ms: now - HEAD_MS,
+        end_ms: now,
+        // Rankings by other things than series are made here.
+        limit: MAX_LIMIT,
+        ..CardinalityQuestion::default()
+    };
+    let counted = state.engine.cardinality(&tenant, &question).await?;
+    Ok(small(&tsdb_status(&counted, &question, limit)))
 }
 
 fn limit(text: &str) -> Result<usize, PromError> {
@@ -44,59 +58,158 @@ fn limit(text: &str) -> Result<usize, PromError> {
     }
 }
 
-fn counted(series: &[Labels], now: i64, limit: usize) -> Value {
-    let mut metrics: HashMap<&str, usize> = HashMap::new();
-    let mut values: HashMap<&Arc<str>, BTreeSet<&Arc<str>>> = HashMap::new();
-    let mut pairs: HashMap<(&Arc<str>, &Arc<str>), usize> = HashMap::new();
-    for labels in series {
-        *metrics.entry(labels.metric_name()).or_default() += 1;
-        for label in labels.iter() {
-            values.entry(&label.name).or_default().insert(&label.value);
-            *pairs.entry((&label.name, &label.value)).or_default() += 1;
-        }
-    }
-    let bytes = |values: &BTreeSet<&Arc<str>>| values.iter().map(|value| value.len()).sum();
+/// The name is a label to Prometheus.
+fn tsdb_status(counted: &Cardinality, question: &CardinalityQuestion, limit: usize) -> Value {
+    let metrics = || counted.metrics.iter().map(|metric| (metric.name.clone(), metric.series[0]));
+    let name_bytes = counted.metrics.iter().map(|metric| metric.name.len() as u64).sum();
+    let labels = |of: fn(&trefoil_query::metrics::RankedLabel) -> u64, of_name: u64| {
+        let names = [(METRIC_NAME.to_owned(), of_name)].into_iter().filter(|(_, count)| *count > 0);
+        counted.labels.iter().map(move |label| (label.name.clone(), of(label))).chain(names)
+    };
+    let pairs = counted.pairs.iter().map(|pair| (format!("{}={}", pair.name, pair.value), pair.series[0]));
+    let pairs = pairs.chain(metrics().map(|(name, series)| (format!("{METRIC_NAME}={name}"), series)));
     json!({
         "headStats": {
-            "numSeries": series.len(),
-            "numLabelPairs": pairs.len(),
+            "numSeries": counted.series[0],
+            "numLabelPairs": counted.value_count + counted.metric_count,
             "chunkCount": 0,
-            "minTime": now - now.rem_euclid(86_400_000),
-            "maxTime": now,
+            "minTime": question.start_ms,
+            "maxTime": question.end_ms,
         },
-        "seriesCountByMetricName": most(metrics.into_iter().map(|(name, count)| (name.to_owned(), count)), limit),
-        "labelValueCountByLabelName": most(values.iter().map(|(name, values)| (name.to_string(), values.len())), limit),
-        "memoryInBytesByLabelName": most(values.iter().map(|(name, values)| (name.to_string(), bytes(values))), limit),
-        "seriesCountByLabelValuePair":
-            most(pairs.into_iter().map(|((name, value), count)| (format!("{name}={value}"), count)), limit),
+        "seriesCountByMetricName": most(metrics(), limit),
+        "labelValueCountByLabelName": most(labels(|label| label.values, counted.metric_count), limit),
+        "memoryInBytesByLabelName": most(labels(|label| label.value_bytes, name_bytes), limit),
+        "seriesCountByLabelValuePair": most(pairs, limit),
     })
 }
 
 /// The largest first.
-fn most(counts: impl Iterator<Item = (String, usize)>, limit: usize) -> Vec<Value> {
+fn most(counts: impl Iterator<Item = (String, u64)>, limit: usize) -> Vec<Value> {
     let mut counts: Vec<_> = counts.collect();
     counts.sort_by(|(a, more), (b, less)| less.cmp(more).then_with(|| a.cmp(b)));
     counts.truncate(limit);
     counts.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
 }
 
+/// Mimir: how many values each label has.
+pub(super) async fn label_names(
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+    parameters: Parameters,
+) -> Result<Response, PromError> {
+    let tenant = state.tenant(&headers)?;
+    let limit = mimir_limit(&parameters)?;
+    let question = CardinalityQuestion { limit: MAX_LIMIT, ..active(&parameters)? };
+    let counted = state.engine.cardinality(&tenant, &question).await?;
+    let mut labels: Vec<(&str, u64)> = counted.labels.iter().map(|label| (label.name.as_str(), label.values)).collect();
+    if counted.metric_count > 0 {
+        labels.push((METRIC_NAME, counted.metric_count));
+    }
+    labels.sort_by(|(a, more), (b, less)| less.cmp(more).then_with(|| a.cmp(b)));
+    let shown = labels.iter().take(limit);
+    let shown: Vec<Value> =
+        shown.map(|(name, count)| json!({ "label_name": name, "label_values_count": count })).collect();
+    let answer = json!({
+        "label_values_count_total": counted.value_count + counted.metric_count,
+        "label_names_count": labels.len(),
+        "cardinality": shown,
+    });
+    Ok(Json(answer).into_response())
+}
+
+/// Mimir: how many series each value of some labels has.
+pub(super) async fn label_values(
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+    parameters: Parameters,
+) -> Result<Response, PromError> {
+    let tenant = state.tenant(&headers)?;
+    let limit = mimir_limit(&parameters)?;
+    let names: Vec<&str> = parameters.all("label_names[]").chain(parameters.all("label_names")).collect();
+    if names.is_empty() {
+        return Err(PromError::bad_data("'label_names[]' param is required"));
+    }
+    if names.len() > MIMIR_LIMIT {
+        return Err(PromError::bad_data(format!("'label_names[]' names more than {MIMIR_LIMIT} labels")));
+    }
+    let mut total = 0;
+    let mut labels = Vec::with_capacity(names.len());
+    for name in names {
+        let question = CardinalityQuestion { limit: MAX_LIMIT, label: Some(name.to_owned()), ..active(&parameters)? };
+        let counted = state.engine.cardinality(&tenant, &question).await?;
+        total = counted.series[0];
+        let (values, series, shown) = match name {
+            METRIC_NAME => {
+                let metrics = counted.metrics.iter().map(|metric| (&metric.name, metric.series[0]));
+                (counted.metric_count, counted.series[0], of_values(metrics, limit))
+            }
+            _ => {
+                let of = counted.labels.iter().find(|label| label.name == name);
+                let pairs = counted.pairs.iter().map(|pair| (&pair.value, pair.series[0]));
+                (of.map_or(0, |of| of.values), of.map_or(0, |of| of.series[0]), of_values(pairs, limit))
+            }
+        };
+        labels.push(json!({
+            "label_name": name, "label_values_count": values, "series_count": series, "cardinality": shown,
+        }));
+    }
+    Ok(Json(json!({ "series_count_total": total, "labels": labels })).into_response())
+}
+
+fn of_values<'v>(values: impl Iterator<Item = (&'v String, u64)>, limit: usize) -> Vec<Value> {
+    let values = values.filter(|(_, series)| *series > 0).take(limit);
+    values.map(|(value, series)| json!({ "label_value": value, "series_count": series })).collect()
+}
+
+fn active(parameters: &Parameters) -> Result<CardinalityQuestion, PromError> {
+    let matchers: Vec<Matcher> = match parameters.get("selector") {
+        "" => Vec::new(),
+        selector => trefoil_promql::parser::parse_selector(selector)
+            .map_err(|error| PromError::invalid_parameter("selector", error))?,
+    };
+    let end_ms = now();
+    Ok(CardinalityQuestion { matchers, start_ms: end_ms - ACTIVE_MS, end_ms, ..CardinalityQuestion::default() })
+}
+
+fn mimir_limit(parameters: &Parameters) -> Result<usize, PromError> {
+    match parameters.get("limit") {
+        "" => Ok(MIMIR_LIMIT),
+        text => match text.parse() {
+            Ok(limit @ 0..=MIMIR_MAX_LIMIT) => Ok(limit),
+            Ok(_) => Err(PromError::bad_data(format!("'limit' param cannot be greater than '{MIMIR_MAX_LIMIT}'"))),
+            Err(_) => Err(PromError::bad_data(format!("'limit' param {text:?} is no number"))),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use trefoil_query::metrics::{RankedLabel, RankedMetric, RankedPair};
+
     use super::*;
 
     #[test]
     fn series_are_counted() {
-        let series = ["a", "b", "b"].map(|name| Labels::from_pairs([("__name__", name), ("job", "x")]));
-        let counts = counted(&series, 86_400_001, 1);
+        let metric = |name: &str, series| RankedMetric { name: name.into(), series: [series, 0], hint: None };
+        let counted = Cardinality {
+            series: [3, 0],
+            metric_count: 2,
+            label_count: 1,
+            value_count: 1,
+            metrics: vec![metric("b", 2), metric("a", 1)],
+            labels: vec![RankedLabel { name: "job".into(), series: [3, 0], values: 1, value_bytes: 9 }],
+            pairs: vec![RankedPair { name: "job".into(), value: "x".into(), series: [3, 0] }],
+            is_approximate: false,
+        };
+        let question = CardinalityQuestion { start_ms: 1, end_ms: 2, ..CardinalityQuestion::default() };
+        let counts = tsdb_status(&counted, &question, 1);
         assert_eq!(
             counts["headStats"],
-            json!({
-                "numSeries": 3, "numLabelPairs": 3, "chunkCount": 0, "minTime": 86_400_000, "maxTime": 86_400_001,
-            })
+            json!({ "numSeries": 3, "numLabelPairs": 3, "chunkCount": 0, "minTime": 1, "maxTime": 2 })
         );
         assert_eq!(counts["seriesCountByMetricName"], json!([{ "name": "b", "value": 2 }]));
         assert_eq!(counts["labelValueCountByLabelName"], json!([{ "name": "__name__", "value": 2 }]));
-        assert_eq!(counts["memoryInBytesByLabelName"], json!([{ "name": "__name__", "value": 2 }]));
+        assert_eq!(counts["memoryInBytesByLabelName"], json!([{ "name": "job", "value": 9 }]));
         assert_eq!(counts["seriesCountByLabelValuePair"], json!([{ "name": "job=x", "value": 3 }]));
     }
 
@@ -107,5 +220,7 @@ mod tests {
             assert_eq!(limit(wrong).unwrap_err().message, "limit must be a positive number");
         }
         assert_eq!(limit("10001").unwrap_err().message, "limit must not exceed 10000");
+        assert!(mimir_limit(&"limit=501".into()).is_err() && mimir_limit(&"limit=x".into()).is_err());
+        assert_eq!(mimir_limit(&"limit=500".into()).ok(), Some(500));
     }
 }

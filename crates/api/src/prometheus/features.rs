@@ -1,11 +1,13 @@
 //! `/api/v1/features`: what of Prometheus' language and API there is, by Prometheus' names.
 
+use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use trefoil_promql::ast::{AggregateOp, BinaryOp};
 use trefoil_promql::functions::Function;
 
 use super::answer::small;
+use crate::ApiState;
 
 const BINARY: [BinaryOp; 17] = [
     BinaryOp::Add,
@@ -27,16 +29,16 @@ const BINARY: [BinaryOp; 17] = [
     BinaryOp::Or,
 ];
 
-pub(super) async fn features() -> Response {
-    small(&all())
+pub(super) async fn features(State(state): State<ApiState>) -> Response {
+    small(&all(state.admin_api))
 }
 
-fn all() -> Value {
+fn all(admin: bool) -> Value {
     let binary = BINARY.iter().map(|op| op.symbol()).chain([BinaryOp::Unless.symbol(), "=~", "!~", "@"]);
     let aggregations = AggregateOp::ALL.iter().map(|(name, _)| *name);
     json!({
         "api": {
-            "admin": false,
+            "admin": admin,
             "exclude_alerts": true,
             "label_values_match": true,
             "lifecycle": false,
@@ -109,7 +111,7 @@ mod tests {
     #[test]
     fn names_are_those_of_prometheus() {
         let Some(reference) = reference() else { return };
-        let ours = all();
+        let ours = all(false);
         for (group, features) in ours.as_object().unwrap() {
             let theirs = reference[group].as_object().unwrap();
             for name in features.as_object().unwrap().keys() {

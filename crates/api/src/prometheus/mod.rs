@@ -3,6 +3,7 @@
 //! Shapes, texts of errors and formats of numbers are those of Prometheus 3.14 (its OpenAPI description and what its server
 //! answers). Parameters come by URL or as a form. Rules, alerts and targets do not exist yet and are answered as empty.
 
+mod admin;
 mod answer;
 mod ast;
 mod cardinality;
@@ -21,8 +22,9 @@ mod syntax;
 mod targets;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
+pub(crate) use self::parameters::{parse_length, parse_time};
 use self::status::Started;
 use crate::ApiState;
 
@@ -51,8 +53,13 @@ pub fn router(state: ApiState) -> Router {
         .route("/status/config", get(status::config))
         .route("/status/flags", get(status::flags))
         .route("/status/tsdb", get(cardinality::tsdb))
+        .route("/cardinality/label_names", get(cardinality::label_names).post(cardinality::label_names))
+        .route("/cardinality/label_values", get(cardinality::label_values).post(cardinality::label_values))
         .route("/status/tsdb/blocks", get(status::tsdb_blocks))
         .route("/status/walreplay", get(status::wal_replay))
+        .route("/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
+        .route("/admin/tsdb/clean_tombstones", post(admin::clean_tombstones).put(admin::clean_tombstones))
+        .route("/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot))
         .route("/features", get(features::features))
         .route("/notifications", get(status::notifications))
         .route("/notifications/live", get(status::live_notifications));

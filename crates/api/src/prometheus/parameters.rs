@@ -18,7 +18,7 @@ const MAX_TIME_TEXT: &str = "292277025-08-18T07:12:54.999999999Z";
 type Result<T> = std::result::Result<T, PromError>;
 
 /// Milliseconds since the epoch; seconds with decimals, or RFC 3339.
-fn parse_time(text: &str) -> std::result::Result<i64, String> {
+pub(crate) fn parse_time(text: &str) -> std::result::Result<i64, String> {
     if let Some(seconds) = text.parse().ok().filter(|seconds: &f64| seconds.is_finite()) {
         return Ok((seconds * 1000.0).round() as i64);
     }
@@ -34,7 +34,7 @@ fn parse_time(text: &str) -> std::result::Result<i64, String> {
 }
 
 /// Nanoseconds; seconds with decimals, or a duration such as `1h30m`.
-fn parse_length(text: &str) -> std::result::Result<i64, String> {
+pub(crate) fn parse_length(text: &str) -> std::result::Result<i64, String> {
     if let Some(seconds) = text.parse().ok().filter(|seconds: &f64| !seconds.is_nan()) {
         let nanos: f64 = seconds * 1e9;
         return match nanos.abs() <= i64::MAX as f64 {

@@ -90,7 +90,7 @@ pub(super) async fn flags(State(state): State<ApiState>) -> Response {
         "query.lookback-delta": format_duration(options.lookback_delta),
         "query.max-samples": options.max_samples.to_string(),
         "query.timeout": format_duration(timeout),
-        "web.enable-admin-api": "false",
+        "web.enable-admin-api": state.admin_api.to_string(),
         "web.enable-lifecycle": "false",
     }))
 }

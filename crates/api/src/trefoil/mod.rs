@@ -1,6 +1,7 @@
 //! Trefoil's own API, under `/api/v1` of the main listener. [`openapi`] describes it to programs.
 
 mod answer;
+mod cardinality;
 mod error;
 mod openapi;
 mod search;
@@ -17,6 +18,7 @@ use crate::ApiState;
 pub fn router(state: ApiState) -> Router {
     Router::new()
         .route("/api/v1/sql", post(sql::run))
+        .route("/api/v1/cardinality", get(cardinality::cardinality))
         .route("/api/v1/status", get(status::status))
         .route("/api/v1/traces/{trace_id}/spans/{span_id}", get(span::span))
         .route("/api/v1/traces/{trace_id}/search", get(search::search))

@@ -5,7 +5,7 @@
 use axum::response::Json;
 use utoipa::OpenApi;
 
-use super::{search, span, sql, status};
+use super::{cardinality, search, span, sql, status};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,9 +17,10 @@ use super::{search, span, sql, status};
     tags(
         (name = "query", description = "Questions in a query language"),
         (name = "traces", description = "Parts of a trace; a whole one is Tempo's `/tempo/api/v2/traces/{trace_id}`"),
+        (name = "metrics", description = "What is known of metrics; PromQL is Prometheus' `/prometheus/api/v1/query`"),
         (name = "server", description = "The server itself"),
     ),
-    paths(sql::run, span::span, search::search, status::status, document)
+    paths(sql::run, span::span, search::search, cardinality::cardinality, status::status, document)
 )]
 struct Document;
 
@@ -52,6 +53,28 @@ mod tests {
             "ui/openapi.json is not what the handlers say; refresh it with\n    \
              UPDATE_OPENAPI=1 cargo test -p trefoil-api openapi\nand the UI's types with it"
         );
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn references(value: &serde_json::Value, found: &mut Vec<String>) {
+            match value {
+                serde_json::Value::Object(members) => {
+                    found.extend(members.get("$ref").and_then(|to| to.as_str()).map(str::to_owned));
+                    members.values().for_each(|value| references(value, found));
+                }
+                serde_json::Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+                _ => {}
+            }
+        }
+        let document = serde_json::to_value(Document::openapi()).unwrap();
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(found.len() > 5);
+        for reference in found {
+            let pointer = reference.strip_prefix('#').unwrap();
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+        }
     }
 
     #[test]

@@ -41,6 +41,7 @@ impl Server {
             engine: Engine::new(storage.clone(), 64 << 20).unwrap(),
             tenancy,
             limits: Limits::default(),
+            admin_api: true,
             otlp: Arc::new(OtlpEndpoints::default),
         };
         let (router, main) = (prometheus_router(state.clone()), main_router(state));

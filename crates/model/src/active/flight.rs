@@ -67,6 +67,7 @@ pub enum Verdict {
 /// before is taken for lost, and its series' order is forgotten.
 pub struct Flight {
     series: Arc<TenantSeries>,
+    era: u64,
     ticket: u64,
     period: u8,
     /// The latest time that a sample may have.
@@ -79,13 +80,18 @@ pub struct Flight {
 impl Flight {
     /// `now` in nanoseconds since the epoch.
     pub fn begin(series: Arc<TenantSeries>, now: i64) -> Self {
-        let ticket = series.flights.begin();
+        let (era, ticket) = (series.era(), series.flights.begin());
         let latest = now.saturating_add(series.limits.creation_grace_period);
-        Self { series, ticket, period: period_of(now), latest, changed: Vec::new(), has_landed: false }
+        Self { series, era, ticket, period: period_of(now), latest, changed: Vec::new(), has_landed: false }
     }
 
     pub fn series(&self) -> &Arc<TenantSeries> {
         &self.series
+    }
+
+    /// Of what is known about the series ([`TenantSeries::era`]), at its beginning.
+    pub fn era(&self) -> u64 {
+        self.era
     }
 
     /// Its accepted samples are durable.

@@ -12,10 +12,12 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 
 use self::exporter::Exporters;
+use self::guard::Guards;
 use self::processor::Processors;
 use self::receiver::Receivers;
 
 mod exporter;
+mod guard;
 mod items;
 mod processor;
 mod receiver;
@@ -23,6 +25,7 @@ mod receiver;
 mod tests;
 
 pub use exporter::{ExporterMetrics, QueueMetrics};
+pub use guard::{GuardMetrics, Guarded};
 pub use items::ItemCounters;
 pub use processor::{BatchMetrics, ProcessorMetrics, Trigger};
 pub use receiver::{ReceiverMetrics, RequestMetrics, TransportMetrics};
@@ -32,6 +35,7 @@ pub use receiver::{ReceiverMetrics, RequestMetrics, TransportMetrics};
 pub struct Metrics {
     receivers: Arc<Receivers>,
     processors: Arc<Processors>,
+    guards: Arc<Guards>,
     exporters: Arc<Exporters>,
 }
 
@@ -41,6 +45,7 @@ impl Metrics {
         let registry = registry.sub_registry_with_prefix("otelcol");
         self.receivers.register(registry);
         self.processors.register(registry);
+        self.guards.register(registry);
         self.exporters.register(registry);
     }
 
@@ -64,6 +69,12 @@ impl Metrics {
         self.processors.batch(id.to_string())
     }
 
+    /// Of the `cardinality_guard` processor `id`.
+    pub fn guard(&self, id: impl ToString) -> GuardMetrics {
+        self.processors.knows(id.to_string());
+        GuardMetrics::new(self.guards.clone(), id.to_string())
+    }
+
     /// Of the exporter `id`.
     pub fn exporter(&self, id: impl ToString) -> ExporterMetrics {
         self.exporters.exporter(id.to_string())
@@ -82,7 +93,9 @@ impl Metrics {
         exporter: impl Fn(&str) -> bool,
     ) {
         self.receivers.retain(receiver);
-        self.processors.retain(processor);
+        for gone in self.processors.retain(processor) {
+            self.guards.remove(&gone);
+        }
         self.exporters.retain(exporter);
     }
 }

@@ -92,14 +92,15 @@ impl Processors {
         }
     }
 
-    pub fn retain(&self, wanted: impl Fn(&str) -> bool) {
-        self.known.lock().retain(|processor| {
-            let keep = wanted(processor);
-            if !keep {
-                self.remove(processor);
-            }
-            keep
-        });
+    pub fn knows(&self, processor: String) {
+        self.known.lock().insert(processor);
+    }
+
+    /// Returns those that are gone.
+    pub fn retain(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        let gone: Vec<String> = self.known.lock().extract_if(|processor| !wanted(processor)).collect();
+        gone.iter().for_each(|processor| self.remove(processor));
+        gone
     }
 
     fn remove(&self, processor: &str) {

@@ -4,9 +4,10 @@ use crate::component::ProcessorFactory;
 
 mod attributes;
 mod batch;
+mod cardinality_guard;
 mod memory_limiter;
 mod resource;
 
 /// Every kind of processor.
 pub const FACTORIES: &[ProcessorFactory] =
-    &[attributes::FACTORY, batch::FACTORY, memory_limiter::FACTORY, resource::FACTORY];
+    &[attributes::FACTORY, batch::FACTORY, cardinality_guard::FACTORY, memory_limiter::FACTORY, resource::FACTORY];

@@ -4,7 +4,9 @@
 //! (`docs/decisions/0010-prometheus-view.md`). Every question takes a fresh snapshot of the tenant.
 
 mod cancel;
+mod cardinality;
 mod convert;
+mod deletion;
 mod error;
 mod evaluate;
 mod exemplars;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 
 use trefoil_promql::labels::Labels;
 
+pub use cardinality::{Cardinality, CardinalityQuestion, Hint, Order, RankedLabel, RankedMetric, RankedPair};
 pub use error::PromqlError;
 pub(crate) use state::Metrics;
 

@@ -52,6 +52,11 @@ impl CatalogSnapshot {
         self.tables[table as usize].by_tenant.values().flat_map(|files| files.iter())
     }
 
+    /// Whether anybody but this writer has ever committed.
+    pub(crate) fn has_other_writers(&self, writer: &str) -> bool {
+        self.log_positions.keys().any(|other| other != writer)
+    }
+
     /// The writer's log position *as of this snapshot*: what lies below it is in the files listed here, what lies above
     /// is not. Read with the files in one transaction, so it tells which buffered rows a scan still has to add.
     pub fn log_position(&self, writer: &str) -> Option<u64> {

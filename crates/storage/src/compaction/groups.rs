@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
-use arrow::compute::concat;
+use arrow::array::{ArrayRef, BooleanArray};
+use arrow::compute::{concat, filter};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -20,17 +20,20 @@ use crate::files::{FilesError, Gather, Parts, dictionary_type, is_unique_text};
 const VIEW_BYTES: usize = 16;
 
 /// A row group read from its file, still encoded.
-pub(super) struct Group {
+pub(crate) struct Group {
     file: Arc<DataFile>,
     metadata: ArrowReaderMetadata,
     number: usize,
+    /// In the file.
     rows: usize,
     section: Section,
+    /// Where not all rows are wanted: which, and how many.
+    kept: Option<(BooleanArray, usize)>,
 }
 
 impl Group {
     /// `section` has the bytes of row group `number`.
-    pub fn new(
+    pub(super) fn new(
         file: Arc<DataFile>,
         footer: Arc<ParquetMetaData>,
         number: usize,
@@ -38,11 +41,23 @@ impl Group {
     ) -> Result<Self, FilesError> {
         let rows = usize::try_from(footer.row_group(number).num_rows()).unwrap_or_default();
         let metadata = with_dictionaries(footer).map_err(|error| FilesError::read(&file.path, error))?;
-        Ok(Self { file, metadata, number, rows, section })
+        Ok(Self { file, metadata, number, rows, section, kept: None })
+    }
+
+    /// Of its file.
+    pub fn path(&self) -> &str {
+        &self.file.path
+    }
+
+    /// Without the rows for which `kept` is false.
+    pub fn keeping(mut self, kept: BooleanArray) -> Self {
+        let rows = kept.true_count();
+        self.kept = Some((kept, rows));
+        self
     }
 
     pub fn rows(&self) -> usize {
-        self.rows
+        self.kept.as_ref().map_or(self.rows, |(_, rows)| *rows)
     }
 
     /// What it takes in memory: encoded as it waits, and its widest column decoded, with views into its strings.
@@ -59,10 +74,14 @@ impl Group {
     }
 
     /// `None` if the file does not have the column.
-    fn column(&self, name: &str) -> Result<Option<ArrayRef>, FilesError> {
+    pub fn column(&self, name: &str) -> Result<Option<ArrayRef>, FilesError> {
         let root = self.metadata.parquet_schema().root_schema();
         let Some(index) = root.get_fields().iter().position(|field| field.name() == name) else { return Ok(None) };
-        self.decode(index).map(Some).map_err(|error| FilesError::read(&self.file.path, error))
+        let column = self.decode(index).and_then(|column| match &self.kept {
+            Some((kept, _)) => Ok(filter(&column, kept)?),
+            None => Ok(column),
+        });
+        column.map(Some).map_err(|error| FilesError::read(&self.file.path, error))
     }
 
     fn decode(&self, root: usize) -> Result<ArrayRef, ParquetError> {

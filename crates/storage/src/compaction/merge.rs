@@ -1,4 +1,4 @@
-//! One job: read the inputs row group by row group, write one file.
+//! One job: read the inputs row group by row group, write one file; without the rows that a deletion wants gone, if it is one.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use super::plan::Job;
 use super::section::Section;
 use super::stitch::Stitcher;
 use crate::catalog::{Column, DataFile, NewFile, TableColumns};
+use crate::deletion::Deletion;
 use crate::files::{FileStore, FilesError, created_at, location, new_path, row_group_rows};
 use crate::scan::Reader;
 
@@ -36,13 +37,14 @@ enum Piece {
     End,
 }
 
-/// Writes the job's rows to one new file, complete and durable, in no catalog yet.
+/// Writes the job's rows to one new file, complete and durable, in no catalog yet. `None` if a deletion leaves none of them.
 pub(super) async fn merge(
     files: &FileStore,
     reader: &Reader,
     columns: &Arc<TableColumns>,
     job: &Job,
-) -> Result<NewFile, FilesError> {
+    deletion: Option<&Arc<Deletion>>,
+) -> Result<Option<NewFile>, FilesError> {
     let mut inputs = Vec::with_capacity(job.files.len());
     for file in &job.files {
         let footer = reader
@@ -60,7 +62,11 @@ pub(super) async fn merge(
     let (pieces, waiting) = mpsc::channel::<Piece>(1);
     let writing = {
         let (files, table, tenant) = (files.clone(), job.table, job.tenant.clone());
-        tokio::task::spawn_blocking(move || write(&files, table, &tenant, path, present, waiting))
+        let deletion = deletion.cloned();
+        tokio::task::spawn_blocking(move || {
+            let stitcher = Stitcher::create(&files, table, path, present)?;
+            write(stitcher, table, &tenant, deletion.as_deref(), waiting)
+        })
     };
     let reading = read(files, &inputs, &pieces).await;
     if reading.is_ok() {
@@ -70,11 +76,24 @@ pub(super) async fn merge(
     drop(pieces);
     let written = writing.await??;
     reading?;
-    written.ok_or_else(ended)
+    match written {
+        Written::File(file) => Ok(Some(*file)),
+        Written::NoRows => Ok(None),
+        Written::Abandoned => Err(ended()),
+    }
+}
+
+/// What became of the new file.
+enum Written {
+    File(Box<NewFile>),
+    /// Nothing is left of the inputs, so nothing is left behind.
+    NoRows,
+    /// The reading side gave up; nothing is left behind.
+    Abandoned,
 }
 
 /// What the footer says must be what the catalog says: a merge takes its word for which rows there are.
-fn check_rows(file: &DataFile, footer: &ParquetMetaData) -> Result<(), FilesError> {
+pub(super) fn check_rows(file: &DataFile, footer: &ParquetMetaData) -> Result<(), FilesError> {
     let groups = footer.row_groups().iter().map(|group| u64::try_from(group.num_rows()).ok());
     match groups.sum::<Option<u64>>() {
         Some(rows) if rows == file.rows => Ok(()),
@@ -103,35 +122,51 @@ async fn read(
     Ok(())
 }
 
-/// Moves large row groups and sorts small ones together. `None` if the reading side gave up: then nothing is left behind.
+/// Moves large row groups and sorts small ones together.
 fn write(
-    files: &FileStore,
+    mut stitcher: Stitcher,
     table: Table,
     tenant: &Tenant,
-    path: String,
-    columns: Vec<Column>,
+    deletion: Option<&Deletion>,
     mut pieces: mpsc::Receiver<Piece>,
-) -> Result<Option<NewFile>, FilesError> {
+) -> Result<Written, FilesError> {
     let capacity = row_group_rows(table);
-    let mut stitcher = Stitcher::create(files, table, path, columns)?;
     let mut pool = Pool::default();
+    let mut rows_kept = 0;
     while let Some(piece) = pieces.blocking_recv() {
         let Piece::Group { file, footer, group, input } = piece else {
             pool.sort_into(&mut stitcher)?;
-            return stitcher.finish(tenant).map(Some);
+            return match rows_kept {
+                0 => Ok(Written::NoRows),
+                _ => Ok(Written::File(Box::new(stitcher.finish(tenant)?))),
+            };
         };
-        let rows = usize::try_from(footer.row_group(group).num_rows()).unwrap_or_default();
-        if rows >= large_rows(table) && stitcher.can_move(&footer) {
+        let mut rows = usize::try_from(footer.row_group(group).num_rows()).unwrap_or_default();
+        let mut kept = None;
+        if let Some(deletion) = deletion {
+            let whole = Group::new(Arc::clone(&file), Arc::clone(&footer), group, input.clone())?;
+            let mask = deletion.kept(table, &whole)?;
+            rows = mask.true_count();
+            kept = Some(mask).filter(|mask| rows < mask.len());
+        }
+        rows_kept += rows;
+        if rows == 0 {
+            continue;
+        }
+        if kept.is_none() && rows >= large_rows(table) && stitcher.can_move(&footer) {
             stitcher.move_group(&footer, group, &input)?;
             continue;
         }
-        let group = Group::new(file, footer, group, input)?;
+        let mut group = Group::new(file, footer, group, input)?;
+        if let Some(kept) = kept {
+            group = group.keeping(kept);
+        }
         if pool.rows + rows > capacity || pool.bytes + group.bytes() > POOL_BYTES {
             pool.sort_into(&mut stitcher)?;
         }
         pool.add(group);
     }
-    Ok(None)
+    Ok(Written::Abandoned)
 }
 
 /// Small row groups, waiting to be sorted together.
@@ -175,12 +210,23 @@ async fn row_group_bytes(
     footer: &ParquetMetaData,
     group: usize,
 ) -> Result<Section, FilesError> {
+    column_bytes(files, file, footer, group, |_| true).await
+}
+
+/// From the first to the last of the row group's columns that are `wanted`.
+pub(super) async fn column_bytes(
+    files: &FileStore,
+    file: &DataFile,
+    footer: &ParquetMetaData,
+    group: usize,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Section, FilesError> {
     // A bloom filter follows its row group.
     let bloom = |chunk: &ColumnChunkMetaData| {
         let offset = u64::try_from(chunk.bloom_filter_offset()?).ok()?;
         Some((offset, u64::try_from(chunk.bloom_filter_length()?).ok()?))
     };
-    let chunks = footer.row_group(group).columns().iter();
+    let chunks = footer.row_group(group).columns().iter().filter(|chunk| wanted(chunk.column_path().string().as_str()));
     let ranges = chunks.flat_map(|chunk| std::iter::once(chunk.byte_range()).chain(bloom(chunk)));
     let (start, end) = ranges.fold((u64::MAX, 0), |(start, end), (offset, length)| {
         (start.min(offset), end.max(offset.saturating_add(length)))

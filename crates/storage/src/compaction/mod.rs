@@ -8,8 +8,11 @@
 mod groups;
 mod merge;
 mod plan;
+mod rewrite;
 mod section;
 mod stitch;
+
+pub(crate) use groups::Group;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -90,6 +93,8 @@ pub struct Compactor {
     metrics: CompactionMetrics,
     /// Merges that failed, and when: one damaged file must not hold up all others.
     failed: Arc<Mutex<HashMap<plan::Key, Instant>>>,
+    /// Whoever replaces files of this process holds it: a deletion is not to lose its work to a merge.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// How long a merge that failed is not tried again.
@@ -97,7 +102,15 @@ const HOLD: Duration = Duration::from_secs(600);
 
 impl Compactor {
     pub fn new(catalog: Catalog, files: FileStore, reader: Reader, options: CompactionOptions) -> Self {
-        Self { catalog, files, reader, options, metrics: CompactionMetrics::default(), failed: Arc::default() }
+        Self {
+            catalog,
+            files,
+            reader,
+            options,
+            metrics: CompactionMetrics::default(),
+            failed: Arc::default(),
+            turn: Arc::default(),
+        }
     }
 
     pub fn metrics(&self) -> &CompactionMetrics {
@@ -108,6 +121,7 @@ impl Compactor {
     ///
     /// Errors leave everything as it was: an unreadable input (named), a failing store or catalog.
     pub async fn run_once(&self) -> Result<Option<Compacted>, StorageError> {
+        let _turn = self.turn.lock().await;
         let started = Instant::now();
         let snapshot = self.catalog.snapshot().await?;
         let held = self.held();
@@ -144,11 +158,11 @@ impl Compactor {
     async fn merge(&self, job: &Arc<plan::Job>, columns: Arc<TableColumns>) -> Result<NewFile, FilesError> {
         let (files, reader, job) = (self.files.clone(), self.reader.clone(), Arc::clone(job));
         let expected: u64 = job.files.iter().map(|file| file.rows).sum();
-        let merge = async move { merge::merge(&files, &reader, &columns, &job).await };
-        let file = AbortOnDropHandle::new(tokio::spawn(merge)).await??;
-        match file.rows == expected {
-            true => Ok(file),
-            false => Err(FilesError::read(&file.path, format!("it has {} rows instead of {expected}", file.rows))),
+        let merge = async move { merge::merge(&files, &reader, &columns, &job, None).await };
+        match AbortOnDropHandle::new(tokio::spawn(merge)).await?? {
+            Some(file) if file.rows == expected => Ok(file),
+            Some(file) => Err(FilesError::read(&file.path, format!("it has {} rows instead of {expected}", file.rows))),
+            None => Err(FilesError::Encode { path: "a merged file".into(), reason: "its inputs have no rows".into() }),
         }
     }
 

@@ -29,6 +29,12 @@ pub(super) struct Job {
 pub(super) type Key = (Table, Tenant, i32);
 
 impl Job {
+    /// One file, to be written anew.
+    pub fn of_file(file: &Arc<DataFile>) -> Self {
+        let day = day_of(&file.path).unwrap_or_default();
+        Self { table: file.table, tenant: file.tenant.clone(), day, files: vec![Arc::clone(file)] }
+    }
+
     pub fn key(&self) -> Key {
         (self.table, self.tenant.clone(), self.day)
     }

@@ -49,7 +49,7 @@ fn before(now: DateTime<Utc>, age: Duration) -> DateTime<Utc> {
     TimeDelta::from_std(age).ok().and_then(|age| now.checked_sub_signed(age)).unwrap_or(DateTime::<Utc>::MIN_UTC)
 }
 
-async fn collect_expired(
+pub(crate) async fn collect_expired(
     catalog: &Catalog,
     files: &FileStore,
     older_than: DateTime<Utc>,

@@ -3,6 +3,7 @@
 mod collect;
 mod policy;
 
+pub(crate) use collect::collect_expired;
 pub use collect::{CollectOptions, Collected, collect};
 pub use policy::{RetentionConfig, TenantRetention};
 
@@ -19,6 +20,8 @@ pub struct Dropped {
     pub files: usize,
     pub rows: u64,
     pub bytes: u64,
+    /// By `Table`.
+    pub rows_of: [u64; Table::ALL.len()],
 }
 
 /// Takes the files out of the catalog whose rows are all past their time; the objects stay until [`collect`] finds that
@@ -35,6 +38,7 @@ pub async fn enforce(catalog: &Catalog, policy: &RetentionConfig, now: DateTime<
             remove.push(file.id);
             dropped.files += 1;
             dropped.rows += file.rows;
+            dropped.rows_of[file.table as usize] += file.rows;
             dropped.bytes += file.size_bytes;
         }
     }

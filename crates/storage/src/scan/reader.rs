@@ -28,6 +28,7 @@ use quick_cache::sync::Cache;
 
 use crate::catalog::DataFile;
 use crate::files::{FileStore, location};
+use crate::lease::Lease;
 
 /// The footer's length and the magic after the metadata.
 const TRAILER_BYTES: usize = 8;
@@ -41,6 +42,8 @@ pub struct Reader {
     footers: Arc<DefaultCache<Path, CachedFileMetadataEntry>>,
     blooms: Arc<Cache<String, Arc<Blooms>, BloomBytes>>,
     metrics: ReaderMetrics,
+    /// Keeps the files of its snapshot.
+    lease: Option<Lease>,
 }
 
 /// What scans touched, since the start.
@@ -93,7 +96,13 @@ impl Reader {
             footers: Arc::new(DefaultCache::new(footers)),
             blooms: Arc::new(Cache::with_weighter(1024, cache_bytes / 4, BloomBytes)),
             metrics: ReaderMetrics::default(),
+            lease: None,
         }
+    }
+
+    /// For scans during which no file may go.
+    pub(crate) fn leased(&self, lease: Lease) -> Self {
+        Self { lease: Some(lease), ..self.clone() }
     }
 
     pub fn metrics(&self) -> &ReaderMetrics {
@@ -107,7 +116,7 @@ impl Reader {
 
     pub(super) fn factory(&self) -> Arc<dyn ParquetFileReaderFactory> {
         let inner = CachedParquetFileReaderFactory::new(Arc::clone(self.files.object_store()), self.footers.clone());
-        Arc::new(NamingFactory { inner, metrics: self.metrics.clone() })
+        Arc::new(NamingFactory { inner, metrics: self.metrics.clone(), lease: self.lease.clone() })
     }
 
     /// What DataFusion needs to know to open the file.
@@ -185,6 +194,7 @@ pub(super) fn named(path: &str, error: DataFusionError) -> DataFusionError {
 struct NamingFactory {
     inner: CachedParquetFileReaderFactory,
     metrics: ReaderMetrics,
+    lease: Option<Lease>,
 }
 
 impl ParquetFileReaderFactory for NamingFactory {
@@ -198,7 +208,7 @@ impl ParquetFileReaderFactory for NamingFactory {
         let path = file.object_meta.location.to_string();
         let hint = file.metadata_size_hint.or(hint);
         let inner = self.inner.create_reader(partition, file, hint, metrics)?;
-        Ok(Box::new(NamingReader { path, inner, metrics: self.metrics.clone() }))
+        Ok(Box::new(NamingReader { path, inner, metrics: self.metrics.clone(), _lease: self.lease.clone() }))
     }
 }
 
@@ -207,6 +217,7 @@ struct NamingReader {
     path: String,
     inner: Box<dyn AsyncFileReader + Send>,
     metrics: ReaderMetrics,
+    _lease: Option<Lease>,
 }
 
 impl AsyncFileReader for NamingReader {

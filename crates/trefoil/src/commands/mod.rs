@@ -1,5 +1,6 @@
 //! The commands that ask a running server, or none.
 
+pub mod cardinality;
 pub mod check;
 pub mod client;
 pub mod demo;

@@ -3,7 +3,7 @@
 mod answer;
 mod chart;
 mod place;
-mod span;
+pub mod span;
 mod table;
 
 use std::io::{Read, Write, stdin, stdout};
@@ -69,7 +69,7 @@ async fn ask(args: &QueryArgs, query: &str, span: &Span) -> anyhow::Result<Respo
     Ok(response)
 }
 
-async fn copy(response: Response) -> anyhow::Result<()> {
+pub async fn copy(response: Response) -> anyhow::Result<()> {
     let mut body = response.bytes_stream();
     while let Some(chunk) = body.next().await {
         stdout().write_all(&chunk.context(CUT)?)?;

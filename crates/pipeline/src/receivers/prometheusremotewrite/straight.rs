@@ -44,9 +44,11 @@ impl Straight {
         let series = flight.series();
         let hash = |symbol: Option<&str>| series.hash_labels(symbol.unwrap_or_default().as_bytes()) as u64;
         let symbols = symbols.iter().map(hash).collect();
+        let mut samples = KnownSamples::default();
+        samples.era = flight.era();
         Self {
             flight,
-            samples: KnownSamples::default(),
+            samples,
             symbols,
             learned: Vec::new(),
             key: Vec::new(),

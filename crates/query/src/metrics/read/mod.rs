@@ -1,10 +1,12 @@
 //! From selectors to the rows of the store, in three steps: which metrics there are, which series they have, and what samples
 //! those have. Only columns that a question needs are read.
 
+mod active;
 mod bounds;
 mod columns;
 mod exemplars;
 mod families;
+mod remaining;
 mod samples;
 mod series;
 mod targets;
@@ -52,11 +54,16 @@ impl Period {
         (day(self.start_ms), day(self.end_ms))
     }
 
+    /// In nanoseconds, both inclusive.
+    pub fn nanos(self) -> (i64, i64) {
+        let first = self.start_ms.saturating_mul(NANOS_PER_MILLI);
+        (first, self.end_ms.saturating_mul(NANOS_PER_MILLI).saturating_add(NANOS_PER_MILLI - 1))
+    }
+
     /// Of the rows whose `column`, cut to milliseconds, is inside.
     fn holds(self, column: &str) -> Expr {
         let nanos = |nanos| lit(ScalarValue::TimestampNanosecond(Some(nanos), None));
-        let first = self.start_ms.saturating_mul(NANOS_PER_MILLI);
-        let last = self.end_ms.saturating_mul(NANOS_PER_MILLI).saturating_add(NANOS_PER_MILLI - 1);
+        let (first, last) = self.nanos();
         col(column).gt_eq(nanos(first)).and(col(column).lt_eq(nanos(last)))
     }
 }
@@ -79,7 +86,11 @@ pub struct Store {
 
 impl Store {
     pub async fn new(engine: &Engine, tenant: &trefoil_model::Tenant, limits: ReadLimits) -> Result<Self, PromqlError> {
-        let snapshot = engine.snapshot(tenant).await?;
+        Self::on(engine, engine.snapshot(tenant).await?, limits)
+    }
+
+    /// To read from that snapshot.
+    pub fn on(engine: &Engine, snapshot: Snapshot, limits: ReadLimits) -> Result<Self, PromqlError> {
         let session = engine.session(&snapshot)?;
         // Partitions keep the order of arrival, so that of two samples of one time the later wins.
         session.state_ref().write().config_mut().options_mut().optimizer.enable_round_robin_repartition = false;

@@ -20,7 +20,7 @@ use crate::metrics::error::PromqlError;
 use crate::metrics::family::{Kind, Part, Parts};
 
 /// Series in a condition; of more all samples of their metrics are read.
-const MOST_IDS: usize = 10_000;
+pub const MOST_IDS: usize = 10_000;
 
 /// OTLP's `DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK`.
 const NO_RECORDED_VALUE: u32 = 1;

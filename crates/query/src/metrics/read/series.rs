@@ -137,10 +137,10 @@ impl Store {
 }
 
 /// The columns of `series` that say who a series is.
-struct IdentityRows<'b>([&'b StringViewArray; 7]);
+pub struct IdentityRows<'b>([&'b StringViewArray; 7]);
 
 impl<'b> IdentityRows<'b> {
-    const COLUMNS: [&'static str; 7] = [
+    pub const COLUMNS: [&'static str; 7] = [
         "attributes",
         "service_name",
         "resource_attributes",
@@ -150,7 +150,7 @@ impl<'b> IdentityRows<'b> {
         "scope_schema_url",
     ];
 
-    fn of(batch: &'b RecordBatch) -> Result<Self, PromqlError> {
+    pub fn of(batch: &'b RecordBatch) -> Result<Self, PromqlError> {
         let mut columns = Vec::with_capacity(Self::COLUMNS.len());
         for name in Self::COLUMNS {
             columns.push(texts(batch, name)?);
@@ -159,7 +159,7 @@ impl<'b> IdentityRows<'b> {
         Ok(Self(columns))
     }
 
-    fn identity(&self, row: usize) -> Identity<'b> {
+    pub fn identity(&self, row: usize) -> Identity<'b> {
         let [attributes, service, resource, scope, version, scope_attributes, schema_url] = self.0;
         Identity {
             attributes: text(attributes, row),

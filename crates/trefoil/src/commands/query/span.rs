@@ -52,18 +52,18 @@ impl Span {
     }
 }
 
-fn now() -> i64 {
+pub fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn seconds(millis: i64) -> String {
+pub fn seconds(millis: i64) -> String {
     let sign = if millis < 0 { "-" } else { "" };
     let magnitude = millis.unsigned_abs();
     format!("{sign}{}.{:03}", magnitude / 1000, magnitude % 1000)
 }
 
-fn time(name: &str, text: Option<&str>) -> anyhow::Result<Option<i64>> {
+pub fn time(name: &str, text: Option<&str>) -> anyhow::Result<Option<i64>> {
     let Some(text) = text else { return Ok(None) };
     if let Some(seconds) = text.parse().ok().filter(|seconds: &f64| seconds.is_finite()) {
         return Ok(Some((seconds * 1000.0).round() as i64));
@@ -73,7 +73,7 @@ fn time(name: &str, text: Option<&str>) -> anyhow::Result<Option<i64>> {
     Ok(Some(time.timestamp_millis()))
 }
 
-fn length(name: &str, text: Option<&str>) -> anyhow::Result<Option<i64>> {
+pub fn length(name: &str, text: Option<&str>) -> anyhow::Result<Option<i64>> {
     let Some(text) = text else { return Ok(None) };
     let seconds = text.parse().ok().filter(|seconds: &f64| seconds.is_finite());
     let millis = match seconds {
