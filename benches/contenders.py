@@ -1,6 +1,7 @@
 """The servers that are measured side by side, each started on free ports with a directory of its own."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import requests
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from trefoil import Server, binary, free_ports, wait_until  # noqa: E402, F401
+from trefoil import Server, binary, free_ports, wait_until  # noqa: E402
 
 START_SECONDS = 600
 # clock_getcpuclockid(3): the clock of a process is made from its number.
@@ -88,6 +89,9 @@ class Trefoil(Contender):
     def process(self, _):
         """The server has it."""
 
+    def version(self):
+        return subprocess.run([binary("trefoil"), "--version"], capture_output=True, text=True).stdout.split()[-1]
+
     def start(self):
         self.server.start(wait=False)
         wait_until(self.server.is_ready, f"Trefoil is ready\n{self.server.log_tail()}", START_SECONDS, 0.02)
@@ -142,7 +146,10 @@ class Program(Contender):
 
     def version(self):
         done = subprocess.run([self.program, self.version_option], capture_output=True, text=True)
-        return (done.stdout + done.stderr).splitlines()[0].split("(branch")[0].strip()
+        line = (done.stdout + done.stderr).splitlines()[0]
+        # A build from the module proxy does not know its version: then its path says which it is.
+        found = re.search(r"v?\d+\.\d+(\.\d+)?[\w.+-]*", line.removeprefix(self.program))
+        return found[0] if found else self.program
 
 
 class Prometheus(Program):

@@ -5,6 +5,9 @@
     make bench BENCH_ARGS='--metrics --ticks 5760'                 a whole day (for the range of one day)
     make bench BENCH_ARGS='--metrics --only Trefoil --queries topk'
 
+The others are Debian's packages `prometheus` and `victoria-metrics` (one that is not installed is left out, aloud), or
+`--prometheus PATH` and `--victoria-metrics PATH`. It takes about a quarter of an hour; restarts of the cold questions are most of it.
+
 Each server runs alone, with an empty data directory, while the load generator sends it the same samples; then it is asked the
 same questions, cold (a fresh process without page cache) and warm. Processor time is user and system time of the server's
 process, counted until it is idle: flushes, compactions and merges are in it. VictoriaMetrics' cache of results is off.
@@ -28,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import contenders  # noqa: E402
 import promql_queries as promql  # noqa: E402
-from contenders import binary  # noqa: E402
+from trefoil import binary  # noqa: E402
 
 MIB = 1 << 20
 STEP = 15
@@ -92,7 +95,7 @@ def measure(kind, version, directory, end, options):
     try:
         server.start()
         progress(f"{label}: sending")
-        result = {"server": label, "ingest": ingest(server, version, end, options)}
+        result = {"server": label, "version": server.version(), "ingest": ingest(server, version, end, options)}
         if version == "1" and options.queries != ["none"]:
             result |= ask(server, end, options, result["ingest"]["samples"])
         server.stop()
@@ -190,6 +193,7 @@ def show_ingest(results):
         "load of the machine before": lambda ingest: f"{ingest['load_before']:.1f}",
     }  # fmt: skip
     header("remote write", [result["server"] for result in results])
+    print("| version | " + " | ".join(result["version"] for result in results) + " |")
     for name, text in rows.items():
         print(f"| {name} | " + " | ".join(text(result["ingest"]) for result in results) + " |")
     print()

@@ -1,4 +1,7 @@
 //! What a Prometheus scrapes of one pod of the bookstore: 200 series, and their values at any tick.
+//!
+//! Values move about as they do in production, where a Prometheus says that it needs one to two bytes a sample: most series
+//! hardly move, and few move much.
 
 use crate::bookstore::{REGIONS, SERVICES};
 use crate::random::{below, mix, skewed, unit};
@@ -115,12 +118,12 @@ impl Pod {
         let mut keys = Keys { random: self.random, next: 0 };
         let running = self.running(tick);
         for (method, route) in &ROUTES[..5] {
-            let busy = below(keys.random(), 400) + 1;
+            let busy = often(keys.random());
             let labels = [("method", *method), ("route", *route)];
             histogram(to, "http_server_request_duration_seconds", &labels, &mut keys, busy, running);
         }
         for (method, route) in ROUTES {
-            let busy = 3 * below(keys.random(), 900_000);
+            let busy = often(keys.random());
             for (code, share) in CODES.iter().zip([1, 50, 400]) {
                 to.series(
                     "http_server_requests_total",
@@ -133,7 +136,7 @@ impl Pod {
             }
         }
         for operation in OPERATIONS {
-            let busy = below(keys.random(), 2_000) + 1;
+            let busy = often(keys.random());
             histogram(
                 to,
                 "db_client_operation_duration_seconds",
@@ -149,19 +152,19 @@ impl Pod {
             let customer = place * range + skewed(keys.random(), range);
             to.series("bookstore_api_calls_total", "", Counter, &[("customer", &format!("customer-{customer:04}"))]);
             let key = keys.random();
-            to.value(|| counted(key, often(key), running) as f64);
+            to.value(|| counted(key, sometimes(key), running) as f64);
         }
         for topic in TOPICS {
             for direction in ["consumed", "published"] {
                 to.series("messages_total", "", Counter, &[("direction", direction), ("topic", topic)]);
                 let key = keys.random();
-                to.value(|| counted(key, often(key), running) as f64);
+                to.value(|| counted(key, sometimes(key), running) as f64);
             }
         }
         for result in ["hit", "miss", "stale", "error"] {
             to.series("cache_requests_total", "", Counter, &[("result", result)]);
             let key = keys.random();
-            to.value(|| counted(key, often(key), running) as f64);
+            to.value(|| counted(key, sometimes(key), running) as f64);
         }
         for direction in ["receive", "transmit"] {
             to.series("network_io_bytes_total", "", Counter, &[("direction", direction)]);
@@ -191,7 +194,7 @@ impl Pod {
         for worker in ["0", "1"] {
             to.series("worker_utilization_ratio", "", Gauge, &[("worker", worker)]);
             let key = keys.random();
-            to.value(|| unit(mix(key, tick)));
+            to.value(|| (1e4 * unit(mix(key, tick))).round() / 1e4);
         }
         self.process(tick, start, &mut keys, to);
     }
@@ -236,7 +239,7 @@ impl Keys {
     }
 }
 
-/// `busy` events a second in all buckets, most of them quick.
+/// `busy` thousandths of events a tick in the fullest bucket, fewer in those beside it.
 fn histogram(
     to: &mut impl Walk,
     family: &'static str,
@@ -254,7 +257,7 @@ fn histogram(
         let share = 2.5f64.powi((place as i32 - peak).abs());
         let key = keys.random();
         to.value(|| {
-            let events = counted(key, (busy as f64 * 15_000.0 / share / 3.0) as u64, running);
+            let events = counted(key, (busy as f64 / share) as u64, running);
             count += events;
             micros += events * cost;
             count as f64
@@ -268,14 +271,14 @@ fn histogram(
     to.value(|| count as f64);
 }
 
-/// Thousandths of events a tick: a quarter of all counters stands still, most are slow, some are fast.
+/// Thousandths of events a tick: from one in a quarter of an hour to a hundred a second, every magnitude as frequent.
 fn often(key: u64) -> u64 {
-    match key % 8 {
-        0 | 1 => 0,
-        2..=5 => 20 + below(key, 40_000),
-        6 => 100_000 + below(key, 3_000_000),
-        _ => 10_000_000 + below(key, 500_000_000),
-    }
+    (15.0 * 10f64.powf(5.0 * unit(mix(key, 1)))) as u64
+}
+
+/// Like [`often`], but half of what can be counted never happens.
+fn sometimes(key: u64) -> u64 {
+    if key.is_multiple_of(2) { 0 } else { often(key) }
 }
 
 /// Events after `running` ticks at `rate` thousandths a tick, scattered about as a Poisson process scatters; never falls.
@@ -286,7 +289,7 @@ fn counted(key: u64, rate: u64, running: u64) -> u64 {
 
 /// A level that mostly stays and sometimes moves.
 fn level(key: u64, tick: u64, base: u64, spread: u64) -> u64 {
-    let held = 1 + key % 4;
+    let held = 1 + key % 12;
     base + below(mix(key, (tick + key % held) / held), spread)
 }
 
