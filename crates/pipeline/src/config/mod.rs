@@ -60,18 +60,18 @@ impl Document {
 
     /// Reads a file; variables come from the process's environment.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let name = path.display().to_string();
-        let unreadable = |reason: String| Problem {
-            at: Location { file: name.as_str().into(), line: 1, column: 1 },
-            path: String::new(),
-            message: format!("the file cannot be read: {reason}"),
-        };
-        let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-        if size > MAX_FILE_BYTES {
-            return Err(unreadable(format!("{size} bytes are more than the limit of {MAX_FILE_BYTES}")).into());
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-        Self::parse(&name, &text, &|variable| std::env::var(variable).ok())
+        let text = read(path)?;
+        Self::parse(&path.display().to_string(), &text, &|variable| std::env::var(variable).ok())
+    }
+
+    /// Reads a file of another program, where `$` has another meaning or none.
+    pub fn load_verbatim(path: &Path) -> Result<Self, ConfigError> {
+        Self::verbatim(&path.display().to_string(), &read(path)?)
+    }
+
+    /// Reads `text` as it stands.
+    pub fn verbatim(name: &str, text: &str) -> Result<Self, ConfigError> {
+        Ok(Self { root: node::parse(&name.into(), text)?, warnings: Vec::new() })
     }
 
     /// Reads `text`; `name` stands for the file in messages.
@@ -106,4 +106,17 @@ impl Document {
     pub fn problem(&self, path: &str, message: impl std::fmt::Display) -> Problem {
         Section::new(&self.root, &[]).problem(path, message)
     }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |reason: String| Problem {
+        at: Location { file: path.display().to_string().into(), line: 1, column: 1 },
+        path: String::new(),
+        message: format!("the file cannot be read: {reason}"),
+    };
+    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    if size > MAX_FILE_BYTES {
+        return Err(unreadable(format!("{size} bytes are more than the limit of {MAX_FILE_BYTES}")).into());
+    }
+    Ok(std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?)
 }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
 use super::problem::{ConfigError, Location, Problem};
@@ -195,8 +196,14 @@ impl Loader {
     fn take(&mut self, event: Event<'_>, at: Location) -> Result<(), Problem> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let plain = style == ScalarStyle::Plain && !is_string(tag.as_deref());
-                let value = Value::Scalar { text: text.into_owned(), plain };
+                let is_binary = is_tagged(tag.as_deref(), "binary");
+                let plain = style == ScalarStyle::Plain && !is_binary && !is_tagged(tag.as_deref(), "str");
+                let text = if is_binary {
+                    decode(&text).map_err(|reason| problem(at.clone(), reason))?
+                } else {
+                    text.into_owned()
+                };
+                let value = Value::Scalar { text, plain };
                 self.complete(Node::new(value, at), anchor)
             }
             Event::SequenceStart(_, anchor, _) => self.begin(Value::Sequence(Vec::new()), anchor, at),
@@ -258,8 +265,15 @@ impl Loader {
     }
 }
 
-fn is_string(tag: Option<&Tag>) -> bool {
-    tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"))
+fn is_tagged(tag: Option<&Tag>, name: &str) -> bool {
+    tag.is_some_and(|tag| tag.parts() == ("tag:yaml.org,2002:", name))
+}
+
+/// `!!binary`: base64 of what must be text here.
+fn decode(text: &str) -> Result<String, &'static str> {
+    let text: String = text.split_whitespace().collect();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).map_err(|_| "this !!binary is not base64")?;
+    String::from_utf8(bytes).map_err(|_| "this !!binary is not valid UTF-8, but text is needed here")
 }
 
 fn size(node: &Node) -> usize {

@@ -37,6 +37,10 @@ impl<'a> Section<'a> {
         self.node
     }
 
+    pub fn path(&self) -> &'a [Segment] {
+        self.path
+    }
+
     pub fn at(&self) -> &'a Location {
         &self.node.at
     }
