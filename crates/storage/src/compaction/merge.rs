@@ -16,15 +16,33 @@ use crate::catalog::{Column, DataFile, NewFile, TableColumns};
 use crate::files::{FileStore, FilesError, created_at, location, new_path, row_group_rows};
 use crate::scan::Reader;
 
-/// Small row groups are sorted together up to about so much memory: encoded as they wait, and the widest column decoded.
+/// Small row groups are sorted together up to about so much memory: encoded as they wait, and the widest column decoded (of
+/// samples in so far as it is written at a time, which is not counted here).
 const POOL_BYTES: usize = 96 << 20;
 
-/// A row group of so many rows is moved, not rewritten. Samples are worth a second sort: a query reads few series over a
-/// long time, and finds each in as many places as there are row groups.
-const fn large_rows(table: Table) -> usize {
+/// Rows that are sorted together at most. Samples fill many row groups: the more there are of a series in one place, the
+/// less each takes, and the fewer places a query has to look at.
+const fn pool_rows(table: Table) -> usize {
     match table {
-        Table::Samples => row_group_rows(table) / 2,
-        Table::Spans | Table::Logs | Table::Series | Table::Exemplars => row_group_rows(table) / 8,
+        Table::Samples => 32 << 20,
+        Table::Spans | Table::Logs | Table::Series | Table::Exemplars => row_group_rows(table),
+    }
+}
+
+/// Whether a row group of so many rows is moved, not rewritten.
+fn is_large(table: Table, file: &DataFile, rows: usize) -> bool {
+    match table {
+        // A large one from a small file has few samples of each series.
+        Table::Samples => rows >= row_group_rows(table) / 2 && file.rows >= pool_rows(table) as u64 / 2,
+        Table::Spans | Table::Logs | Table::Series | Table::Exemplars => rows >= row_group_rows(table) / 8,
+    }
+}
+
+/// What a waiting row group takes: of samples, few at a time are decoded.
+fn bytes(table: Table, group: &Group) -> usize {
+    match table {
+        Table::Samples => group.encoded_bytes(),
+        Table::Spans | Table::Logs | Table::Series | Table::Exemplars => group.bytes(),
     }
 }
 
@@ -112,7 +130,6 @@ fn write(
     columns: Vec<Column>,
     mut pieces: mpsc::Receiver<Piece>,
 ) -> Result<Option<NewFile>, FilesError> {
-    let capacity = row_group_rows(table);
     let mut stitcher = Stitcher::create(files, table, path, columns)?;
     let mut pool = Pool::default();
     while let Some(piece) = pieces.blocking_recv() {
@@ -121,15 +138,16 @@ fn write(
             return stitcher.finish(tenant).map(Some);
         };
         let rows = usize::try_from(footer.row_group(group).num_rows()).unwrap_or_default();
-        if rows >= large_rows(table) && stitcher.can_move(&footer) {
+        if is_large(table, &file, rows) {
             stitcher.move_group(&footer, group, &input)?;
             continue;
         }
         let group = Group::new(file, footer, group, input)?;
-        if pool.rows + rows > capacity || pool.bytes + group.bytes() > POOL_BYTES {
+        let bytes = bytes(table, &group);
+        if pool.rows + rows > pool_rows(table) || pool.bytes + bytes > POOL_BYTES {
             pool.sort_into(&mut stitcher)?;
         }
-        pool.add(group);
+        pool.add(group, bytes);
     }
     Ok(None)
 }
@@ -143,9 +161,9 @@ struct Pool {
 }
 
 impl Pool {
-    fn add(&mut self, group: Group) {
+    fn add(&mut self, group: Group, bytes: usize) {
         self.rows += group.rows();
-        self.bytes += group.bytes();
+        self.bytes += bytes;
         self.groups.push(group);
     }
 

@@ -10,6 +10,7 @@ mod error;
 mod gather;
 mod output;
 mod properties;
+mod runs;
 mod sort;
 mod stats;
 mod store;

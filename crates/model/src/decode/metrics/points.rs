@@ -2,9 +2,11 @@
 
 use std::fmt::{self, Display};
 
+use super::native;
 use super::samples::{Buckets, Distribution, Head, Number};
 use super::{Decoder, Metric, Origin, hash_attribute};
 use crate::attributes::KeyValue;
+use crate::native::FLOAT_COUNTS;
 use crate::series_id::AttributesHash;
 use crate::wire::{Field, Reader, WireError};
 
@@ -84,6 +86,7 @@ enum Unfit {
     TooLarge { size: usize, limit: usize },
     BucketCount { counts: usize, bounds: usize },
     UnsortedBounds { index: usize, previous: f64, bound: f64 },
+    FloatCounts { floats: usize, counts: usize },
 }
 
 impl Display for Unfit {
@@ -103,6 +106,9 @@ impl Display for Unfit {
             ),
             Unfit::UnsortedBounds { index, previous, bound } => {
                 write!(f, "explicit_bounds[{index}] = {bound} is not greater than {previous} before it")
+            }
+            Unfit::FloatCounts { floats, counts } => {
+                write!(f, "{FLOAT_COUNTS} has {floats} numbers, but the point has {counts} counts")
             }
         }
     }
@@ -186,10 +192,12 @@ impl<'a> Decoder<'a> {
                 7 => field.each_fixed64(|bound| row.explicit_bounds.push(f64::from_bits(bound)))?,
                 11 => row.min = Some(field.double()?),
                 12 => row.max = Some(field.double()?),
+                9 if native::take(&field, &mut row)? => {}
                 _ => self.common_field(&mut common, &field, layout)?,
             }
         }
-        if let Err(unfit) = check_buckets(&row) {
+        let counts = 1 + row.bucket_counts.len();
+        if let Err(unfit) = check_buckets(&row).and_then(|()| check_float_counts(&row, counts)) {
             self.reject(unfit);
             return Ok(());
         }
@@ -218,8 +226,14 @@ impl<'a> Decoder<'a> {
                 12 => row.min = Some(field.double()?),
                 13 => row.max = Some(field.double()?),
                 14 => row.zero_threshold = Some(field.double()?),
+                1 if native::take(&field, &mut row)? => {}
                 _ => self.common_field(&mut common, &field, layout)?,
             }
+        }
+        let counts = 2 + row.positive.counts.len() + row.negative.counts.len();
+        if let Err(unfit) = check_float_counts(&row, counts) {
+            self.reject(unfit);
+            return Ok(());
         }
         self.distribution_row(origin, metric, point, &common, row)
     }
@@ -370,5 +384,13 @@ fn check_buckets(row: &Distribution) -> Result<(), Unfit> {
             previous: row.explicit_bounds[at],
             bound: row.explicit_bounds[at + 1],
         }),
+    }
+}
+
+fn check_float_counts(row: &Distribution, counts: usize) -> Result<(), Unfit> {
+    match row.float_counts.len() {
+        0 => Ok(()),
+        floats if floats == counts => Ok(()),
+        floats => Err(Unfit::FloatCounts { floats, counts }),
     }
 }
