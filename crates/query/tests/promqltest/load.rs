@@ -1,4 +1,5 @@
-//! What a script loads, as the OTLP messages that Prometheus' own ways of intake would make of it.
+//! What a script loads, as the OTLP messages that Prometheus' own ways of intake would make of it; histograms with the reset
+//! hints of a Prometheus that has stored them before it hands them on.
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
@@ -9,9 +10,10 @@ use opentelemetry_proto::tonic::metrics::v1::{
     ResourceMetrics, ScopeMetrics, number_data_point,
 };
 use trefoil_model::native::{self, ResetHint};
-use trefoil_promql::histogram::{CounterResetHint, FloatHistogram, Span};
+use trefoil_promql::histogram::{CounterResetHint, Span};
 use trefoil_promql::labels::METRIC_NAME;
 
+use crate::chunks::Chunk;
 use crate::script::{LoadedSample, LoadedSeries};
 use crate::series::SequenceValue;
 
@@ -23,7 +25,10 @@ fn nanos(millis: i64) -> u64 {
 }
 
 pub fn request(series: &[LoadedSeries]) -> ExportMetricsServiceRequest {
-    let metrics = series.iter().flat_map(|series| series.samples.iter().filter_map(|sample| metric(series, sample)));
+    let metrics = series.iter().flat_map(|series| {
+        let mut chunk = Chunk::default();
+        series.samples.iter().filter_map(move |sample| metric(series, sample, &mut chunk))
+    });
     let scope_metrics = vec![ScopeMetrics { metrics: metrics.collect(), ..ScopeMetrics::default() }];
     ExportMetricsServiceRequest {
         resource_metrics: vec![ResourceMetrics { scope_metrics, ..ResourceMetrics::default() }],
@@ -35,7 +40,7 @@ fn attribute(key: &str, value: &str) -> KeyValue {
     KeyValue { key: key.into(), value, ..KeyValue::default() }
 }
 
-fn metric(series: &LoadedSeries, sample: &LoadedSample) -> Option<Metric> {
+fn metric(series: &LoadedSeries, sample: &LoadedSample, chunk: &mut Chunk) -> Option<Metric> {
     let labels = series.labels.iter().filter(|label| label.name.as_ref() != METRIC_NAME);
     let attributes: Vec<KeyValue> = labels.map(|label| attribute(&label.name, &label.value)).collect();
     let (time_unix_nano, start) = (nanos(sample.time), sample.start_time);
@@ -43,6 +48,7 @@ fn metric(series: &LoadedSeries, sample: &LoadedSample) -> Option<Metric> {
     let (kind, is_custom, data) = match &sample.value {
         SequenceValue::Omitted => return None,
         SequenceValue::Float(value) => {
+            chunk.append_float();
             let value = Some(number_data_point::Value::AsDouble(*value));
             let point = NumberDataPoint {
                 attributes,
@@ -60,7 +66,7 @@ fn metric(series: &LoadedSeries, sample: &LoadedSample) -> Option<Metric> {
             bucket_counts.resize(histogram.custom_values.len() + 1, 0.0);
             let exact = [&[histogram.count][..], &bucket_counts].concat();
             let point = HistogramDataPoint {
-                attributes: with_native(attributes, histogram, &exact),
+                attributes: with_native(attributes, chunk.append_histogram(histogram), &exact),
                 start_time_unix_nano,
                 time_unix_nano,
                 count: histogram.count as u64,
@@ -80,7 +86,7 @@ fn metric(series: &LoadedSeries, sample: &LoadedSample) -> Option<Metric> {
                 |(offset, counts): &(i32, Vec<f64>)| Some(Buckets { offset: offset - 1, bucket_counts: whole(counts) });
             let exact = [&[histogram.count, histogram.zero_count][..], &positive.1, &negative.1].concat();
             let point = ExponentialHistogramDataPoint {
-                attributes: with_native(attributes, histogram, &exact),
+                attributes: with_native(attributes, chunk.append_histogram(histogram), &exact),
                 start_time_unix_nano,
                 time_unix_nano,
                 count: histogram.count as u64,
@@ -104,8 +110,8 @@ fn metric(series: &LoadedSeries, sample: &LoadedSample) -> Option<Metric> {
 }
 
 /// What OTLP has no place for.
-fn with_native(mut attributes: Vec<KeyValue>, histogram: &FloatHistogram, exact: &[f64]) -> Vec<KeyValue> {
-    let hint = match histogram.counter_reset_hint {
+fn with_native(mut attributes: Vec<KeyValue>, hint: CounterResetHint, exact: &[f64]) -> Vec<KeyValue> {
+    let hint = match hint {
         CounterResetHint::Unknown => None,
         CounterResetHint::CounterReset => Some(ResetHint::Reset),
         CounterResetHint::NotCounterReset => Some(ResetHint::NotReset),

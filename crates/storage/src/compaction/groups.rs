@@ -15,6 +15,7 @@ use parquet::basic::Type;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
+use super::ranges::{Keys, Sorted};
 use super::section::Section;
 use crate::catalog::{Column, DataFile};
 use crate::files::{FilesError, Gather, Parts, dictionary_type, is_unique_text};
@@ -44,10 +45,6 @@ impl Group {
         Ok(Self { file, metadata, number, rows, section })
     }
 
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
     /// What it takes in memory: encoded as it waits, and its widest column decoded, with views into its strings.
     pub fn bytes(&self) -> usize {
         let schema = self.metadata.parquet_schema();
@@ -71,11 +68,6 @@ impl Group {
         let root = self.metadata.parquet_schema().root_schema();
         let Some(index) = root.get_fields().iter().position(|field| field.name() == name) else { return Ok(None) };
         self.decode(index, rows).map(Some).map_err(|error| FilesError::read(&self.file.path, error))
-    }
-
-    /// An error of this row group.
-    pub fn damaged(&self, reason: &str) -> FilesError {
-        FilesError::read(&self.file.path, format!("row group {}: {reason}", self.number))
     }
 
     fn decode(&self, root: usize, rows: &Range<usize>) -> Result<ArrayRef, ParquetError> {
@@ -108,6 +100,21 @@ impl Group {
                 array.len()
             ))),
         }
+    }
+}
+
+impl Sorted for Group {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn keys(&self) -> Result<Keys, FilesError> {
+        let column = |name| self.column(name, &(0..self.rows));
+        let keys = match (column("metric_name")?, column("series_id")?) {
+            (Some(names), Some(ids)) => Keys::of(&names, &ids),
+            _ => None,
+        };
+        keys.ok_or_else(|| FilesError::read(&self.file.path, "it has no metric_name and series_id to be merged by"))
     }
 }
 

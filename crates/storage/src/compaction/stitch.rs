@@ -12,7 +12,7 @@ use parquet::file::reader::ChunkReader;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use trefoil_model::{Table, Tenant};
 
-use super::groups::{Group, Groups};
+use super::groups::{Group, Groups, Slice};
 use super::ranges;
 use super::section::Section;
 use crate::catalog::{Column, NewFile};
@@ -42,8 +42,9 @@ impl Stitcher {
     /// Sorts row groups together, into as many as it takes.
     pub fn sort(&mut self, groups: &[Group]) -> Result<(), FilesError> {
         let capacity = row_group_rows(self.table);
-        for slices in ranges::split(groups, capacity)? {
-            let parts = Groups::new(&self.columns, &self.schema, slices);
+        for set in ranges::split(groups, capacity)? {
+            let slices = set.into_iter().map(|(number, rows)| Slice { group: &groups[number], rows });
+            let parts = Groups::new(&self.columns, &self.schema, slices.collect());
             let rows = parts.rows().iter().enumerate();
             let rows = rows.flat_map(|(part, &rows)| (0..rows).map(move |row| (part as u32, row as u32)));
             let rows = sorted(self.table, &parts, rows.collect())?;
