@@ -222,7 +222,15 @@ fn samples() -> SchemaRef {
         list("quantiles", DataType::Float64),
         list("quantile_values", DataType::Float64),
     ];
-    schema([key, number(), distribution])
+    // Prometheus' native histograms, see `crate::native`.
+    let native = vec![
+        // 1 reset, 2 not reset, 3 gauge; NULL: unknown.
+        optional("counter_reset_hint", DataType::Int32),
+        // The exact counts, where those of the other columns are rounded: `count`, `zero_count` (exponential histograms
+        // only), positive and negative buckets.
+        list("float_counts", DataType::Float64),
+    ];
+    schema([key, number(), distribution, native])
 }
 
 /// One row per series and day (UTC) on which it had a sample; the same row may come again after a restart.

@@ -18,6 +18,7 @@ use proptest::option;
 use proptest::prelude::*;
 use prost::Message;
 use trefoil_model::decode::{DecodeContext, Decoded, decode};
+use trefoil_model::native::{self, ResetHint};
 use trefoil_model::series::SeriesIndex;
 use trefoil_model::{Limits, Promoted, Signal, Table, Tenant, encode};
 
@@ -57,6 +58,26 @@ fn attributes() -> impl Strategy<Value = Vec<KeyValue>> {
         let values = vec(value.clone(), keys.len());
         values.prop_map(move |values| keys.iter().zip(values).map(|(key, value)| key_value(*key, value)).collect())
     })
+}
+
+/// Adds to a histogram's attributes what [`trefoil_model::native`] has, for as many counts as the point has.
+fn with_native(
+    mut attributes: Vec<KeyValue>,
+    hint: Option<ResetHint>,
+    counts: Option<Vec<f64>>,
+    number: usize,
+) -> Vec<KeyValue> {
+    attributes.extend(hint.map(ResetHint::attribute));
+    attributes.extend(counts.map(|counts| native::float_counts(counts.into_iter().cycle().take(number))));
+    attributes
+}
+
+fn reset_hint() -> impl Strategy<Value = Option<ResetHint>> {
+    option::of(prop::sample::select(vec![ResetHint::Reset, ResetHint::NotReset, ResetHint::Gauge]))
+}
+
+fn float_counts() -> impl Strategy<Value = Option<Vec<f64>>> {
+    option::of(vec(double(), 1..12))
 }
 
 /// Every bit pattern counts: staleness markers are NaNs.
@@ -114,6 +135,7 @@ prop_compose! {
         bounds in vec(any::<f64>().prop_filter("comparable", |bound| !bound.is_nan()), 0..5),
         counts in vec(any::<u64>(), 6),
         has_buckets in any::<bool>(),
+        (hint, float_counts) in (reset_hint(), float_counts()),
     ) -> HistogramDataPoint {
         let mut explicit_bounds = bounds;
         explicit_bounds.sort_by(f64::total_cmp);
@@ -123,6 +145,7 @@ prop_compose! {
             explicit_bounds.clear();
             bucket_counts.clear();
         }
+        let attributes = with_native(attributes, hint, float_counts, 1 + bucket_counts.len());
         HistogramDataPoint {
             attributes, start_time_unix_nano, time_unix_nano: 0, count, sum, bucket_counts, explicit_bounds, exemplars,
             flags, min, max,
@@ -142,7 +165,10 @@ prop_compose! {
         (count, sum, min, max) in (any::<u64>(), option::of(double()), option::of(double()), option::of(double())),
         (scale, zero_count, zero_threshold) in (any::<i32>(), any::<u64>(), double()),
         (positive, negative) in (buckets(), buckets()),
+        (hint, float_counts) in (reset_hint(), float_counts()),
     ) -> ExponentialHistogramDataPoint {
+        let buckets = [&positive, &negative].into_iter().flatten().map(|buckets| buckets.bucket_counts.len());
+        let attributes = with_native(attributes, hint, float_counts, 2 + buckets.sum::<usize>());
         ExponentialHistogramDataPoint {
             attributes, start_time_unix_nano, time_unix_nano: 0, count, sum, scale, zero_count, positive, negative, flags,
             exemplars, min, max, zero_threshold,
@@ -338,6 +364,28 @@ proptest! {
         prop_assert_eq!(&known.new_series, &vec![]);
         prop_assert_eq!(rows(&known, Table::Samples), rows(&first, Table::Samples));
         prop_assert_eq!(rows(&known, Table::Series), 0);
+    }
+
+    /// They are of a point, not of its series.
+    #[test]
+    fn hints_and_float_counts_make_no_series(hint in reset_hint(), counts in float_counts()) {
+        let of = |attributes| {
+            let point = ExponentialHistogramDataPoint {
+                attributes, time_unix_nano: 1, positive: Some(Buckets { offset: 0, bucket_counts: vec![1, 2] }),
+                ..ExponentialHistogramDataPoint::default()
+            };
+            let data = ExponentialHistogram { data_points: vec![point], aggregation_temporality: 2 };
+            let metrics = vec![Metric { name: "h".into(), data: Some(Data::ExponentialHistogram(data)), ..Metric::default() }];
+            let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
+            let resource_metrics = vec![ResourceMetrics { scope_metrics, ..ResourceMetrics::default() }];
+            decode_bytes(&MetricsData { resource_metrics }.encode_to_vec(), &SeriesIndex::default())
+        };
+        let label = || vec![key_value("a", Value::StringValue("b".into()))];
+        let (plain, native) = (of(label()), of(with_native(label(), hint, counts, 4)));
+        prop_assert_eq!(&native.reasons, &None);
+        prop_assert_eq!(&plain.new_series, &native.new_series);
+        let series = |decoded: &Decoded| decoded.batches.iter().find(|(table, _)| *table == Table::Series).unwrap().1.clone();
+        prop_assert_eq!(series(&plain), series(&native));
     }
 
     #[test]

@@ -220,12 +220,13 @@ impl Deletion {
     /// Which rows stay.
     pub(crate) fn kept(&self, table: Table, group: &Group) -> Result<BooleanArray, FilesError> {
         let &[id, time] = Self::columns(table) else { return Ok(BooleanArray::from(vec![true; group.rows()])) };
-        let ids = group.column(id)?;
+        let all = 0..group.rows();
+        let ids = group.column(id, &all)?;
         let ids = numbers::<UInt64Type>(group, id, ids.as_ref())?;
         if !ids.values().iter().any(|id| self.series.contains(id)) {
             return Ok(BooleanArray::from(vec![true; ids.len()]));
         }
-        let times = group.column(time)?;
+        let times = group.column(time, &all)?;
         let kept = match table {
             Table::Series => {
                 let days = numbers::<Date32Type>(group, time, times.as_ref())?;

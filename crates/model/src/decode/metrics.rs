@@ -5,6 +5,7 @@
 
 mod columns;
 mod exemplars;
+mod native;
 mod points;
 mod samples;
 mod series;

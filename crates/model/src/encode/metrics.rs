@@ -18,6 +18,7 @@ use prost::Message;
 use super::EncodeError;
 use super::columns::{Columns, Id, Text, json_attributes};
 use super::origin::{ByResource, ByScope, Gathered};
+use crate::native::{self, ResetHint};
 
 /// The data points of all `samples`, with the attributes from `series` and with `exemplars`; each batch has the columns of
 /// its table in any order. Series without samples are left out, and so are exemplars without their point.
@@ -246,6 +247,8 @@ struct SampleRows<'a> {
     negative_bucket_counts: &'a ListArray,
     quantiles: &'a ListArray,
     quantile_values: &'a ListArray,
+    reset_hint: PrimitiveArray<Int32Type>,
+    float_counts: &'a ListArray,
 }
 
 impl<'a> SampleRows<'a> {
@@ -272,6 +275,8 @@ impl<'a> SampleRows<'a> {
             negative_bucket_counts: columns.list("negative_bucket_counts")?,
             quantiles: columns.list("quantiles")?,
             quantile_values: columns.list("quantile_values")?,
+            reset_hint: columns.number("counter_reset_hint")?,
+            float_counts: columns.list("float_counts")?,
         })
     }
 
@@ -325,7 +330,7 @@ impl<'a> SampleRows<'a> {
         exemplars: Vec<Exemplar>,
     ) -> Result<HistogramDataPoint, EncodeError> {
         Ok(HistogramDataPoint {
-            attributes,
+            attributes: self.with_native(row, attributes)?,
             start_time_unix_nano: self.start_time(row),
             time_unix_nano: self.time(row),
             count: or_zero(&self.count, row),
@@ -348,7 +353,7 @@ impl<'a> SampleRows<'a> {
         let positive = items::<UInt64Type>("positive_bucket_counts", self.positive_bucket_counts, row)?;
         let negative = items::<UInt64Type>("negative_bucket_counts", self.negative_bucket_counts, row)?;
         Ok(ExponentialHistogramDataPoint {
-            attributes,
+            attributes: self.with_native(row, attributes)?,
             start_time_unix_nano: self.start_time(row),
             time_unix_nano: self.time(row),
             count: or_zero(&self.count, row),
@@ -363,6 +368,18 @@ impl<'a> SampleRows<'a> {
             max: optional(&self.max, row),
             zero_threshold: or_zero(&self.zero_threshold, row),
         })
+    }
+
+    /// The attributes of a series and those of [`crate::native`].
+    fn with_native(&self, row: usize, mut attributes: Vec<KeyValue>) -> Result<Vec<KeyValue>, EncodeError> {
+        let hint = optional(&self.reset_hint, row).and_then(|hint| ResetHint::of(hint.into()));
+        let counts = items::<Float64Type>("float_counts", self.float_counts, row)?;
+        if hint.is_some() || !counts.is_empty() {
+            attributes.extend(hint.map(ResetHint::attribute));
+            attributes.extend((!counts.is_empty()).then(|| native::float_counts(counts)));
+            attributes.sort_by(|a, b| a.key.cmp(&b.key));
+        }
+        Ok(attributes)
     }
 
     fn summary(&self, row: usize, attributes: Vec<KeyValue>) -> Result<SummaryDataPoint, EncodeError> {

@@ -208,8 +208,24 @@ async fn series_end_where_nothing_was_recorded() {
     };
     let histogram =
         Histogram { data_points: vec![histogram(0, 0), histogram(10, 1)], aggregation_temporality: CUMULATIVE };
+    // A marker by itself does not say that the buckets were custom ones.
+    let custom = HistogramDataPoint {
+        time_unix_nano: nanos(0),
+        count: 2,
+        bucket_counts: vec![1, 1],
+        explicit_bounds: vec![1.0],
+        ..HistogramDataPoint::default()
+    };
+    let custom = Histogram { data_points: vec![custom], aggregation_temporality: CUMULATIVE };
+    let mut nhcb = literal("c", "unknown", Data::Histogram(custom));
+    nhcb.metadata.extend(attributes(&[("prometheus.nhcb", "true")]));
+    let marker =
+        ExponentialHistogramDataPoint { time_unix_nano: nanos(10), flags: 1, ..ExponentialHistogramDataPoint::default() };
+    let marker = ExponentialHistogram { data_points: vec![marker], aggregation_temporality: CUMULATIVE };
     let stale = f64::from_bits(0x7ff0_0000_0000_0002);
     let metrics = vec![
+        nhcb,
+        literal("c", "unknown", Data::ExponentialHistogram(marker)),
         metric("x", "", gauge(vec![number(0, &[], 1.0), end])),
         metric("h", "", Data::Histogram(histogram)),
         literal("y", "unknown", gauge(vec![number(0, &[], 1.0), number(10, &[], stale)])),
@@ -219,8 +235,9 @@ async fn series_end_where_nothing_was_recorded() {
         if flushed {
             bench.storage.flush().await.unwrap();
         }
-        assert_eq!(bench.at(5, "count({__name__=~\"x|y|h.*\"})").await, "{} 5");
-        assert_eq!(bench.at(15, "count({__name__=~\"x|y|h.*\"})").await, "");
+        assert_eq!(bench.at(5, "count({__name__=~\"c|x|y|h.*\"})").await, "{} 6");
+        assert_eq!(bench.at(15, "count({__name__=~\"c|x|y|h.*\"})").await, "");
+        assert_eq!(bench.range((0, 20, 5), "histogram_count(c)").await, "{} 2@0 2@5");
     }
     bench.storage.close().await.unwrap();
 }

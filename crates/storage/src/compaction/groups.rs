@@ -1,17 +1,21 @@
-//! Small row groups of several files as the parts of one large row group. They are held as they lie in their files, and
-//! decoded a column at a time.
+//! Row groups of several files, or stretches of them, as the parts of one large row group. They are held as they lie in their
+//! files, and decoded a column at a time.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray};
 use arrow::compute::{concat, filter};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelector,
+};
 use parquet::basic::Type;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
+use super::ranges::{Keys, Sorted};
 use super::section::Section;
 use crate::catalog::{Column, DataFile};
 use crate::files::{FilesError, Gather, Parts, dictionary_type, is_unique_text};
@@ -56,10 +60,6 @@ impl Group {
         self
     }
 
-    pub fn rows(&self) -> usize {
-        self.kept.as_ref().map_or(self.rows, |(_, rows)| *rows)
-    }
-
     /// What it takes in memory: encoded as it waits, and its widest column decoded, with views into its strings.
     pub fn bytes(&self) -> usize {
         let schema = self.metadata.parquet_schema();
@@ -73,24 +73,45 @@ impl Group {
         self.section.bytes.len() + columns.into_iter().max().unwrap_or_default()
     }
 
-    /// `None` if the file does not have the column.
-    pub fn column(&self, name: &str) -> Result<Option<ArrayRef>, FilesError> {
+    /// Those that are kept.
+    pub fn rows(&self) -> usize {
+        self.kept.as_ref().map_or(self.rows, |(_, rows)| *rows)
+    }
+
+    /// What it takes in memory as it waits.
+    pub fn encoded_bytes(&self) -> usize {
+        self.section.bytes.len()
+    }
+
+    /// The `rows` of a column, of those that are kept; `None` if the file does not have it.
+    pub fn column(&self, name: &str, rows: &Range<usize>) -> Result<Option<ArrayRef>, FilesError> {
         let root = self.metadata.parquet_schema().root_schema();
         let Some(index) = root.get_fields().iter().position(|field| field.name() == name) else { return Ok(None) };
-        let column = self.decode(index).and_then(|column| match &self.kept {
-            Some((kept, _)) => Ok(filter(&column, kept)?),
-            None => Ok(column),
-        });
+        let column = match &self.kept {
+            None => self.decode(index, rows),
+            Some((kept, _)) => self.decode(index, &(0..self.rows)).and_then(|all| {
+                let all = filter(&all, kept)?;
+                Ok(all.slice(rows.start, rows.len()))
+            }),
+        };
         column.map(Some).map_err(|error| FilesError::read(&self.file.path, error))
     }
 
-    fn decode(&self, root: usize) -> Result<ArrayRef, ParquetError> {
+    fn decode(&self, root: usize, rows: &Range<usize>) -> Result<ArrayRef, ParquetError> {
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), [root]);
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.section.clone(), self.metadata.clone())
             .with_row_groups(vec![self.number])
             .with_projection(mask)
-            .with_batch_size(self.rows.max(1))
-            .build()?;
+            .with_batch_size(rows.len().max(1));
+        // A stretch is found by the index of pages; what lies before it is not decoded.
+        let reader = match *rows == (0..self.rows) {
+            true => reader,
+            false => {
+                let stretch = vec![RowSelector::skip(rows.start), RowSelector::select(rows.len())];
+                reader.with_row_selection(stretch.into())
+            }
+        };
+        let reader = reader.build()?;
         let arrays: Vec<ArrayRef> =
             reader.map(|batch| batch.map(|batch| batch.column(0).clone())).collect::<Result<_, _>>()?;
         let array = match arrays.as_slice() {
@@ -98,15 +119,29 @@ impl Group {
             several => concat(&several.iter().map(|array| array.as_ref()).collect::<Vec<_>>())?,
         };
         // The reader does not mind a page that says it holds fewer values than it does.
-        match array.len() == self.rows {
+        match array.len() == rows.len() {
             true => Ok(array),
             false => Err(ParquetError::General(format!(
-                "row group {} has {} rows, but column {root} has {}",
+                "row group {} has the rows {rows:?}, but of them column {root} has {}",
                 self.number,
-                self.rows,
                 array.len()
             ))),
         }
+    }
+}
+
+impl Sorted for Group {
+    fn rows(&self) -> usize {
+        self.rows()
+    }
+
+    fn keys(&self) -> Result<Keys, FilesError> {
+        let column = |name| self.column(name, &(0..self.rows()));
+        let keys = match (column("metric_name")?, column("series_id")?) {
+            (Some(names), Some(ids)) => Keys::of(&names, &ids),
+            _ => None,
+        };
+        keys.ok_or_else(|| FilesError::read(&self.file.path, "it has no metric_name and series_id to be merged by"))
     }
 }
 
@@ -134,18 +169,25 @@ fn with_views(field: &Field) -> Field {
     field.clone().with_data_type(data_type)
 }
 
-/// Row groups to be sorted together.
+/// A stretch of a row group.
+pub(super) struct Slice<'g> {
+    pub group: &'g Group,
+    pub rows: Range<usize>,
+}
+
+/// What is sorted into one row group.
 pub(super) struct Groups<'g> {
     columns: &'g [Column],
     schema: &'g SchemaRef,
-    groups: &'g [Group],
+    slices: Vec<Slice<'g>>,
     rows: Vec<usize>,
 }
 
 impl<'g> Groups<'g> {
     /// `schema` = that of `columns`, with field ids.
-    pub fn new(columns: &'g [Column], schema: &'g SchemaRef, groups: &'g [Group]) -> Self {
-        Self { columns, schema, groups, rows: groups.iter().map(Group::rows).collect() }
+    pub fn new(columns: &'g [Column], schema: &'g SchemaRef, slices: Vec<Slice<'g>>) -> Self {
+        let rows = slices.iter().map(|slice| slice.rows.len()).collect();
+        Self { columns, schema, slices, rows }
     }
 }
 
@@ -160,8 +202,8 @@ impl Parts for Groups<'_> {
 
     fn column(&self, index: usize) -> Result<Gather, FilesError> {
         let column = &self.columns[index];
-        let arrays: Vec<_> =
-            self.groups.iter().map(|group| group.column(&column.name)).collect::<Result<_, FilesError>>()?;
+        let arrays = self.slices.iter().map(|slice| slice.group.column(&column.name, &slice.rows));
+        let arrays: Vec<_> = arrays.collect::<Result<_, FilesError>>()?;
         Gather::new(&column.data_type, &arrays, &self.rows).map_err(|error| FilesError::Encode {
             path: format!("column {:?} of a merged file", column.name),
             reason: error.to_string(),

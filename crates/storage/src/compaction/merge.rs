@@ -10,6 +10,7 @@ use trefoil_model::{Table, Tenant};
 
 use super::groups::Group;
 use super::plan::Job;
+use super::ranges::Sorted;
 use super::section::Section;
 use super::stitch::Stitcher;
 use crate::catalog::{Column, DataFile, NewFile, TableColumns};
@@ -17,15 +18,33 @@ use crate::deletion::Deletion;
 use crate::files::{FileStore, FilesError, created_at, location, new_path, row_group_rows};
 use crate::scan::Reader;
 
-/// Small row groups are sorted together up to about so much memory: encoded as they wait, and the widest column decoded.
+/// Small row groups are sorted together up to about so much memory: encoded as they wait, and the widest column decoded (of
+/// samples in so far as it is written at a time, which is not counted here).
 const POOL_BYTES: usize = 96 << 20;
 
-/// A row group of so many rows is moved, not rewritten. Samples are worth a second sort: a query reads few series over a
-/// long time, and finds each in as many places as there are row groups.
-const fn large_rows(table: Table) -> usize {
+/// Rows that are sorted together at most. Samples fill many row groups: the more there are of a series in one place, the
+/// less each takes, and the fewer places a query has to look at.
+const fn pool_rows(table: Table) -> usize {
     match table {
-        Table::Samples => row_group_rows(table) / 2,
-        Table::Spans | Table::Logs | Table::Series | Table::Exemplars => row_group_rows(table) / 8,
+        Table::Samples => 32 << 20,
+        Table::Spans | Table::Logs | Table::Series | Table::Exemplars => row_group_rows(table),
+    }
+}
+
+/// Whether a row group of so many rows is moved, not rewritten.
+fn is_large(table: Table, file: &DataFile, rows: usize) -> bool {
+    match table {
+        // A large one from a small file has few samples of each series.
+        Table::Samples => rows >= row_group_rows(table) / 2 && file.rows >= pool_rows(table) as u64 / 2,
+        Table::Spans | Table::Logs | Table::Series | Table::Exemplars => rows >= row_group_rows(table) / 8,
+    }
+}
+
+/// What a waiting row group takes: of samples, few at a time are decoded.
+fn bytes(table: Table, group: &Group) -> usize {
+    match table {
+        Table::Samples => group.encoded_bytes(),
+        Table::Spans | Table::Logs | Table::Series | Table::Exemplars => group.bytes(),
     }
 }
 
@@ -130,7 +149,6 @@ fn write(
     deletion: Option<&Deletion>,
     mut pieces: mpsc::Receiver<Piece>,
 ) -> Result<Written, FilesError> {
-    let capacity = row_group_rows(table);
     let mut pool = Pool::default();
     let mut rows_kept = 0;
     while let Some(piece) = pieces.blocking_recv() {
@@ -153,7 +171,8 @@ fn write(
         if rows == 0 {
             continue;
         }
-        if kept.is_none() && rows >= large_rows(table) && stitcher.can_move(&footer) {
+        let stays = deletion.is_some() || is_large(table, &file, rows);
+        if kept.is_none() && stays {
             stitcher.move_group(&footer, group, &input)?;
             continue;
         }
@@ -161,10 +180,11 @@ fn write(
         if let Some(kept) = kept {
             group = group.keeping(kept);
         }
-        if pool.rows + rows > capacity || pool.bytes + group.bytes() > POOL_BYTES {
+        let bytes = bytes(table, &group);
+        if pool.rows + rows > pool_rows(table) || pool.bytes + bytes > POOL_BYTES {
             pool.sort_into(&mut stitcher)?;
         }
-        pool.add(group);
+        pool.add(group, bytes);
     }
     Ok(Written::Abandoned)
 }
@@ -178,9 +198,9 @@ struct Pool {
 }
 
 impl Pool {
-    fn add(&mut self, group: Group) {
+    fn add(&mut self, group: Group, bytes: usize) {
         self.rows += group.rows();
-        self.bytes += group.bytes();
+        self.bytes += bytes;
         self.groups.push(group);
     }
 

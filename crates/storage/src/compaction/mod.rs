@@ -2,12 +2,14 @@
 //!
 //! Row groups that are large already are moved as they are, byte for byte: they hold what arrived in one stretch of time, so
 //! they stay prunable by time, and moving them costs next to nothing. Small row groups are sorted together, column by column,
-//! and written as large ones. Replacing the old files by the new one is a single commit: whoever is killed, the catalog lists
+//! and written as large ones. Samples are sorted together far beyond one row group, each of which then has some of the series
+//! for a longer time: that is what makes them small (docs/decisions/0018-small-samples.md). Replacing the old files by the new one is a single commit: whoever is killed, the catalog lists
 //! the old files or the new one; what nobody lists is collected by [`crate::retention::collect`].
 
 mod groups;
 mod merge;
 mod plan;
+mod ranges;
 mod rewrite;
 mod section;
 mod stitch;

@@ -12,10 +12,11 @@ use parquet::file::reader::ChunkReader;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use trefoil_model::{Table, Tenant};
 
-use super::groups::{Group, Groups};
+use super::groups::{Group, Groups, Slice};
+use super::ranges;
 use super::section::Section;
 use crate::catalog::{Column, NewFile};
-use crate::files::{FileStore, FileWriter, FilesError, Output, Parts, sorted};
+use crate::files::{FileStore, FileWriter, FilesError, Output, Parts, row_group_rows, sorted};
 
 /// The file being made, on a blocking thread.
 pub(super) struct Stitcher {
@@ -33,25 +34,25 @@ impl Stitcher {
         Ok(Self { table, columns, schema, writer })
     }
 
-    /// Whether row groups of this file can be moved: a column that it lacks must be one that NULLs are easily written for.
-    pub fn can_move(&self, footer: &ParquetMetaData) -> bool {
-        let fields = footer.file_metadata().schema_descr().root_schema().get_fields();
-        let has = |column: &Column| fields.iter().any(|field| field.name() == column.name);
-        self.columns.iter().all(|column| column.children.is_empty() || has(column))
-    }
-
     /// Appends a row group of an input, which lies in `input`. Columns that it does not have become NULL.
     pub fn move_group(&mut self, footer: &ParquetMetaData, group: usize, input: &Section) -> Result<(), FilesError> {
         self.writer.append(|parquet| move_group(parquet, footer, group, input))
     }
 
-    /// Sorts row groups into one.
+    /// Sorts row groups together, into as many as it takes.
     pub fn sort(&mut self, groups: &[Group]) -> Result<(), FilesError> {
-        let parts = Groups::new(&self.columns, &self.schema, groups);
-        let rows = parts.rows().iter().enumerate();
-        let rows = rows.flat_map(|(part, &rows)| (0..rows).map(move |row| (part as u32, row as u32)));
-        let rows = sorted(self.table, &parts, rows.collect())?;
-        self.writer.write_group(&parts, &rows)
+        let capacity = row_group_rows(self.table);
+        for set in ranges::split(groups, capacity)? {
+            let slices = set.into_iter().map(|(number, rows)| Slice { group: &groups[number], rows });
+            let parts = Groups::new(&self.columns, &self.schema, slices.collect());
+            let rows = parts.rows().iter().enumerate();
+            let rows = rows.flat_map(|(part, &rows)| (0..rows).map(move |row| (part as u32, row as u32)));
+            let rows = sorted(self.table, &parts, rows.collect())?;
+            for rows in rows.chunks(capacity) {
+                self.writer.write_group(&parts, rows)?;
+            }
+        }
+        Ok(())
     }
 
     pub fn finish(self, tenant: &Tenant) -> Result<NewFile, FilesError> {
@@ -74,7 +75,7 @@ fn move_group(
     for column in wanted {
         match paths.get(column.path().parts()) {
             Some(&index) => output.append_column(input, chunk_as_closed(footer, group, index, rows, input)?)?,
-            None => write_nulls(&mut output, rows)?,
+            None => write_nulls(&mut output, rows, column.max_rep_level() > 0)?,
         }
     }
     output.close()?;
@@ -109,20 +110,21 @@ fn bloom_filter(chunk: &ColumnChunkMetaData, input: &Section) -> Result<Option<S
     Sbbf::from_bytes(&input.get_bytes(offset, length)?).map(Some)
 }
 
-/// A column chunk without a value, of an optional scalar.
-fn write_nulls(output: &mut SerializedRowGroupWriter<'_, Output>, rows: u64) -> Result<()> {
+/// A column chunk without a value, of an optional column; of a nested one every leaf has its own.
+fn write_nulls(output: &mut SerializedRowGroupWriter<'_, Output>, rows: u64, is_repeated: bool) -> Result<()> {
     let Some(mut column) = output.next_column()? else { return Err(general("more columns than the file has")) };
     let levels = vec![0i16; usize::try_from(rows).unwrap_or_default()];
     let levels = Some(levels.as_slice());
+    let repeated = levels.filter(|_| is_repeated);
     match column.untyped() {
-        ColumnWriter::BoolColumnWriter(writer) => writer.write_batch(&[], levels, None),
-        ColumnWriter::Int32ColumnWriter(writer) => writer.write_batch(&[], levels, None),
-        ColumnWriter::Int64ColumnWriter(writer) => writer.write_batch(&[], levels, None),
-        ColumnWriter::Int96ColumnWriter(writer) => writer.write_batch(&[], levels, None),
-        ColumnWriter::FloatColumnWriter(writer) => writer.write_batch(&[], levels, None),
-        ColumnWriter::DoubleColumnWriter(writer) => writer.write_batch(&[], levels, None),
-        ColumnWriter::ByteArrayColumnWriter(writer) => writer.write_batch(&[], levels, None),
-        ColumnWriter::FixedLenByteArrayColumnWriter(writer) => writer.write_batch(&[], levels, None),
+        ColumnWriter::BoolColumnWriter(writer) => writer.write_batch(&[], levels, repeated),
+        ColumnWriter::Int32ColumnWriter(writer) => writer.write_batch(&[], levels, repeated),
+        ColumnWriter::Int64ColumnWriter(writer) => writer.write_batch(&[], levels, repeated),
+        ColumnWriter::Int96ColumnWriter(writer) => writer.write_batch(&[], levels, repeated),
+        ColumnWriter::FloatColumnWriter(writer) => writer.write_batch(&[], levels, repeated),
+        ColumnWriter::DoubleColumnWriter(writer) => writer.write_batch(&[], levels, repeated),
+        ColumnWriter::ByteArrayColumnWriter(writer) => writer.write_batch(&[], levels, repeated),
+        ColumnWriter::FixedLenByteArrayColumnWriter(writer) => writer.write_batch(&[], levels, repeated),
     }?;
     column.close()
 }

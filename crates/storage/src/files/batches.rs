@@ -49,7 +49,7 @@ impl Parts for Batches<'_> {
     }
 }
 
-/// The columns a file of these batches needs: the base columns, and promoted ones in which a value is not NULL.
+/// The columns a file of these batches needs: those that are never NULL, and others in which a value is not.
 fn present_columns<'c>(
     table: Table,
     known: &'c TableColumns,
@@ -66,7 +66,5 @@ fn present_columns<'c>(
             }
         }
     }
-    let base = known.all().len() - known.promoted().len();
-    let wanted = |(position, column): &(usize, &Column)| *position < base || present.contains(&column.id);
-    Ok(known.all().iter().enumerate().filter(wanted).map(|(_, column)| column).collect())
+    Ok(known.all().iter().filter(|column| !column.nullable || present.contains(&column.id)).collect())
 }

@@ -11,6 +11,7 @@ mod gather;
 mod groups;
 mod output;
 mod properties;
+mod runs;
 mod sort;
 mod stats;
 mod store;

@@ -11,6 +11,7 @@ use trefoil_model::{Table, Tenant};
 use super::gather::{Flat, Parts, Row};
 use super::output::Output;
 use super::properties::writer_properties;
+use super::runs::{RunColumn, follows_series, pages};
 use super::stats::new_file;
 use super::{FileStore, FilesError};
 use crate::catalog::NewFile;
@@ -41,7 +42,7 @@ impl FileWriter {
     pub fn write_group(&mut self, parts: &impl Parts, rows: &[Row]) -> Result<(), FilesError> {
         let number = self.groups;
         self.groups += 1;
-        write_group(&mut self.parquet, number, parts, rows).map_err(|failed| match failed {
+        write_group(&mut self.parquet, self.table, number, parts, rows).map_err(|failed| match failed {
             Failed::Parts(error) => error,
             Failed::Parquet(error) => write_error(&self.path, error),
         })
@@ -88,15 +89,32 @@ impl<E: Into<ParquetError>> From<E> for Failed {
 
 fn write_group(
     parquet: &mut SerializedFileWriter<Output>,
+    table: Table,
     number: usize,
     parts: &impl Parts,
     rows: &[Row],
 ) -> Result<(), Failed> {
-    let factory = ArrowRowGroupWriterFactory::new(parquet, parts.schema().clone());
+    let schema = parts.schema();
+    let factory = ArrowRowGroupWriterFactory::new(parquet, schema.clone());
     let mut writers = factory.create_column_writers(number)?.into_iter();
+    let flat = |index: usize| -> Result<Flat, Failed> {
+        let column = parts.column(index).map_err(Failed::Parts)?;
+        Ok(Flat::new(column, parts.rows(), schema.field(index).data_type()))
+    };
+    let of_runs = schema.fields().iter().find(|field| follows_series(table, field.name()));
+    let of_runs = of_runs.map(|field| RunColumn::new(parquet, field.name())).transpose()?;
     let mut group = parquet.next_row_group()?;
-    for (index, field) in parts.schema().fields().iter().enumerate() {
-        let column = Flat::new(parts.column(index).map_err(Failed::Parts)?, parts.rows(), field.data_type());
+    for (index, field) in schema.fields().iter().enumerate() {
+        if let (Some(of_runs), true) = (&of_runs, follows_series(table, field.name())) {
+            let pages = match schema.index_of("series_id") {
+                Ok(series) => pages(&flat(series)?, rows)?,
+                Err(_) => vec![rows],
+            };
+            of_runs.write(&mut group, &flat(index)?, &pages)?;
+            writers.next();
+            continue;
+        }
+        let column = flat(index)?;
         let mut leaf_writers: Vec<ArrowColumnWriter> = Vec::new();
         for chunk in rows.chunks(CHUNK_ROWS) {
             let leaves = compute_leaves(field, &column.gather(chunk)?)?;

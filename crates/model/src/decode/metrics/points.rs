@@ -2,10 +2,12 @@
 
 use std::fmt::{self, Display};
 
+use super::native;
 use super::samples::{Buckets, Distribution, Head, Number};
 use super::{Decoder, Guard, Metric, NANOS_PER_DAY, Origin, hash_attribute};
 use crate::active::{Reason, Touched};
 use crate::attributes::{AnyValue, KeyValue};
+use crate::native::FLOAT_COUNTS;
 use crate::series_id::AttributesHash;
 use crate::wire::{Field, Reader, WireError};
 
@@ -88,6 +90,7 @@ enum Unfit {
     TooLarge { size: usize, limit: usize },
     BucketCount { counts: usize, bounds: usize },
     UnsortedBounds { index: usize, previous: f64, bound: f64 },
+    FloatCounts { floats: usize, counts: usize },
 }
 
 impl Display for Unfit {
@@ -108,6 +111,9 @@ impl Display for Unfit {
             ),
             Unfit::UnsortedBounds { index, previous, bound } => {
                 write!(f, "explicit_bounds[{index}] = {bound} is not greater than {previous} before it")
+            }
+            Unfit::FloatCounts { floats, counts } => {
+                write!(f, "{FLOAT_COUNTS} has {floats} numbers, but the point has {counts} counts")
             }
         }
     }
@@ -192,10 +198,12 @@ impl<'a> Decoder<'a> {
                 7 => field.each_fixed64(|bound| row.explicit_bounds.push(f64::from_bits(bound)))?,
                 11 => row.min = Some(field.double()?),
                 12 => row.max = Some(field.double()?),
+                9 if native::take(&field, &mut row)? => {}
                 _ => self.common_field(&mut common, &field, layout)?,
             }
         }
-        if let Err(unfit) = check_buckets(&row) {
+        let counts = 1 + row.bucket_counts.len();
+        if let Err(unfit) = check_buckets(&row).and_then(|()| check_float_counts(&row, counts)) {
             self.reject(unfit);
             return Ok(());
         }
@@ -224,8 +232,14 @@ impl<'a> Decoder<'a> {
                 12 => row.min = Some(field.double()?),
                 13 => row.max = Some(field.double()?),
                 14 => row.zero_threshold = Some(field.double()?),
+                1 if native::take(&field, &mut row)? => {}
                 _ => self.common_field(&mut common, &field, layout)?,
             }
+        }
+        let counts = 2 + row.positive.counts.len() + row.negative.counts.len();
+        if let Err(unfit) = check_float_counts(&row, counts) {
+            self.reject(unfit);
+            return Ok(());
         }
         self.distribution_row(origin, metric, point, &common, row)
     }
@@ -419,5 +433,13 @@ fn check_buckets(row: &Distribution) -> Result<(), Unfit> {
             previous: row.explicit_bounds[at],
             bound: row.explicit_bounds[at + 1],
         }),
+    }
+}
+
+fn check_float_counts(row: &Distribution, counts: usize) -> Result<(), Unfit> {
+    match row.float_counts.len() {
+        0 => Ok(()),
+        floats if floats == counts => Ok(()),
+        floats => Err(Unfit::FloatCounts { floats, counts }),
     }
 }

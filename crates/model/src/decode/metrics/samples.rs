@@ -104,6 +104,9 @@ pub struct Distribution {
     pub negative: Buckets,
     pub quantiles: Vec<f64>,
     pub quantile_values: Vec<f64>,
+    pub reset_hint: Option<i32>,
+    /// Empty: the counts above are exact.
+    pub float_counts: Vec<f64>,
 }
 
 #[derive(Debug, Default)]
@@ -123,7 +126,9 @@ impl Distribution {
         std::mem::swap(&mut empty.negative.counts, &mut self.negative.counts);
         std::mem::swap(&mut empty.quantiles, &mut self.quantiles);
         std::mem::swap(&mut empty.quantile_values, &mut self.quantile_values);
-        for doubles in [&mut empty.explicit_bounds, &mut empty.quantiles, &mut empty.quantile_values] {
+        std::mem::swap(&mut empty.float_counts, &mut self.float_counts);
+        let (bounds, quantiles) = (&mut empty.explicit_bounds, &mut empty.quantiles);
+        for doubles in [bounds, quantiles, &mut empty.quantile_values, &mut empty.float_counts] {
             doubles.clear();
         }
         for counts in [&mut empty.bucket_counts, &mut empty.positive.counts, &mut empty.negative.counts] {
@@ -164,6 +169,8 @@ struct Distributions {
     negative_counts: SparseLists<UInt64Type>,
     quantiles: SparseLists<Float64Type>,
     quantile_values: SparseLists<Float64Type>,
+    reset_hints: Sparse<Int32Type>,
+    float_counts: SparseLists<Float64Type>,
 }
 
 impl Samples {
@@ -239,9 +246,11 @@ impl Distributions {
         self.negative_counts.push(&point.negative.counts);
         self.quantiles.push(&point.quantiles);
         self.quantile_values.push(&point.quantile_values);
+        self.reset_hints.push(point.reset_hint);
+        self.float_counts.push(&point.float_counts);
     }
 
-    fn finish(self, nulls: &Nulls) -> [ArrayRef; 15] {
+    fn finish(self, nulls: &Nulls) -> [ArrayRef; 17] {
         let rows = &self.rows;
         [
             self.counts.finish(rows, nulls),
@@ -259,6 +268,8 @@ impl Distributions {
             self.negative_counts.finish(rows, nulls),
             self.quantiles.finish(rows, nulls),
             self.quantile_values.finish(rows, nulls),
+            self.reset_hints.finish(rows, nulls),
+            self.float_counts.finish(rows, nulls),
         ]
     }
 }

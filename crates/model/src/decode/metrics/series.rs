@@ -8,7 +8,8 @@ use arrow::array::{
 };
 
 use super::columns::{NULL, Texts, constant};
-use super::{Decoder, Holder, Metric, Origin, with_text};
+use super::points::Kind;
+use super::{Decoder, Holder, Metric, Origin, native, with_text};
 use crate::Limits;
 use crate::attributes::{AnyValue, KeyValue, Tally, close_object, push_attributes, push_member, truncate_string};
 use crate::entities::push_entity_refs;
@@ -94,7 +95,12 @@ impl<'a> Decoder<'a> {
             None => *origin.keys.insert(self.origin_keys(origin)?),
         };
         let attributes = embedded(point, metric.kind.layout().attributes);
-        let has_attributes = self.attributes_text(attributes)?;
+        let has_attributes = match metric.kind {
+            Kind::Histogram | Kind::ExponentialHistogram => {
+                self.attributes_text(attributes.filter(|attribute| !native::is_native(*attribute)))?
+            }
+            Kind::Gauge | Kind::Sum | Kind::Summary => self.attributes_text(attributes)?,
+        };
 
         let rows = &mut self.series;
         rows.metrics.push(metric.name_key);

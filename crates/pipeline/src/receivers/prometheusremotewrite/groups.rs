@@ -146,7 +146,7 @@ impl<'a> Groups<'a> {
         Ok(())
     }
 
-    /// A point of the series of `place`; its attributes must be empty, for they are there already.
+    /// A point of the series of `place`, whose labels join the attributes that it has.
     pub fn push(&mut self, place: Place, point: &impl Message) -> Result<(), TooLarge> {
         self.point.clear();
         point.encode_raw(&mut self.point);

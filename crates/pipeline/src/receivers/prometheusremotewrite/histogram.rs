@@ -1,13 +1,16 @@
 //! Native histograms → OTLP's exponential histograms, and those of custom buckets → histograms of explicit bounds.
 //!
 //! Prometheus' schema is OTLP's scale. Its bucket `i` ends at `base^i` (inclusive), OTLP's begins there, so indices differ
-//! by one. Spans and deltas become a run of counts; gaps become zeros, within a bound.
+//! by one. Spans and deltas become a run of counts; gaps become zeros, within a bound. What OTLP has no place for, counts that
+//! are no whole numbers and reset hints, goes into attributes of the point: [`trefoil_model::native`].
 
 use std::fmt::{self, Display};
 
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogramDataPoint, HistogramDataPoint};
+use trefoil_model::native::{ResetHint, float_counts};
 
+use super::groups::Kind;
 use super::message::{BucketSpan, Histogram};
 use super::times::{NO_RECORDED_VALUE, is_stale};
 
@@ -16,16 +19,13 @@ pub const CUSTOM_BUCKETS: i32 = -53;
 
 const SCHEMAS: std::ops::RangeInclusive<i32> = -4..=8;
 
-/// `RESET_HINT_GAUGE`: a histogram whose counts may fall.
-const HINT_GAUGE: i32 = 3;
-
 /// Counts of one side of a histogram, gaps included. At schema 8 this is a range of values of 1 : 2^64.
 const MAX_BUCKETS: i64 = 1 << 14;
 
 /// Indices beyond this are beyond every double.
 const MAX_INDEX: i64 = 1 << 24;
 
-/// A point without attributes, times and exemplars.
+/// A point without labels, times and exemplars.
 pub enum Native {
     Exponential(ExponentialHistogramDataPoint),
     Custom(HistogramDataPoint),
@@ -35,7 +35,6 @@ pub enum Native {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Unfit {
     Schema(i32),
-    Fraction(f64),
     NegativeCount,
     SpanCount { spans: u64, counts: usize },
     Overlap,
@@ -52,9 +51,6 @@ impl Display for Unfit {
             Unfit::Schema(schema) => {
                 write!(f, "schema {schema} is neither between -4 and 8 nor -53 (custom buckets)")
             }
-            Unfit::Fraction(count) => {
-                write!(f, "a count of {count} is not a whole number, which is all that is stored")
-            }
             Unfit::NegativeCount => write!(f, "a bucket has a negative count"),
             Unfit::SpanCount { spans, counts } => {
                 write!(f, "its spans are of {spans} buckets, but {counts} have a count")
@@ -69,104 +65,167 @@ impl Display for Unfit {
     }
 }
 
-/// Whether it says of itself that its counts may fall.
-pub fn is_gauge(histogram: &Histogram) -> bool {
-    histogram.reset_hint == HINT_GAUGE
-}
-
-/// `zeros` is how many empty buckets the request may still have between its counts.
-pub fn convert(histogram: &Histogram, zeros: &mut usize) -> Result<Native, Unfit> {
+/// `zeros` is how many empty buckets the request may still have between its counts. A stale marker says nothing of the
+/// buckets that there were: it is taken for one of `ended`, where that is known.
+pub fn convert(histogram: &Histogram, zeros: &mut usize, ended: Option<Kind>) -> Result<Native, Unfit> {
     let is_custom = histogram.schema == CUSTOM_BUCKETS;
     if is_stale(histogram.sum) {
-        // Prometheus' marker says nothing of the buckets that there were.
-        return Ok(match is_custom {
-            true => Native::Custom(HistogramDataPoint { flags: NO_RECORDED_VALUE, ..Default::default() }),
-            false => {
-                Native::Exponential(ExponentialHistogramDataPoint { flags: NO_RECORDED_VALUE, ..Default::default() })
-            }
+        let flags = NO_RECORDED_VALUE;
+        return Ok(match is_custom || ended == Some(Kind::CustomBuckets) {
+            true => Native::Custom(HistogramDataPoint { flags, ..Default::default() }),
+            false => Native::Exponential(ExponentialHistogramDataPoint { flags, ..Default::default() }),
         });
     }
-    match is_custom {
-        true => custom(histogram).map(Native::Custom),
-        false => exponential(histogram, zeros).map(Native::Exponential),
-    }
-}
-
-fn exponential(histogram: &Histogram, zeros: &mut usize) -> Result<ExponentialHistogramDataPoint, Unfit> {
-    if !SCHEMAS.contains(&histogram.schema) {
+    if !is_custom && !SCHEMAS.contains(&histogram.schema) {
         return Err(Unfit::Schema(histogram.schema));
     }
-    let positive = run(&histogram.positive_spans, positive_counts(histogram)?, zeros)?;
-    let negative = run(&histogram.negative_spans, negative_counts(histogram)?, zeros)?;
-    let zero_count = number(histogram.zero_count_int, histogram.zero_count_float)?;
-    let count = number(histogram.count_int, histogram.count_float)?;
-    let sides = [&positive, &negative].into_iter().flatten().flat_map(|(_, counts)| counts);
-    check_count(histogram, count, sides.fold(zero_count, |sum, count| sum.saturating_add(*count)))?;
-    let buckets = |(first, bucket_counts): (i32, Vec<u64>)| Buckets { offset: first - 1, bucket_counts };
-    Ok(ExponentialHistogramDataPoint {
+    let hint = ResetHint::of(histogram.reset_hint.into()).map(ResetHint::attribute);
+    let (counts, exact) = match is_float(histogram) {
+        true => floats(histogram, zeros)?.rounded(!is_custom),
+        false => (integers(histogram, zeros)?, None),
+    };
+    let attributes = hint.into_iter().chain(exact.map(float_counts)).collect();
+    let sum = Some(histogram.sum);
+    let Counts { count, zero_count, positive, negative } = counts;
+    if is_custom {
+        let (bucket_counts, explicit_bounds) = (positive.counts, histogram.custom_values.clone());
+        return Ok(Native::Custom(HistogramDataPoint {
+            attributes,
+            count,
+            sum,
+            bucket_counts,
+            explicit_bounds,
+            ..Default::default()
+        }));
+    }
+    let buckets = |run: Run<u64>| run.first.map(|first| Buckets { offset: first - 1, bucket_counts: run.counts });
+    Ok(Native::Exponential(ExponentialHistogramDataPoint {
+        attributes,
         count,
-        sum: Some(histogram.sum),
+        sum,
         scale: histogram.schema,
         zero_count,
         zero_threshold: histogram.zero_threshold,
-        positive: positive.map(buckets),
-        negative: negative.map(buckets),
+        positive: buckets(positive),
+        negative: buckets(negative),
         ..Default::default()
-    })
+    }))
 }
 
-fn custom(histogram: &Histogram) -> Result<HistogramDataPoint, Unfit> {
-    let bounds = &histogram.custom_values;
-    if !bounds.iter().all(|bound| bound.is_finite()) || !bounds.is_sorted_by(|a, b| a < b) {
-        return Err(Unfit::Bounds);
-    }
-    let zero_count = number(histogram.zero_count_int, histogram.zero_count_float)?;
-    if zero_count > 0 || !histogram.negative_spans.is_empty() {
-        return Err(Unfit::NotCustom);
-    }
-    let mut bucket_counts = vec![0; bounds.len() + 1];
-    // Its gaps cost nothing beyond the bounds, which were sent.
-    let mut zeros = bucket_counts.len();
-    let filled = run(&histogram.positive_spans, positive_counts(histogram)?, &mut zeros);
-    let filled = filled.map_err(|unfit| if unfit == Unfit::TooWide { Unfit::BeyondBounds } else { unfit })?;
-    if let Some((first, counts)) = filled {
-        let first = usize::try_from(first).map_err(|_| Unfit::BeyondBounds)?;
-        let place = bucket_counts.get_mut(first..first + counts.len()).ok_or(Unfit::BeyondBounds)?;
-        place.copy_from_slice(&counts);
-    }
-    let count = number(histogram.count_int, histogram.count_float)?;
-    check_count(histogram, count, bucket_counts.iter().fold(0, |sum, count| sum.saturating_add(*count)))?;
-    Ok(HistogramDataPoint {
-        count,
-        sum: Some(histogram.sum),
-        bucket_counts,
-        explicit_bounds: bounds.clone(),
-        ..Default::default()
-    })
+/// The counts of a histogram, those of its buckets without gaps.
+struct Counts<T> {
+    count: T,
+    zero_count: T,
+    positive: Run<T>,
+    negative: Run<T>,
 }
 
-/// As Prometheus checks it: observations of NaN are counted and are in no bucket.
-fn check_count(histogram: &Histogram, count: u64, buckets: u64) -> Result<(), Unfit> {
-    let fits = if histogram.sum.is_nan() { count >= buckets } else { count == buckets };
-    if fits { Ok(()) } else { Err(Unfit::Count { count, buckets }) }
+/// Neighbouring buckets.
+struct Run<T> {
+    /// The index of the first one; `None`: there are none.
+    first: Option<i32>,
+    counts: Vec<T>,
+}
+
+impl<T: Copy> Run<T> {
+    fn map<U>(&self, of: impl Fn(T) -> U) -> Run<U> {
+        Run { first: self.first, counts: self.counts.iter().map(|count| of(*count)).collect() }
+    }
+}
+
+impl Counts<f64> {
+    /// The counts as OTLP has them, and as they are where that is not the same. Explicit bounds have no zero bucket.
+    fn rounded(&self, has_zero: bool) -> (Counts<u64>, Option<Vec<f64>>) {
+        let round = |count: f64| count.round() as u64;
+        let rounded = Counts {
+            count: round(self.count),
+            zero_count: round(self.zero_count),
+            positive: self.positive.map(round),
+            negative: self.negative.map(round),
+        };
+        let sides = [&self.positive, &self.negative].into_iter().flat_map(|side| &side.counts);
+        let zero = has_zero.then_some(self.zero_count);
+        let all = || std::iter::once(self.count).chain(zero).chain(sides.clone().copied());
+        // By bits: a count of -0.0 is not one of 0.
+        let is_exact = all().all(|count| count < u64::MAX as f64 && (round(count) as f64).to_bits() == count.to_bits());
+        (rounded, (!is_exact).then(|| all().collect()))
+    }
 }
 
 fn is_float(histogram: &Histogram) -> bool {
     histogram.count_float.is_some()
 }
 
-fn positive_counts(histogram: &Histogram) -> Result<Vec<u64>, Unfit> {
-    match is_float(histogram) {
-        true => histogram.positive_counts.iter().map(|count| whole(*count)).collect(),
-        false => sums(&histogram.positive_deltas),
-    }
+fn floats(histogram: &Histogram, zeros: &mut usize) -> Result<Counts<f64>, Unfit> {
+    let zero_count = histogram.zero_count_float.or(histogram.zero_count_int.map(|count| count as f64));
+    let counts = gathered(
+        histogram,
+        histogram.count_float.unwrap_or_default(),
+        zero_count.unwrap_or_default(),
+        histogram.positive_counts.clone(),
+        histogram.negative_counts.clone(),
+        zeros,
+    )?;
+    let sides = counts.positive.counts.iter().chain(&counts.negative.counts);
+    // Their sum is not compared with the count: floats do not add up.
+    let is_negative = sides.chain([&counts.count, &counts.zero_count]).any(|count| *count < 0.0);
+    if is_negative { Err(Unfit::NegativeCount) } else { Ok(counts) }
 }
 
-fn negative_counts(histogram: &Histogram) -> Result<Vec<u64>, Unfit> {
-    match is_float(histogram) {
-        true => histogram.negative_counts.iter().map(|count| whole(*count)).collect(),
-        false => sums(&histogram.negative_deltas),
+fn integers(histogram: &Histogram, zeros: &mut usize) -> Result<Counts<u64>, Unfit> {
+    let counts = gathered(
+        histogram,
+        histogram.count_int.unwrap_or_default(),
+        histogram.zero_count_int.unwrap_or_default(),
+        sums(&histogram.positive_deltas)?,
+        sums(&histogram.negative_deltas)?,
+        zeros,
+    )?;
+    let sides = counts.positive.counts.iter().chain(&counts.negative.counts);
+    let (count, buckets) = (counts.count, sides.fold(counts.zero_count, |sum, count| sum.saturating_add(*count)));
+    // As Prometheus checks it: observations of NaN are counted and are in no bucket.
+    let fits = if histogram.sum.is_nan() { count >= buckets } else { count == buckets };
+    if fits { Ok(counts) } else { Err(Unfit::Count { count, buckets }) }
+}
+
+fn gathered<T: Copy + Default + PartialOrd>(
+    histogram: &Histogram,
+    count: T,
+    zero_count: T,
+    positive: Vec<T>,
+    negative: Vec<T>,
+    zeros: &mut usize,
+) -> Result<Counts<T>, Unfit> {
+    if histogram.schema == CUSTOM_BUCKETS {
+        if zero_count > T::default() || !histogram.negative_spans.is_empty() {
+            return Err(Unfit::NotCustom);
+        }
+        let (positive, negative) = (custom(histogram, positive)?, Run { first: None, counts: Vec::new() });
+        // Explicit bounds know no zero bucket, not even an empty one.
+        return Ok(Counts { count, zero_count, positive, negative });
     }
+    let positive = run(&histogram.positive_spans, positive, zeros)?;
+    let negative = run(&histogram.negative_spans, negative, zeros)?;
+    Ok(Counts { count, zero_count, positive, negative })
+}
+
+/// The counts of all custom buckets.
+fn custom<T: Copy + Default>(histogram: &Histogram, counts: Vec<T>) -> Result<Run<T>, Unfit> {
+    let bounds = &histogram.custom_values;
+    if !bounds.iter().all(|bound| bound.is_finite()) || !bounds.is_sorted_by(|a, b| a < b) {
+        return Err(Unfit::Bounds);
+    }
+    let mut all = vec![T::default(); bounds.len() + 1];
+    // Its gaps cost nothing beyond the bounds, which were sent.
+    let mut zeros = all.len();
+    let filled = run(&histogram.positive_spans, counts, &mut zeros);
+    let filled = filled.map_err(|unfit| if unfit == Unfit::TooWide { Unfit::BeyondBounds } else { unfit })?;
+    if let Some(first) = filled.first {
+        let first = usize::try_from(first).map_err(|_| Unfit::BeyondBounds)?;
+        let place = all.get_mut(first..first + filled.counts.len()).ok_or(Unfit::BeyondBounds)?;
+        place.copy_from_slice(&filled.counts);
+    }
+    Ok(Run { first: Some(0), counts: all })
 }
 
 fn sums(deltas: &[i64]) -> Result<Vec<u64>, Unfit> {
@@ -178,33 +237,14 @@ fn sums(deltas: &[i64]) -> Result<Vec<u64>, Unfit> {
     deltas.iter().map(&mut sum).collect()
 }
 
-fn number(int: Option<u64>, float: Option<f64>) -> Result<u64, Unfit> {
-    match (float, int) {
-        (Some(float), _) => whole(float),
-        (None, int) => Ok(int.unwrap_or(0)),
-    }
-}
-
-/// OTLP's counts are whole.
-fn whole(count: f64) -> Result<u64, Unfit> {
-    if count < 0.0 {
-        return Err(Unfit::NegativeCount);
-    }
-    // Doubles above 2^53 are whole; a u64 holds those below 2^64.
-    if count.fract() != 0.0 || count.is_nan() || count >= u64::MAX as f64 {
-        return Err(Unfit::Fraction(count));
-    }
-    Ok(count as u64)
-}
-
-/// The index of the first bucket and the counts from there on.
-fn run(spans: &[BucketSpan], counts: Vec<u64>, zeros: &mut usize) -> Result<Option<(i32, Vec<u64>)>, Unfit> {
+/// The counts from the first bucket on.
+fn run<T: Copy + Default>(spans: &[BucketSpan], counts: Vec<T>, zeros: &mut usize) -> Result<Run<T>, Unfit> {
     let length = spans.iter().fold(0u64, |sum, span| sum.saturating_add(u64::from(span.length)));
     if length != counts.len() as u64 {
         return Err(Unfit::SpanCount { spans: length, counts: counts.len() });
     }
     let mut counts = counts.into_iter();
-    let mut filled: Vec<u64> = Vec::new();
+    let mut filled: Vec<T> = Vec::new();
     let mut first = None;
     let mut next = 0i64;
     for (index, span) in spans.iter().enumerate() {
@@ -222,9 +262,9 @@ fn run(spans: &[BucketSpan], counts: Vec<u64>, zeros: &mut usize) -> Result<Opti
         }
         let gap = (next - start) as usize - filled.len();
         *zeros = zeros.checked_sub(gap).ok_or(Unfit::TooWide)?;
-        filled.resize(filled.len() + gap, 0);
+        filled.resize(filled.len() + gap, T::default());
         filled.extend(counts.by_ref().take(span.length as usize));
         next = end;
     }
-    Ok(first.map(|first| (first as i32, filled)))
+    Ok(Run { first: first.map(|first| first as i32), counts: filled })
 }

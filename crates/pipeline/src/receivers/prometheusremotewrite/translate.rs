@@ -365,7 +365,8 @@ impl<'a> Translator<'a> {
                 self.report.refuse(1, labels, BadTime(histogram.timestamp));
                 continue;
             };
-            let native = match histogram::convert(&histogram, &mut self.zeros) {
+            let ended = place.map(|(kind, _)| kind);
+            let native = match histogram::convert(&histogram, &mut self.zeros, ended) {
                 Ok(native) => native,
                 Err(unfit) => {
                     self.report.refuse(1, labels, unfit);
@@ -376,9 +377,6 @@ impl<'a> Translator<'a> {
                 Native::Exponential(_) => Kind::Exponential,
                 Native::Custom(_) => Kind::CustomBuckets,
             };
-            let is_gauge = described.kind == MetricType::Unknown && histogram::is_gauge(&histogram);
-            let described =
-                if is_gauge { Described { kind: MetricType::GaugeHistogram, ..described } } else { described };
             let series_id = self.series_id(name, kind, described, labels);
             // A histogram that comes twice comes in the same bytes.
             match self.judge(series_id, (time as i64, xxh3_64(bytes)), labels) {
@@ -390,8 +388,8 @@ impl<'a> Translator<'a> {
                 Some(_) => {}
             }
             let at = match place {
-                Some((placed, place)) if placed == (kind, is_gauge) => place,
-                _ => place.insert(((kind, is_gauge), self.groups.place(name, kind, described, labels)?)).1,
+                Some((placed, place)) if placed == kind => place,
+                _ => place.insert((kind, self.groups.place(name, kind, described, labels)?)).1,
             };
             let exemplars = self.exemplars(assigned.of(ordinal - 1), time)?;
             let start = start(histogram.start_timestamp, series.created_timestamp);

@@ -122,6 +122,8 @@ mod tests {
         Distribution {
             at: At { time: second * 1_000_000_000, start: 0 },
             is_stale: false,
+            reset_hint: None,
+            float_counts: None,
             count: counts.iter().sum(),
             sum: None,
             shape: Shape::Explicit { bounds: bounds.into(), counts: counts.to_vec() },

@@ -11,6 +11,7 @@ use datafusion::prelude::{Expr, col, lit};
 use futures::StreamExt;
 use tokio::task::JoinSet;
 use trefoil_model::Table;
+use trefoil_model::native::ResetHint;
 use trefoil_promql::source::STALE_NAN_BITS;
 
 use super::columns::{items, lists, number, numbers};
@@ -48,6 +49,10 @@ pub struct Distribution {
     pub count: u64,
     pub sum: Option<f64>,
     pub shape: Shape,
+    /// Of native histograms, as is what follows.
+    pub reset_hint: Option<ResetHint>,
+    /// The exact counts where those of the shape are rounded, see [`trefoil_model::native::float_counts`].
+    pub float_counts: Option<Box<[f64]>>,
 }
 
 #[derive(Debug, Clone)]
@@ -223,7 +228,9 @@ fn part_columns(kind: Kind, part: Part) -> &'static [&'static str] {
         Part::Sum => &["sum"],
         Part::Quantiles => &["quantiles", "quantile_values"],
         Part::Buckets => &["count", "explicit_bounds", "bucket_counts"],
-        Part::Native if kind == Kind::Histogram => &["count", "sum", "explicit_bounds", "bucket_counts"],
+        Part::Native if kind == Kind::Histogram => {
+            &["count", "sum", "explicit_bounds", "bucket_counts", "counter_reset_hint", "float_counts"]
+        }
         Part::Native => &[
             "count",
             "sum",
@@ -234,6 +241,8 @@ fn part_columns(kind: Kind, part: Part) -> &'static [&'static str] {
             "positive_bucket_counts",
             "negative_offset",
             "negative_bucket_counts",
+            "counter_reset_hint",
+            "float_counts",
         ],
     }
 }
@@ -251,6 +260,7 @@ struct Columns<'b> {
     sums: Option<&'b PrimitiveArray<Float64Type>>,
     bounds: Option<(&'b ListArray, &'b ListArray)>,
     quantiles: Option<(&'b ListArray, &'b ListArray)>,
+    native: Option<(&'b PrimitiveArray<Int32Type>, &'b ListArray)>,
 }
 
 impl<'b> Columns<'b> {
@@ -273,6 +283,10 @@ impl<'b> Columns<'b> {
             sums: read(batch, "sum")?,
             bounds: pair("explicit_bounds", "bucket_counts")?,
             quantiles: pair("quantiles", "quantile_values")?,
+            native: match read(batch, "counter_reset_hint")? {
+                Some(hints) => Some((hints, lists(batch, "float_counts")?)),
+                None => None,
+            },
         })
     }
 
@@ -317,6 +331,8 @@ impl<'b> Columns<'b> {
             count: self.counts.and_then(|column| number(column, row)).unwrap_or(0),
             sum: self.sums.and_then(|column| number(column, row)),
             shape,
+            reset_hint: self.native.and_then(|(hints, _)| number(hints, row)).and_then(|hint| ResetHint::of(hint.into())),
+            float_counts: self.native.map(|(_, counts)| items::<Float64Type>(counts, row)).and_then(exact),
         });
         Ok(weight)
     }
@@ -372,6 +388,11 @@ fn read<'b, T: ArrowPrimitiveType>(
     name: &str,
 ) -> Result<Option<&'b PrimitiveArray<T>>, PromqlError> {
     batch.column_by_name(name).map(|_| numbers(batch, name)).transpose()
+}
+
+/// Next to no histogram has them.
+fn exact(counts: &[f64]) -> Option<Box<[f64]>> {
+    (!counts.is_empty()).then(|| counts.into())
 }
 
 /// Bounds hardly ever change from point to point.

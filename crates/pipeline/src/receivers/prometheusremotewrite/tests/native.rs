@@ -5,6 +5,7 @@ use crate::receivers::prometheusremotewrite::histogram::{Unfit, convert};
 use crate::receivers::prometheusremotewrite::message::{BucketSpan, Histogram};
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, ExponentialHistogram};
+use trefoil_model::native::{self, ResetHint};
 
 fn span(offset: i32, length: u32) -> BucketSpan {
     BucketSpan { offset, length }
@@ -70,7 +71,7 @@ fn spans_and_deltas_become_dense_buckets() {
 }
 
 #[test]
-fn floats_are_stored_if_they_are_whole() {
+fn whole_floats_are_integers_and_others_stay_exact() {
     let floats = Histogram {
         count_int: None,
         count_float: Some(12.0),
@@ -84,9 +85,23 @@ fn floats_are_stored_if_they_are_whole() {
     };
     let as_integers = metrics(&v1(&[request(&[integers()])]));
     assert_eq!(metrics(&v1(&[request(std::slice::from_ref(&floats))])), as_integers);
-    let translated = v1(&[request(&[Histogram { zero_count_float: Some(1.5), ..floats }, integers()])]);
-    assert_eq!((translated.report.refused, translated.report.written.histograms), (1, 1));
-    assert!(translated.report.message().unwrap().contains("a count of 1.5 is not a whole number"));
+    // Floats need not add up.
+    let fractions = Histogram { count_float: Some(11.5), zero_count_float: Some(1.25), ..floats };
+    let translated = v1(&[request(&[fractions.clone(), integers()])]);
+    assert_eq!((translated.report.refused, translated.report.written.histograms), (0, 2));
+    let both = metrics(&translated);
+    let points = &exponential(&both[0]).data_points;
+    assert_eq!((points[0].count, points[0].zero_count), (12, 1));
+    assert_eq!((&points[0].positive, &points[0].negative), (&points[1].positive, &points[1].negative));
+    let exact = native::float_counts([11.5, 1.25, 1.0, 2.0, 0.0, 1.0, 1.0, 2.0, 3.0]);
+    assert_eq!(points[0].attributes, [vec![exact], points[1].attributes.clone()].concat());
+    // 2^64 is no u64, and nobody knows how many NaN are.
+    for huge in [18_446_744_073_709_551_616.0, 1e300, f64::INFINITY, f64::NAN] {
+        let huge = Histogram { count_float: Some(huge), ..fractions.clone() };
+        assert_eq!(v1(&[request(&[huge])]).report.written.histograms, 1);
+    }
+    let negative = Histogram { zero_count_float: Some(-0.5), ..fractions };
+    assert!(v1(&[request(&[negative])]).report.message().unwrap().contains("a bucket has a negative count"));
 }
 
 #[test]
@@ -105,14 +120,31 @@ fn custom_buckets_become_explicit_bounds() {
 }
 
 #[test]
-fn hints_tell_gauges_and_stale_sums_tell_ends() {
+fn hints_stay_with_their_points() {
+    let hinted = [1, 2, 3, 0, 7].map(|reset_hint| Histogram { reset_hint, ..integers() });
+    let metrics = metrics(&v1(&[request(&hinted)]));
+    assert_eq!((metrics.len(), metadata(&metrics[0])), (1, pairs("prometheus.type=unknown")));
+    let points = &exponential(&metrics[0]).data_points;
+    let plain = points[3].attributes.clone();
+    for (point, hint) in points.iter().zip([ResetHint::Reset, ResetHint::NotReset, ResetHint::Gauge]) {
+        assert_eq!(point.attributes, [vec![hint.attribute()], plain.clone()].concat());
+    }
+    assert_eq!(points[4].attributes, plain);
+}
+
+#[test]
+fn stale_sums_tell_ends() {
     let stale = f64::from_bits(0x7ff0_0000_0000_0002);
-    let gauge = Histogram { reset_hint: 3, ..integers() };
     let ended = Histogram { sum: stale, timestamp: NOW_MS + 1, ..Histogram::default() };
-    let metrics = metrics(&v1(&[request(&[gauge, ended])]));
-    assert_eq!(metadata(&metrics[0]), pairs("prometheus.type=gaugehistogram"));
-    let point = &exponential(&metrics[1]).data_points[0];
+    let of = |before| metrics(&v1(&[request(&[before, ended.clone()])]));
+    let exponential_ = of(integers());
+    let point = &exponential(&exponential_[0]).data_points[1];
     assert_eq!((point.flags, point.count, point.sum, point.positive.as_ref()), (1, 0, None, None));
+    // It says schema 0 whatever there was.
+    let custom = of(custom());
+    let Some(Data::Histogram(histogram)) = &custom[0].data else { panic!("{custom:?}") };
+    let point = &histogram.data_points[1];
+    assert_eq!((custom.len(), point.flags, point.count, point.bucket_counts.len()), (1, 1, 0, 0));
 }
 
 #[test]
@@ -120,12 +152,12 @@ fn unfit_histograms_are_refused_with_reasons() {
     let with = |change: fn(&mut Histogram)| {
         let mut histogram = integers();
         change(&mut histogram);
-        convert(&histogram, &mut 100_000).err()
+        convert(&histogram, &mut 100_000, None).err()
     };
     let of_custom = |change: fn(&mut Histogram)| {
         let mut histogram = custom();
         change(&mut histogram);
-        convert(&histogram, &mut 0).err()
+        convert(&histogram, &mut 0, None).err()
     };
     let cases = [
         (with(|_| ()), None),
@@ -169,7 +201,7 @@ fn gaps_of_all_histograms_together_are_bounded() {
         ..Histogram::default()
     };
     let mut zeros = 2000;
-    assert!(convert(&wide, &mut zeros).is_ok());
-    assert!(convert(&wide, &mut zeros).is_ok());
-    assert_eq!(convert(&wide, &mut zeros).err(), Some(Unfit::TooWide));
+    assert!(convert(&wide, &mut zeros, None).is_ok());
+    assert!(convert(&wide, &mut zeros, None).is_ok());
+    assert_eq!(convert(&wide, &mut zeros, None).err(), Some(Unfit::TooWide));
 }
