@@ -51,13 +51,15 @@ impl Default for MainListener {
 pub struct PrometheusListener {
     pub endpoint: Option<String>,
     pub enabled: Option<bool>,
-    /// `false`: nobody can write by this listener. It is so, too, where a pipeline has a receiver `prometheusremotewrite`.
+    /// `false`: it takes no remote write. It is so, too, where a pipeline has a receiver `prometheusremotewrite`.
     pub remote_write: bool,
+    /// `false`: it takes no OTLP. Settings of the `otlp` receivers do not apply to it.
+    pub otlp: bool,
 }
 
 impl Default for PrometheusListener {
     fn default() -> Self {
-        Self { endpoint: None, enabled: None, remote_write: true }
+        Self { endpoint: None, enabled: None, remote_write: true, otlp: true }
     }
 }
 

@@ -6,6 +6,7 @@
 mod answer;
 mod ast;
 mod cardinality;
+mod cors;
 mod discovery;
 mod error;
 mod exemplars;
@@ -13,16 +14,31 @@ mod features;
 mod federate;
 mod form;
 mod json;
+mod lifecycle;
+mod notifications;
+mod openapi;
 mod parameters;
 mod query;
+mod read;
 mod rules;
+mod search;
+mod self_metrics;
+mod stats;
 mod status;
+mod surface;
 mod syntax;
 mod targets;
 
 use axum::Router;
-use axum::routing::get;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
 
+pub use self::notifications::{Notifications, RELOAD_FAILED, SHUTTING_DOWN};
+#[doc(hidden)]
+pub use self::read::try_request;
+pub use self::surface::{Lifecycle, PrometheusApi};
+
+use self::read::RemoteRead;
 use self::status::Started;
 use crate::ApiState;
 
@@ -38,6 +54,10 @@ pub fn router(state: ApiState) -> Router {
         .route("/labels", get(discovery::label_names).post(discovery::label_names))
         .route("/label/{name}/values", get(discovery::label_values))
         .route("/metadata", get(discovery::metadata))
+        .route("/search/metric_names", get(search::metric_names).post(search::metric_names))
+        .route("/search/label_names", get(search::label_names).post(search::label_names))
+        .route("/search/label_values", get(search::label_values).post(search::label_values))
+        .route("/read", post(read::read).with_state(RemoteRead::new(state.clone())))
         .route("/rules", get(rules::rules))
         .route("/alerts", get(rules::alerts))
         .route("/alertmanagers", get(rules::alertmanagers))
@@ -53,13 +73,19 @@ pub fn router(state: ApiState) -> Router {
         .route("/status/tsdb", get(cardinality::tsdb))
         .route("/status/tsdb/blocks", get(status::tsdb_blocks))
         .route("/status/walreplay", get(status::wal_replay))
+        .route("/status/self_metrics", get(self_metrics::self_metrics))
+        .route("/openapi.yaml", get(openapi::openapi))
         .route("/features", get(features::features))
-        .route("/notifications", get(status::notifications))
-        .route("/notifications/live", get(status::live_notifications));
+        .route("/notifications", get(notifications::notifications))
+        .route("/notifications/live", get(notifications::live))
+        .layer(from_fn_with_state(state.clone(), cors::cross_origin));
     Router::new()
         .nest("/api/v1", api)
         .route("/federate", get(federate::federate))
+        .route("/metrics", get(self_metrics::metrics))
         .route("/version", get(status::version))
+        .route("/-/reload", get(lifecycle::no_link).post(lifecycle::reload).put(lifecycle::reload))
+        .route("/-/quit", get(lifecycle::no_link).post(lifecycle::quit).put(lifecycle::quit))
         .route("/-/healthy", get(async || "Prometheus Server is Healthy.\n"))
         // Nothing is served before the store is open.
         .route("/-/ready", get(async || "Prometheus Server is Ready.\n"))

@@ -16,7 +16,9 @@ mod naming;
 mod options;
 mod read;
 mod source;
+mod spent;
 mod state;
+mod stream;
 mod units;
 
 use std::sync::Arc;
@@ -26,7 +28,10 @@ use trefoil_promql::labels::Labels;
 pub use error::PromqlError;
 pub(crate) use state::Metrics;
 
-pub use options::{NameTranslation, PrometheusConfig, PrometheusView, PromqlOptions};
+pub use spent::{SelectorSpent, Spent, TableSpent};
+pub use stream::SeriesStream;
+
+pub use options::{NameTranslation, PrometheusConfig, PrometheusView, PromotedAttributes, PromqlOptions};
 
 use crate::Engine;
 
@@ -72,5 +77,10 @@ impl Engine {
     pub fn with_prometheus(mut self, config: PrometheusConfig) -> Self {
         self.metrics = Arc::new(Metrics::new(config));
         self
+    }
+
+    /// How PromQL sees what came as OTLP.
+    pub fn prometheus_view(&self) -> &PrometheusView {
+        &self.metrics.config.view
     }
 }
