@@ -13,8 +13,14 @@ const HEADERS: [(HeaderName, &str); 3] = [
     (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Date"),
 ];
 
-/// Also answers OPTIONS, on all paths.
+/// Prometheus' API proper.
+const API: &str = "/api/v1/";
+
+/// Also answers OPTIONS, on all paths of the API.
 pub(super) async fn cross_origin(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    if !request.uri().path().starts_with(API) {
+        return next.run(request).await;
+    }
     let origin = request.headers().get(header::ORIGIN).cloned();
     let mut response = match *request.method() {
         Method::OPTIONS => StatusCode::NO_CONTENT.into_response(),

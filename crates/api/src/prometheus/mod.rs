@@ -77,8 +77,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/openapi.yaml", get(openapi::openapi))
         .route("/features", get(features::features))
         .route("/notifications", get(notifications::notifications))
-        .route("/notifications/live", get(notifications::live))
-        .layer(from_fn_with_state(state.clone(), cors::cross_origin));
+        .route("/notifications/live", get(notifications::live));
     Router::new()
         .nest("/api/v1", api)
         .route("/federate", get(federate::federate))
@@ -91,5 +90,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/-/ready", get(async || "Prometheus Server is Ready.\n"))
         .method_not_allowed_fallback(error::no_such_method)
         .fallback(error::no_such_path)
+        // Around everything, so that it sees the methods that there are no routes for.
+        .layer(from_fn_with_state(state.clone(), cors::cross_origin))
         .with_state(state)
 }

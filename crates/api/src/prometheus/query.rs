@@ -8,7 +8,7 @@ use axum::response::Response;
 use trefoil_promql::eval::{Answer, EngineOptions};
 use trefoil_promql::steps::Steps;
 use trefoil_promql::value::QueryResult;
-use trefoil_query::metrics::{PromqlOptions, Spent};
+use trefoil_query::metrics::{PromqlError, PromqlOptions, Spent};
 
 use super::answer::{List, Notes};
 use super::error::PromError;
@@ -30,10 +30,8 @@ pub(super) async fn instant(
     let limit = parameters.limit()?;
     let time = parameters.time("time")?.unwrap_or_else(now);
     let options = options(&state, &parameters)?;
-    let query = parameters.get("query");
-    let begin = Instant::now();
-    let answer = state.engine.promql_instant(&tenant, query, time, &options).await.map_err(PromError::of_query)?;
-    Ok(respond(answer, &options, &parameters, limit, begin.elapsed()))
+    let answer = state.engine.promql_instant(&tenant, parameters.get("query"), time, &options);
+    evaluated(answer, &options, &parameters, limit).await
 }
 
 pub(super) async fn range(
@@ -45,10 +43,19 @@ pub(super) async fn range(
     let limit = parameters.limit()?;
     let steps = steps(&parameters)?;
     let options = options(&state, &parameters)?;
-    let query = parameters.get("query");
+    let answer = state.engine.promql_range(&tenant, parameters.get("query"), steps, &options);
+    evaluated(answer, &options, &parameters, limit).await
+}
+
+async fn evaluated(
+    answer: impl Future<Output = Result<Answer, PromqlError>>,
+    options: &PromqlOptions,
+    parameters: &Parameters,
+    limit: Option<usize>,
+) -> Result<Response, PromError> {
     let begin = Instant::now();
-    let answer = state.engine.promql_range(&tenant, query, steps, &options).await.map_err(PromError::of_query)?;
-    Ok(respond(answer, &options, &parameters, limit, begin.elapsed()))
+    let answer = answer.await.map_err(PromError::of_query)?;
+    Ok(respond(answer, options, parameters, limit, begin.elapsed()))
 }
 
 /// Milliseconds since the epoch.
