@@ -166,6 +166,21 @@ def test_grafana_builds_a_query(store, ask):
     assert found and {one["labels"]["trace_id"] for series in found for one in series["exemplars"]} == {"4b" * 16}
 
 
+def test_grafana_looks_for_rules_rulers_and_statistics(store):
+    both = {key: "x" for name in ("file", "rule_group", "rule_name") for key in (name, f"{name}[]")}
+    rules = store.get("/api/v1/rules", type="alert", exclude_alerts="true", group_limit=40, **both)
+    assert rules == {"groups": []}
+    # By these it would take the server for Cortex or Mimir.
+    for path in ("/rules", "/config/v1/rules", "/api/v1/status/config/v1/rules"):
+        assert requests.get(store.url + path, timeout=30).status_code == 404
+    assert store.get("/api/v1/label/U__http__route/values") == sorted(RATE)
+    span = {"start": store.end - 60, "end": store.end, "step": 30}
+    stats = store.post("/api/v1/query_range", query="queue_size", stats="all", **span)["stats"]
+    assert stats["samples"]["totalQueryableSamplesPerStep"] == [[store.end - 60, 1], [store.end - 30, 1], [store.end, 1]]
+    assert set(stats["timings"]) == {
+        "evalTotalTime", "resultSortTime", "queryPreparationTime", "innerEvalTime", "execQueueTime", "execTotalTime"}
+
+
 def test_what_is_refused_is_refused_as_by_prometheus(store):
     for path, parameters, status, error in [
         ("query", {"query": "sum("}, 400, "invalid parameter \"query\": 1:5: parse error: "),

@@ -16,7 +16,7 @@ use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
-use trefoil_api::{ApiState, OtlpEndpoints, main_router};
+use trefoil_api::{ApiState, OtlpEndpoints, PrometheusApi, main_router};
 use trefoil_fuzz::{filled_storage, forgive_libraries, runtime};
 use trefoil_model::Tenancy;
 use trefoil_query::{Engine, Limits};
@@ -35,7 +35,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let engine = Engine::new(storage, 64 << 20).expect("an engine");
     let limits = Limits { max_rows: 1000, timeout: Duration::from_secs(1) };
     let otlp = Arc::new(OtlpEndpoints::default);
-    let router = main_router(ApiState { engine, tenancy: Tenancy::Single, limits, otlp });
+    let router = main_router(ApiState { engine, tenancy: Tenancy::Single, limits, otlp, prometheus: PrometheusApi::default() });
     Server { runtime, router, _directory: directory }
 });
 

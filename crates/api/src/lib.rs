@@ -6,13 +6,14 @@
 mod answers;
 mod ids;
 pub mod internal;
-mod prometheus;
+pub mod prometheus;
 mod request_span;
 pub mod state;
 mod tempo;
 mod trefoil;
 mod ui;
 
+pub use prometheus::PrometheusApi;
 pub use state::{ApiState, OtlpEndpoints};
 
 use axum::Router;

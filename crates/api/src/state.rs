@@ -9,6 +9,8 @@ use trefoil_model::{Tenancy, Tenant};
 use trefoil_query::{Engine, Limits};
 use utoipa::ToSchema;
 
+use crate::prometheus::PrometheusApi;
+
 #[derive(Clone)]
 pub struct ApiState {
     pub engine: Engine,
@@ -18,6 +20,8 @@ pub struct ApiState {
     pub admin_api: bool,
     /// Asked for every answer that tells it: a reload may move receivers.
     pub otlp: Arc<dyn Fn() -> OtlpEndpoints + Send + Sync>,
+    /// Of the listener that has this state.
+    pub prometheus: PrometheusApi,
 }
 
 /// Where telemetry can be sent.

@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 use prost::Message;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use trefoil_api::{ApiState, OtlpEndpoints, main_router};
+use trefoil_api::{ApiState, OtlpEndpoints, PrometheusApi, main_router};
 use trefoil_model::{Signal, Tenancy, Tenant};
 use trefoil_query::{Engine, Limits};
 use trefoil_storage::{Storage, StorageConfig};
@@ -43,6 +43,7 @@ impl Server {
             limits: Limits::default(),
             admin_api: true,
             otlp: Arc::new(move || otlp.clone()),
+            prometheus: PrometheusApi::default(),
         };
         Self { router: main_router(state), storage, _directory: directory }
     }

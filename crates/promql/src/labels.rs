@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 /// The label that holds a metric's name.
 pub const METRIC_NAME: &str = "__name__";
+/// A metric's type and unit, where they are labels (Prometheus' `type-and-unit-labels`).
+pub const METRIC_TYPE: &str = "__type__";
+pub const METRIC_UNIT: &str = "__unit__";
 /// The upper bound of a classic histogram's bucket.
 pub const BUCKET: &str = "le";
 /// The quantile of a summary's series.

@@ -141,6 +141,9 @@ pub struct QueryArgs {
     /// Series in the answer; without it 1000 in a table, 20 as charts, any number in JSON.
     #[arg(long)]
     pub limit: Option<u32>,
+    /// Print what was read, pruned and spent instead of the result; in JSON beside it.
+    #[arg(long)]
+    pub explain: bool,
     #[arg(long, value_enum, default_value_t = QueryOutput::Table)]
     pub output: QueryOutput,
     #[command(flatten)]

@@ -7,16 +7,18 @@ use trefoil_pipeline::component::Registry;
 use trefoil_pipeline::config::{self, ConfigError, Document, Problem, Problems};
 use trefoil_storage::StorageConfig;
 
+use crate::prometheus::PrometheusSection;
 use crate::settings::{Listeners, QuerySection, TenancySection};
 use crate::telemetry::TelemetrySection;
 
 /// The sections that are not the Collector's.
-const OWN_SECTIONS: [&str; 5] = ["storage", "listeners", "tenancy", "query", "telemetry"];
+const OWN_SECTIONS: [&str; 6] = ["storage", "listeners", "prometheus", "tenancy", "query", "telemetry"];
 
 pub struct Configuration {
     pub pipelines: config::Configuration,
     pub storage: StorageConfig,
     pub listeners: Listeners,
+    pub prometheus: PrometheusSection,
     pub tenancy: TenancySection,
     pub query: QuerySection,
     pub telemetry: TelemetrySection,
@@ -39,12 +41,18 @@ impl Configuration {
             problems.push(document.problem("storage", error));
         }
         let listeners = own(document, "listeners", &mut problems);
+        let prometheus: PrometheusSection = own(document, "prometheus", &mut problems);
+        for (option, problem) in prometheus.problems() {
+            problems.push(document.problem(&format!("prometheus.{option}"), problem));
+        }
         let tenancy = own(document, "tenancy", &mut problems);
         let query = own(document, "query", &mut problems);
         let telemetry = own(document, "telemetry", &mut problems);
         let pipelines = problems.note(config::check(document, &Registry::builtin(), &OWN_SECTIONS));
         match (pipelines, problems.into_error()) {
-            (Some(pipelines), None) => Ok(Self { pipelines, storage, listeners, tenancy, query, telemetry }),
+            (Some(pipelines), None) => {
+                Ok(Self { pipelines, storage, listeners, prometheus, tenancy, query, telemetry })
+            }
             (_, Some(error)) => Err(error),
             (None, None) => Err(document.problem("", "the pipelines cannot be read").into()),
         }

@@ -10,16 +10,19 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use futures::FutureExt;
 use prometheus_client::registry::Registry;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trefoil_api::internal::Readiness;
-use trefoil_api::{ApiState, OtlpEndpoints};
+use trefoil_api::prometheus::{Lifecycle, Notifications, RELOAD_FAILED, SHUTTING_DOWN};
+use trefoil_api::{ApiState, OtlpEndpoints, PrometheusApi};
 use trefoil_model::Tenancy;
 use trefoil_pipeline::component::{Downstream, Health, OtlpListening};
+use trefoil_pipeline::extensions::pprof;
 use trefoil_pipeline::graph::{self, Graph, ReloadError, Resources};
-use trefoil_pipeline::receivers::otlp::{HttpLimits, http_router};
+use trefoil_pipeline::receivers::otlp::{self, HttpLimits, http_router};
 use trefoil_pipeline::receivers::prometheusremotewrite::{self, WriteLimits};
 use trefoil_pipeline::{Metrics, Store};
 use trefoil_query::Engine;
@@ -27,9 +30,10 @@ use trefoil_storage::Storage;
 
 use crate::cli::ServeArgs;
 use crate::configuration::Configuration;
-use crate::control::Control;
+use crate::control::{Control, Reloaded};
 use crate::listeners::Listener;
 use crate::metrics;
+use crate::prometheus::PrometheusSection;
 use crate::store::StorageStore;
 use crate::telemetry::{Output, Telemetry};
 
@@ -84,11 +88,14 @@ pub async fn serve(
     let tenancy = Tenancy::from(configuration.tenancy);
     let otlp = Downstream::not_running();
     let otlp_listening = OtlpListening::default();
+    let notifications = Notifications::default();
+    let registry = Arc::new(metrics::registry(&storage, &metrics));
+    let prometheus = prometheus_api(&configuration.prometheus, notifications.clone(), &control, registry.clone());
     let surfaces = Surfaces {
-        api: api_state(&configuration, &storage, otlp_listening.clone())?,
+        api: api_state(&configuration, &storage, otlp_listening.clone(), prometheus)?,
         otlp: configuration.listeners.main.otlp.then(|| otlp_router(otlp.clone(), tenancy, &metrics)),
-        remote_write: RemoteWrite::new(&configuration, otlp.clone(), tenancy, &metrics),
-        registry: Arc::new(metrics::registry(&storage, &metrics)),
+        writes: Writes::new(&configuration, otlp.clone(), tenancy, &metrics),
+        registry,
         readiness: readiness.clone(),
     };
     for listener in listeners {
@@ -113,7 +120,7 @@ pub async fn serve(
             tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
             // Nobody needs to listen.
             let _ = ready.send(is_ready);
-            until_stopped(graph, &storage, &args, &control, &readiness, telemetry).await
+            until_stopped(graph, &storage, &args, &control, &readiness, telemetry, &notifications).await
         }
         Err(error) => Err(error.into()),
     };
@@ -139,16 +146,47 @@ async fn bind(configuration: &Configuration) -> anyhow::Result<Vec<Listener>> {
     Ok(listeners)
 }
 
-fn api_state(configuration: &Configuration, storage: &Storage, listening: OtlpListening) -> anyhow::Result<ApiState> {
+/// As on the listener for Prometheus; what tells of the process, or changes it, is for that one alone.
+fn prometheus_api(
+    section: &PrometheusSection,
+    notifications: Notifications,
+    control: &Control,
+    registry: Arc<Registry>,
+) -> PrometheusApi {
+    let (reloading, quitting) = (control.clone(), control.stop.clone());
+    let lifecycle = section.enable_lifecycle.then(|| Lifecycle {
+        reload: Arc::new(move || {
+            let control = reloading.clone();
+            async move { control.reloaded().await }.boxed()
+        }),
+        quit: Arc::new(move || quitting.cancel()),
+    });
+    PrometheusApi {
+        external_labels: section.external_labels.clone(),
+        cors_origin: section.cors_origin(),
+        lifecycle,
+        registry: Some(registry),
+        notifications,
+        ..PrometheusApi::default()
+    }
+}
+
+fn api_state(
+    configuration: &Configuration,
+    storage: &Storage,
+    listening: OtlpListening,
+    prometheus: PrometheusApi,
+) -> anyhow::Result<ApiState> {
     let memory = usize::try_from(configuration.query.max_memory.get()).context("query.max_memory")?;
     let main = configuration.listeners.main.otlp;
     let endpoint = move |protocol| listening.address(protocol).map(|address| address.to_string());
     Ok(ApiState {
-        engine: Engine::new(storage.clone(), memory)?,
+        engine: Engine::new(storage.clone(), memory)?.with_prometheus(configuration.prometheus.config()),
         tenancy: Tenancy::from(configuration.tenancy),
         limits: configuration.query.limits(),
         admin_api: configuration.listeners.prometheus.admin_api,
         otlp: Arc::new(move || OtlpEndpoints { grpc: endpoint("grpc"), http: endpoint("http"), main }),
+        prometheus,
     })
 }
 
@@ -157,7 +195,7 @@ struct Surfaces {
     api: ApiState,
     /// Unless it is switched off.
     otlp: Option<Router>,
-    remote_write: RemoteWrite,
+    writes: Writes,
     registry: Arc<Registry>,
     readiness: Readiness,
 }
@@ -168,15 +206,26 @@ impl Surfaces {
             "internal" => trefoil_api::internal::router(self.registry.clone(), self.readiness.clone()),
             "tempo" => trefoil_api::tempo_router(self.api.clone()),
             "prometheus" => {
-                let prometheus = trefoil_api::prometheus_router(self.api.clone());
-                self.remote_write.on_prometheus.iter().cloned().fold(prometheus, Router::merge)
+                let writes = &self.writes.on_prometheus;
+                let router = trefoil_api::prometheus_router(self.api_with(writes)).merge(pprof::router());
+                writes.routers().fold(router, Router::merge)
             }
             _ => {
-                let main = trefoil_api::main_router(self.api.clone());
+                let writes = &self.writes.on_main;
+                let mut api = self.api_with(writes);
+                (api.prometheus.lifecycle, api.prometheus.registry) = (None, None);
+                let main = trefoil_api::main_router(api);
                 let main = self.otlp.iter().fold(main, |main, otlp| main.nest("/otlp", otlp.clone()));
-                self.remote_write.on_main.iter().fold(main, |main, write| main.nest("/prometheus", write.clone()))
+                writes.routers().fold(main, |main, write| main.nest("/prometheus", write))
             }
         }
+    }
+
+    fn api_with(&self, writes: &WritesOf) -> ApiState {
+        let mut api = self.api.clone();
+        api.prometheus.remote_write = writes.remote_write.is_some();
+        api.prometheus.otlp = writes.otlp.is_some();
+        api
     }
 }
 
@@ -186,26 +235,41 @@ fn otlp_router(pipelines: Downstream, tenancy: Tenancy, metrics: &Metrics) -> Ro
     http_router(pipelines, tenancy, HttpLimits::default(), None, metrics)
 }
 
-/// Prometheus' remote write on listeners that have other things, too, into the pipelines that OTLP on the main listener
-/// leads to. A configuration with a receiver for it has it there alone.
-struct RemoteWrite {
-    on_main: Option<Router>,
-    on_prometheus: Option<Router>,
+/// Prometheus' ways to write on listeners that have other things, too, into the pipelines that OTLP on the main listener leads
+/// to. A configuration with a receiver for remote write has it there alone.
+struct Writes {
+    on_main: WritesOf,
+    on_prometheus: WritesOf,
 }
 
-impl RemoteWrite {
+struct WritesOf {
+    remote_write: Option<Router>,
+    /// Of metrics.
+    otlp: Option<Router>,
+}
+
+impl Writes {
     fn new(configuration: &Configuration, pipelines: Downstream, tenancy: Tenancy, metrics: &Metrics) -> Self {
-        let mut receivers = configuration.pipelines.pipelines.iter().flat_map(|pipeline| &pipeline.receivers);
-        if receivers.any(|id| id.kind() == prometheusremotewrite::FACTORY.kind) {
-            return Self { on_main: None, on_prometheus: None };
-        }
         let metrics = metrics.receiver(graph::MAIN_LISTENER).over("http");
-        let router = prometheusremotewrite::http_router(pipelines, tenancy, WriteLimits::default(), None, metrics);
+        let otlp = otlp::prometheus_router(pipelines.clone(), tenancy, HttpLimits::default(), None, metrics.clone());
+        let write = prometheusremotewrite::http_router(pipelines, tenancy, WriteLimits::default(), None, metrics);
+        let mut receivers = configuration.pipelines.pipelines.iter().flat_map(|pipeline| &pipeline.receivers);
+        let has_receiver = receivers.any(|id| id.kind() == prometheusremotewrite::FACTORY.kind);
+        let of = |remote_write: bool, takes_otlp: bool| WritesOf {
+            remote_write: (remote_write && !has_receiver).then(|| write.clone()),
+            otlp: takes_otlp.then(|| otlp.clone()),
+        };
         let listeners = &configuration.listeners;
         Self {
-            on_main: listeners.main.otlp.then(|| router.clone()),
-            on_prometheus: listeners.prometheus.remote_write.then_some(router),
+            on_main: of(listeners.main.otlp, listeners.main.otlp),
+            on_prometheus: of(listeners.prometheus.remote_write, listeners.prometheus.otlp),
         }
+    }
+}
+
+impl WritesOf {
+    fn routers(&self) -> impl Iterator<Item = Router> {
+        self.remote_write.iter().chain(&self.otlp).cloned()
     }
 }
 
@@ -217,31 +281,41 @@ async fn until_stopped(
     control: &Control,
     readiness: &Readiness,
     telemetry: Telemetry,
+    notifications: &Notifications,
 ) -> anyhow::Result<()> {
     let outcome = loop {
         tokio::select! {
             () = control.stop.cancelled() => break Ok(()),
             () = control.reload.notified() => {
-                if let Err(broken) = reload(&mut graph, args, storage).await {
-                    break Err(broken.into());
+                let waiting = control.take_waiting();
+                let reloaded = match reload(&mut graph, args, storage).await {
+                    Ok(reloaded) => reloaded,
+                    Err(broken) => break Err(broken.into()),
+                };
+                match &reloaded {
+                    Ok(()) => notifications.clear(RELOAD_FAILED),
+                    Err(_) => notifications.raise(RELOAD_FAILED),
                 }
+                // Who asked may have gone.
+                waiting.into_iter().for_each(|told| drop(told.send(reloaded.clone())));
             }
         }
     };
     tracing::info!("stopping: draining the pipelines");
+    notifications.raise(SHUTTING_DOWN);
     readiness.set(false);
     telemetry.stop().await;
     graph.shutdown().await;
     outcome
 }
 
-/// Changes the pipelines and how long what is kept; the error is only for a state that cannot go on.
-async fn reload(graph: &mut Graph, args: &ServeArgs, storage: &Storage) -> Result<(), ReloadError> {
+/// Changes the pipelines and how long what is kept; the outer error is only for a state that cannot go on.
+async fn reload(graph: &mut Graph, args: &ServeArgs, storage: &Storage) -> Result<Reloaded, ReloadError> {
     let next = match load(args) {
         Ok(next) => next,
         Err(error) => {
             tracing::error!("not reloaded: {error}");
-            return Ok(());
+            return Ok(Err(error.to_string()));
         }
     };
     for warning in next.warnings() {
@@ -252,8 +326,11 @@ async fn reload(graph: &mut Graph, args: &ServeArgs, storage: &Storage) -> Resul
             storage.set_retention(next.storage.retention);
             tracing::info!(%changes, "reloaded; of Trefoil's own sections `storage.retention` holds now, the others after a restart");
         }
-        Err(ReloadError::Kept(error)) => tracing::error!("not reloaded: {error}"),
+        Err(ReloadError::Kept(error)) => {
+            tracing::error!("not reloaded: {error}");
+            return Ok(Err(error.to_string()));
+        }
         Err(broken) => return Err(broken),
     }
-    Ok(())
+    Ok(Ok(()))
 }

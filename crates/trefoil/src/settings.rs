@@ -51,16 +51,18 @@ impl Default for MainListener {
 pub struct PrometheusListener {
     pub endpoint: Option<String>,
     pub enabled: Option<bool>,
-    /// `false`: nobody can write by this listener. It is so, too, where a pipeline has a receiver `prometheusremotewrite`.
+    /// `false`: it takes no remote write. It is so, too, where a pipeline has a receiver `prometheusremotewrite`.
     pub remote_write: bool,
     /// Prometheus' administrative API (`/api/v1/admin/tsdb/…`) answers, here and below `/prometheus` of the main listener: whoever
     /// reaches them can delete samples. (Prometheus' `--web.enable-admin-api`.)
     pub admin_api: bool,
+    /// `false`: it takes no OTLP. Settings of the `otlp` receivers do not apply to it.
+    pub otlp: bool,
 }
 
 impl Default for PrometheusListener {
     fn default() -> Self {
-        Self { endpoint: None, enabled: None, remote_write: true, admin_api: false }
+        Self { endpoint: None, enabled: None, remote_write: true, otlp: true, admin_api: false }
     }
 }
 

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use futures::stream;
 use serde_json::Value;
 use trefoil_promql::annotations::{Annotations, Severity};
+use trefoil_query::metrics::Listing;
 
 use super::json;
 
@@ -86,6 +87,11 @@ pub(super) struct List {
 impl List {
     pub fn array(notes: Notes) -> Self {
         Self { before: "[".to_owned(), after: "]".to_owned(), notes }
+    }
+
+    /// What was found, with a warning if there was more.
+    pub fn listing<T: Send + 'static>(found: Listing<T>, write: impl Fn(&mut Vec<u8>, T) + Send + 'static) -> Response {
+        Self::array(Notes::truncated(found.truncated)).of(found.items, write)
     }
 
     pub fn object() -> Self {

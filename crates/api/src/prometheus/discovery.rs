@@ -4,9 +4,10 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use trefoil_query::metrics::{Listing, MetricMetadata};
+use trefoil_promql::matcher::Matcher;
+use trefoil_query::metrics::MetricMetadata;
 
-use super::answer::{List, Notes};
+use super::answer::List;
 use super::error::PromError;
 use super::form::Parameters;
 use super::json;
@@ -22,12 +23,10 @@ pub(super) async fn series(
     if parameters.all("match[]").next().is_none() {
         return Err(PromError::bad_data("no match[] parameter provided"));
     }
-    let limit = parameters.limit()?;
-    let (start, end) = parameters.time_range()?;
-    let selectors = parameters.selectors().map_err(|error| PromError::invalid_parameter("match[]", error))?;
+    let Asked { limit, start, end, selectors } =
+        Asked::of(&parameters, |error| PromError::invalid_parameter("match[]", error))?;
     let found = state.engine.series(&tenant, &selectors, start, end, limit).await?;
-    let list = List::array(Notes::truncated(found.truncated));
-    Ok(list.of(found.items, |out, labels| json::labels(out, &labels)))
+    Ok(List::listing(found, |out, labels| json::labels(out, &labels)))
 }
 
 pub(super) async fn label_names(
@@ -36,10 +35,9 @@ pub(super) async fn label_names(
     parameters: Parameters,
 ) -> Result<Response, PromError> {
     let tenant = state.tenant(&headers)?;
-    let limit = parameters.limit()?;
-    let (start, end) = parameters.time_range()?;
-    let selectors = parameters.selectors().map_err(PromError::bad_data)?;
-    Ok(texts(state.engine.label_names(&tenant, &selectors, start, end, limit).await?))
+    let Asked { limit, start, end, selectors } = Asked::of(&parameters, PromError::bad_data)?;
+    let found = state.engine.label_names(&tenant, &selectors, start, end, limit).await?;
+    Ok(List::listing(found, |out, name| json::string(out, &name)))
 }
 
 pub(super) async fn label_values(
@@ -54,15 +52,25 @@ pub(super) async fn label_values(
     if name.is_empty() {
         return Err(PromError::bad_data("invalid label name: \"\""));
     }
-    let limit = parameters.limit()?;
-    let (start, end) = parameters.time_range()?;
-    let selectors = parameters.selectors().map_err(PromError::bad_data)?;
-    Ok(texts(state.engine.label_values(&tenant, &name, &selectors, start, end, limit).await?))
+    let Asked { limit, start, end, selectors } = Asked::of(&parameters, PromError::bad_data)?;
+    let found = state.engine.label_values(&tenant, &name, &selectors, start, end, limit).await?;
+    Ok(List::listing(found, |out, value| json::string(out, &value)))
 }
 
-fn texts(found: Listing<String>) -> Response {
-    let list = List::array(Notes::truncated(found.truncated));
-    list.of(found.items, |out, text| json::string(out, &text))
+/// The parameters that these questions share.
+struct Asked {
+    limit: Option<usize>,
+    start: i64,
+    end: i64,
+    selectors: Vec<Vec<Matcher>>,
+}
+
+impl Asked {
+    fn of(parameters: &Parameters, wrong_selector: impl Fn(String) -> PromError) -> Result<Self, PromError> {
+        let limit = parameters.limit()?;
+        let (start, end) = parameters.time_range()?;
+        Ok(Self { limit, start, end, selectors: parameters.selectors().map_err(wrong_selector)? })
+    }
 }
 
 /// Metrics by name. More than a limit allows are left out silently, as in Prometheus.

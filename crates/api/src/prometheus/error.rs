@@ -24,6 +24,14 @@ impl PromError {
         Self::bad_data(format!("invalid parameter {}: {error}", quote(name)))
     }
 
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, kind: "unavailable", message: message.into() }
+    }
+
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind: "internal", message: message.into() }
+    }
+
     /// Of a query that came as the parameter `query`, which Prometheus names when the query is at fault.
     pub fn of_query(error: PromqlError) -> Self {
         match error {

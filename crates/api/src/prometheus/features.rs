@@ -5,8 +5,10 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use trefoil_promql::ast::{AggregateOp, BinaryOp};
 use trefoil_promql::functions::Function;
+use trefoil_query::metrics::PrometheusView;
 
 use super::answer::small;
+use super::surface::PrometheusApi;
 use crate::ApiState;
 
 const BINARY: [BinaryOp; 17] = [
@@ -30,10 +32,10 @@ const BINARY: [BinaryOp; 17] = [
 ];
 
 pub(super) async fn features(State(state): State<ApiState>) -> Response {
-    small(&all(state.admin_api))
+    small(&all(&state.prometheus, state.engine.prometheus_view(), state.admin_api))
 }
 
-fn all(admin: bool) -> Value {
+fn all(api: &PrometheusApi, view: &PrometheusView, admin: bool) -> Value {
     let binary = BINARY.iter().map(|op| op.symbol()).chain([BinaryOp::Unless.symbol(), "=~", "!~", "@"]);
     let aggregations = AggregateOp::ALL.iter().map(|(name, _)| *name);
     json!({
@@ -41,16 +43,16 @@ fn all(admin: bool) -> Value {
             "admin": admin,
             "exclude_alerts": true,
             "label_values_match": true,
-            "lifecycle": false,
-            "openapi_3.1": false,
-            "openapi_3.2": false,
-            "otlp_write_receiver": false,
+            "lifecycle": api.lifecycle.is_some(),
+            "openapi_3.1": true,
+            "openapi_3.2": true,
+            "otlp_write_receiver": api.otlp,
             "query_stats": true,
             "query_warnings": true,
-            "remote_write_receiver": true,
-            "search": false,
-            "search_fuzz_alg_jarowinkler": false,
-            "search_fuzz_alg_subsequence": false,
+            "remote_write_receiver": api.remote_write,
+            "search": true,
+            "search_fuzz_alg_jarowinkler": true,
+            "search_fuzz_alg_subsequence": true,
             "time_range_labels": true,
             "time_range_series": true,
         },
@@ -71,14 +73,16 @@ fn all(admin: bool) -> Value {
             "offset": true,
             "on": true,
             "per_query_lookback_delta": true,
-            "per_step_stats": false,
+            "per_step_stats": true,
             "smoothed": true,
             "subqueries": true,
-            "type_and_unit_labels": false,
+            "type_and_unit_labels": view.type_and_unit_labels,
             "without": true,
         },
         "promql_functions": enabled(Function::all().iter().map(|function| function.name)),
         "promql_operators": enabled(binary.chain(aggregations)),
+        // Deltas are stored as deltas and read as totals: docs/decisions/0010-prometheus-view.md.
+        "otlp_receiver": { "delta_conversion": true, "native_delta_ingestion": false },
         "tsdb": { "exemplar_storage": true, "native_histograms": true },
     })
 }
@@ -111,7 +115,7 @@ mod tests {
     #[test]
     fn names_are_those_of_prometheus() {
         let Some(reference) = reference() else { return };
-        let ours = all(false);
+        let ours = all(&PrometheusApi::default(), &PrometheusView::default(), false);
         for (group, features) in ours.as_object().unwrap() {
             let theirs = reference[group].as_object().unwrap();
             for name in features.as_object().unwrap().keys() {

@@ -7,6 +7,7 @@ mod admin;
 mod answer;
 mod ast;
 mod cardinality;
+mod cors;
 mod discovery;
 mod error;
 mod exemplars;
@@ -14,17 +15,32 @@ mod features;
 mod federate;
 mod form;
 mod json;
+mod lifecycle;
+mod notifications;
+mod openapi;
 mod parameters;
 mod query;
+mod read;
 mod rules;
+mod search;
+mod self_metrics;
+mod stats;
 mod status;
+mod surface;
 mod syntax;
 mod targets;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
+pub use self::notifications::{Notifications, RELOAD_FAILED, SHUTTING_DOWN};
+#[doc(hidden)]
+pub use self::read::try_request;
 pub(crate) use self::parameters::{parse_length, parse_time};
+pub use self::surface::{Lifecycle, PrometheusApi};
+
+use self::read::RemoteRead;
 use self::status::Started;
 use crate::ApiState;
 
@@ -40,6 +56,10 @@ pub fn router(state: ApiState) -> Router {
         .route("/labels", get(discovery::label_names).post(discovery::label_names))
         .route("/label/{name}/values", get(discovery::label_values))
         .route("/metadata", get(discovery::metadata))
+        .route("/search/metric_names", get(search::metric_names).post(search::metric_names))
+        .route("/search/label_names", get(search::label_names).post(search::label_names))
+        .route("/search/label_values", get(search::label_values).post(search::label_values))
+        .route("/read", post(read::read).with_state(RemoteRead::new(state.clone())))
         .route("/rules", get(rules::rules))
         .route("/alerts", get(rules::alerts))
         .route("/alertmanagers", get(rules::alertmanagers))
@@ -60,17 +80,24 @@ pub fn router(state: ApiState) -> Router {
         .route("/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
         .route("/admin/tsdb/clean_tombstones", post(admin::clean_tombstones).put(admin::clean_tombstones))
         .route("/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot))
+        .route("/status/self_metrics", get(self_metrics::self_metrics))
+        .route("/openapi.yaml", get(openapi::openapi))
         .route("/features", get(features::features))
-        .route("/notifications", get(status::notifications))
-        .route("/notifications/live", get(status::live_notifications));
+        .route("/notifications", get(notifications::notifications))
+        .route("/notifications/live", get(notifications::live));
     Router::new()
         .nest("/api/v1", api)
         .route("/federate", get(federate::federate))
+        .route("/metrics", get(self_metrics::metrics))
         .route("/version", get(status::version))
+        .route("/-/reload", get(lifecycle::no_link).post(lifecycle::reload).put(lifecycle::reload))
+        .route("/-/quit", get(lifecycle::no_link).post(lifecycle::quit).put(lifecycle::quit))
         .route("/-/healthy", get(async || "Prometheus Server is Healthy.\n"))
         // Nothing is served before the store is open.
         .route("/-/ready", get(async || "Prometheus Server is Ready.\n"))
         .method_not_allowed_fallback(error::no_such_method)
         .fallback(error::no_such_path)
+        // Around everything, so that it sees the methods that there are no routes for.
+        .layer(from_fn_with_state(state.clone(), cors::cross_origin))
         .with_state(state)
 }

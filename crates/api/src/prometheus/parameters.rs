@@ -103,6 +103,16 @@ impl Parameters {
         }
     }
 
+    /// In Go's words for true and false.
+    pub fn boolean(&self, name: &str, default: bool) -> Result<bool> {
+        match self.get(name) {
+            "" => Ok(default),
+            "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+            "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+            text => Err(PromError::bad_data(format!("invalid {name} {}: must be boolean", quote(text)))),
+        }
+    }
+
     /// The selectors of `match[]`, each of which must ask for something.
     pub fn selectors(&self) -> std::result::Result<Vec<Vec<Matcher>>, String> {
         let selectors = self.all("match[]").map(parse_selector).collect::<std::result::Result<Vec<_>, _>>();

@@ -5,16 +5,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use serde_json::json;
-use trefoil_promql::eval::{Answer, EngineOptions, QueryStats};
+use trefoil_promql::eval::{Answer, EngineOptions};
 use trefoil_promql::steps::Steps;
 use trefoil_promql::value::QueryResult;
-use trefoil_query::metrics::PromqlOptions;
+use trefoil_query::metrics::{PromqlError, PromqlOptions, Spent};
 
 use super::answer::{List, Notes};
 use super::error::PromError;
 use super::form::Parameters;
 use super::json as write;
+use super::stats;
 use crate::ApiState;
 
 /// Steps of one range query, beside the first.
@@ -30,10 +30,8 @@ pub(super) async fn instant(
     let limit = parameters.limit()?;
     let time = parameters.time("time")?.unwrap_or_else(now);
     let options = options(&state, &parameters)?;
-    let query = parameters.get("query");
-    let begin = Instant::now();
-    let answer = state.engine.promql_instant(&tenant, query, time, &options).await.map_err(PromError::of_query)?;
-    Ok(respond(answer, &parameters, limit, begin.elapsed()))
+    let answer = state.engine.promql_instant(&tenant, parameters.get("query"), time, &options);
+    evaluated(answer, &options, &parameters, limit).await
 }
 
 pub(super) async fn range(
@@ -45,10 +43,19 @@ pub(super) async fn range(
     let limit = parameters.limit()?;
     let steps = steps(&parameters)?;
     let options = options(&state, &parameters)?;
-    let query = parameters.get("query");
+    let answer = state.engine.promql_range(&tenant, parameters.get("query"), steps, &options);
+    evaluated(answer, &options, &parameters, limit).await
+}
+
+async fn evaluated(
+    answer: impl Future<Output = Result<Answer, PromqlError>>,
+    options: &PromqlOptions,
+    parameters: &Parameters,
+    limit: Option<usize>,
+) -> Result<Response, PromError> {
     let begin = Instant::now();
-    let answer = state.engine.promql_range(&tenant, query, steps, &options).await.map_err(PromError::of_query)?;
-    Ok(respond(answer, &parameters, limit, begin.elapsed()))
+    let answer = answer.await.map_err(PromError::of_query)?;
+    Ok(respond(answer, options, parameters, limit, begin.elapsed()))
 }
 
 /// Milliseconds since the epoch.
@@ -89,12 +96,21 @@ fn options(state: &ApiState, parameters: &Parameters) -> Result<PromqlOptions, P
     if let Some(lookback) = lookback.map(|nanos| nanos / NANOS_PER_MILLI).filter(|millis| *millis > 0) {
         engine.lookback_delta = lookback;
     }
+    let spent = parameters.boolean("explain", false)?.then(Spent::default);
+    engine.profile = spent.is_some();
     let limit = state.limits.timeout;
-    Ok(PromqlOptions { engine, timeout: timeout.map_or(limit, |wanted| wanted.min(limit)), ..PromqlOptions::default() })
+    let timeout = timeout.map_or(limit, |wanted| wanted.min(limit));
+    Ok(PromqlOptions { engine, timeout, spent, ..PromqlOptions::default() })
 }
 
-fn respond(answer: Answer, parameters: &Parameters, limit: Option<usize>, took: Duration) -> Response {
-    let Answer { mut result, annotations, stats } = answer;
+fn respond(
+    answer: Answer,
+    options: &PromqlOptions,
+    parameters: &Parameters,
+    limit: Option<usize>,
+    took: Duration,
+) -> Response {
+    let Answer { mut result, annotations, stats, nodes } = answer;
     let mut notes = Notes::of_query(&annotations, parameters.get("query"));
     notes.warn_truncated(truncate(&mut result, limit));
     let wanted_stats = parameters.get("stats");
@@ -104,13 +120,16 @@ fn respond(answer: Answer, parameters: &Parameters, limit: Option<usize>, took: 
              use \"true\" or \"all\""
         ));
     }
-    let stats = match wanted_stats {
-        "" => String::new(),
-        _ => format!(",\"stats\":{}", described(stats, took)),
-    };
+    let mut told = String::new();
+    if !wanted_stats.is_empty() {
+        told.push_str(&format!(",\"stats\":{}", stats::stats(&stats, took, wanted_stats == "all")));
+    }
+    if let Some(spent) = &options.spent {
+        told.push_str(&format!(",\"explain\":{}", stats::explain(&spent.selectors(), &nodes, &stats, took)));
+    }
     let list = |result_type, open, close| List {
         before: format!("{{\"resultType\":\"{result_type}\",\"result\":{open}"),
-        after: format!("{close}{stats}}}"),
+        after: format!("{close}{told}}}"),
         notes,
     };
     match result {
@@ -147,22 +166,6 @@ fn truncate(result: &mut QueryResult, limit: Option<usize>) -> bool {
         QueryResult::Scalar { .. } | QueryResult::String { .. } => 0,
     };
     before > limit
-}
-
-/// Parsing, waiting and evaluating are not told apart.
-fn described(stats: QueryStats, took: Duration) -> serde_json::Value {
-    let seconds = took.as_secs_f64();
-    json!({
-        "timings": {
-            "evalTotalTime": seconds,
-            "resultSortTime": 0.0,
-            "queryPreparationTime": 0.0,
-            "innerEvalTime": seconds,
-            "execQueueTime": 0.0,
-            "execTotalTime": seconds,
-        },
-        "samples": { "totalQueryableSamples": stats.samples, "peakSamples": stats.peak_samples },
-    })
 }
 
 #[cfg(test)]

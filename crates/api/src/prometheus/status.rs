@@ -5,8 +5,7 @@ use std::thread::available_parallelism;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Json, Response};
+use axum::response::{Json, Response};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use trefoil_promql::eval::EngineOptions;
@@ -70,7 +69,7 @@ pub(super) async fn runtime_info(started: Started) -> Response {
     }))
 }
 
-fn rfc3339(time: SystemTime) -> String {
+pub(super) fn rfc3339(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let nanos = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
     DateTime::<Utc>::from_timestamp_nanos(nanos).to_rfc3339_opts(SecondsFormat::AutoSi, true)
@@ -86,12 +85,16 @@ pub(super) async fn config() -> Response {
 pub(super) async fn flags(State(state): State<ApiState>) -> Response {
     let options = EngineOptions::default();
     let timeout = i64::try_from(state.limits.timeout.as_millis()).unwrap_or(i64::MAX);
+    let prometheus = &state.prometheus;
     small(&json!({
         "query.lookback-delta": format_duration(options.lookback_delta),
         "query.max-samples": options.max_samples.to_string(),
         "query.timeout": format_duration(timeout),
+        "web.cors.origin": prometheus.cors_origin.as_ref().map_or(".*", |origins| origins.as_str()),
         "web.enable-admin-api": state.admin_api.to_string(),
-        "web.enable-lifecycle": "false",
+        "web.enable-lifecycle": prometheus.lifecycle.is_some().to_string(),
+        "web.enable-otlp-receiver": prometheus.otlp.to_string(),
+        "web.enable-remote-write-receiver": prometheus.remote_write.to_string(),
     }))
 }
 
@@ -102,15 +105,6 @@ pub(super) async fn wal_replay() -> Response {
 
 pub(super) async fn tsdb_blocks() -> Response {
     small(&json!({ "blocks": [] }))
-}
-
-pub(super) async fn notifications() -> Response {
-    small(&json!([]))
-}
-
-/// Prometheus' answer to a listener that it has no place for: there is nothing to wait for.
-pub(super) async fn live_notifications() -> Response {
-    (StatusCode::NO_CONTENT, [(header::CONTENT_TYPE, "text/event-stream")]).into_response()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod fixture;
+mod more;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use opentelemetry_proto::tonic::metrics::v1::{Gauge, NumberDataPoint};
 use prost::Message;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use trefoil_api::{ApiState, OtlpEndpoints, main_router, prometheus_router};
+use trefoil_api::{ApiState, OtlpEndpoints, PrometheusApi, main_router, prometheus_router};
 use trefoil_model::{Signal, Tenancy, Tenant};
 use trefoil_query::{Engine, Limits};
 use trefoil_storage::{Storage, StorageConfig};
@@ -27,6 +28,7 @@ struct Server {
     router: Router,
     main: Router,
     storage: Storage,
+    state: ApiState,
     _directory: tempfile::TempDir,
 }
 
@@ -43,9 +45,16 @@ impl Server {
             limits: Limits::default(),
             admin_api: true,
             otlp: Arc::new(OtlpEndpoints::default),
+            prometheus: PrometheusApi::default(),
         };
-        let (router, main) = (prometheus_router(state.clone()), main_router(state));
-        Self { router, main, storage, _directory: directory }
+        let (router, main) = (prometheus_router(state.clone()), main_router(state.clone()));
+        Self { router, main, storage, state, _directory: directory }
+    }
+
+    /// The same with other options.
+    fn with_api(&mut self, change: impl FnOnce(&mut PrometheusApi)) {
+        change(&mut self.state.prometheus);
+        self.router = prometheus_router(self.state.clone());
     }
 
     async fn with_metrics() -> Self {

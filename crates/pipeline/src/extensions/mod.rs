@@ -2,7 +2,7 @@
 
 mod health_check;
 mod http;
-mod pprof;
+pub mod pprof;
 
 use crate::component::ExtensionFactory;
 

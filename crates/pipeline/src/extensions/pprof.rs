@@ -50,9 +50,13 @@ fn parse(section: &Section<'_>) -> Result<Box<dyn ExtensionConfig>, ConfigError>
 
 impl ExtensionConfig for Config {
     fn build(&self, context: Context) -> Result<Arc<dyn Extension>, ComponentError> {
-        let router = Router::new().route("/debug/pprof/profile", get(profile)).with_state(Arc::new(Mutex::new(())));
-        Ok(HttpExtension::new(context.id, &self.endpoint, None, router))
+        Ok(HttpExtension::new(context.id, &self.endpoint, None, router()))
     }
+}
+
+/// The profile as a route for other listeners.
+pub fn router() -> Router {
+    Router::new().route("/debug/pprof/profile", get(profile)).with_state(Arc::new(Mutex::new(())))
 }
 
 #[derive(Deserialize)]

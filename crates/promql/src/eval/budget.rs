@@ -42,11 +42,6 @@ impl Evaluator<'_> {
         self.shared.peak_samples.set(self.shared.peak_samples.get().max(now));
         Ok(())
     }
-
-    /// Counts samples that a selector has looked at.
-    pub fn looked_at(&self, samples: usize) {
-        self.shared.total_samples.set(self.shared.total_samples.get().saturating_add(samples as u64));
-    }
 }
 
 fn too_many() -> EvalError {

@@ -2,12 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
 use super::durations::Durations;
 use super::names;
+use super::profile::{Looked, NodeSpent, Profile};
 use super::stats_only::BucketUse;
 use super::{EngineOptions, Evaluator, Shared};
 use crate::annotations::Annotations;
@@ -39,15 +40,32 @@ pub struct Answer {
     pub result: QueryResult,
     pub annotations: Annotations,
     pub stats: QueryStats,
+    /// What each node took, if that was asked for.
+    pub nodes: Vec<NodeSpent>,
 }
 
-/// Prometheus' sample statistics. A histogram counts by its size, a float as one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Prometheus' statistics. A histogram counts by its size, a float as one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QueryStats {
     /// Samples that selectors looked at, those of a range once for each step (`totalQueryableSamples`).
     pub samples: u64,
+    /// The same by step (`totalQueryableSamplesPerStep`), each at its time.
+    pub samples_by_step: Vec<(i64, u64)>,
     /// Samples held at once (`peakSamples`).
     pub peak_samples: usize,
+    pub timings: Timings,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Until it was the query's turn; for whoever makes queries wait to fill in.
+    pub queue: Duration,
+    /// Until there was something to read from; likewise.
+    pub preparation: Duration,
+    /// Reading and computing.
+    pub evaluation: Duration,
+    /// Bringing the result in order, a part of the evaluation.
+    pub sorting: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -91,10 +109,11 @@ impl Engine {
         let steps = Steps::instant(time);
         Durations::of_instant().check(expr).map_err(QueryFailure::Invalid)?;
         self.run(source, Durations::of_instant(), steps, limits, |evaluator| match expr.unwrapped() {
-            Expr::Matrix(selector) => Ok(sorted_matrix(evaluator.raw_samples(selector)?)),
+            Expr::Matrix(selector) => Ok(sorted_matrix(evaluator, evaluator.raw_samples(selector)?)),
             Expr::Subquery(subquery) => {
-                let (rows, steps) = evaluator.subquery_rows(subquery)?;
-                Ok(matrix(&names::drop_at_end(rows)?, steps))
+                let (rows, steps, looked) = evaluator.subquery_rows(subquery)?;
+                evaluator.looked.at(0, looked);
+                Ok(matrix(evaluator, &names::drop_at_end(rows)?, steps))
             }
             expr => match evaluator.eval(expr)? {
                 Value::Scalar(values) => {
@@ -139,7 +158,7 @@ impl Engine {
                 }
                 Value::String(_) => Vec::new(),
             };
-            Ok(matrix(&rows, steps))
+            Ok(matrix(evaluator, &rows, steps))
         })
     }
 
@@ -155,11 +174,15 @@ impl Engine {
             annotations: RefCell::default(),
             samples: Cell::new(0),
             peak_samples: Cell::new(0),
-            total_samples: Cell::new(0),
+            sorting: Cell::default(),
+            profile: self.options.profile.then(Profile::default),
             durations,
             deadline: limits.deadline,
             canceled: limits.canceled,
         };
+        let begin = Instant::now();
+        // A longer grid is refused.
+        let looked = Looked::on(steps.count().min(self.options.max_samples));
         let result = {
             let evaluator = Evaluator {
                 options: &self.options,
@@ -167,24 +190,33 @@ impl Engine {
                 steps,
                 query: steps,
                 buckets: BucketUse::default(),
+                looked: &looked,
                 shared: &shared,
             };
             evaluator.check_grid()?;
             evaluate(&evaluator)?
         };
-        let stats = QueryStats { samples: shared.total_samples.get(), peak_samples: shared.peak_samples.get() };
-        Ok(Answer { result, annotations: shared.annotations.into_inner(), stats })
+        let stats = QueryStats {
+            samples: looked.total(),
+            samples_by_step: steps.iter().zip(looked.by_step()).collect(),
+            peak_samples: shared.peak_samples.get(),
+            timings: Timings { evaluation: begin.elapsed(), sorting: shared.sorting.get(), ..Timings::default() },
+        };
+        let nodes = shared.profile.map_or_else(Vec::new, Profile::into_nodes);
+        Ok(Answer { result, annotations: shared.annotations.into_inner(), stats, nodes })
     }
 }
 
 /// Rows as series of samples, without those that have none.
-fn matrix(rows: &[StepSeries], steps: Steps) -> QueryResult {
+fn matrix(evaluator: &Evaluator<'_>, rows: &[StepSeries], steps: Steps) -> QueryResult {
     let series = rows.iter().filter(|row| !row.points.is_empty());
-    sorted_matrix(series.map(|row| (row.labels.clone(), samples(&row.points, steps))).collect())
+    sorted_matrix(evaluator, series.map(|row| (row.labels.clone(), samples(&row.points, steps))).collect())
 }
 
-fn sorted_matrix(mut series: Vec<(Labels, Samples)>) -> QueryResult {
+fn sorted_matrix(evaluator: &Evaluator<'_>, mut series: Vec<(Labels, Samples)>) -> QueryResult {
+    let begin = Instant::now();
     series.sort_by(|(a, _), (b, _)| a.cmp(b));
+    evaluator.shared.sorting.set(begin.elapsed());
     QueryResult::Matrix(series)
 }
 
@@ -298,9 +330,39 @@ mod tests {
     }
 
     #[test]
+    fn samples_are_counted_by_step() {
+        let steps = Steps::range(0, 40_000, 10_000);
+        for (query, expected) in [
+            ("up", [1, 1, 1, 1, 1]),
+            ("up @ 20", [1, 1, 1, 1, 1]),
+            ("1", [0; 5]),
+            ("sum_over_time(up[25s])", [1, 2, 3, 3, 3]),
+            ("sum_over_time(up[25s]) + down", [2, 3, 4, 4, 4]),
+            ("sum_over_time(up[25s:5s])", [1, 3, 5, 5, 5]),
+            ("sum_over_time(up[20s] @ 40)", [2; 5]),
+        ] {
+            let stats = engine(|_| {}).range(&Fixture, query, steps).unwrap().stats;
+            let by_step: Vec<_> = steps.iter().zip(expected).collect();
+            assert_eq!((stats.samples, stats.samples_by_step), (expected.iter().sum(), by_step), "{query}");
+        }
+        let instant = engine(|_| {}).instant(&Fixture, "up[30s:5s]", 40_000).unwrap().stats;
+        assert_eq!((instant.samples, instant.samples_by_step), (6, vec![(40_000, 6)]));
+    }
+
+    #[test]
+    fn nodes_are_timed_on_demand() {
+        let query = "sum(rate(up[30s])) + 1";
+        assert_eq!(engine(|_| {}).instant(&Fixture, query, 60_000).unwrap().nodes, []);
+        let answer = engine(|options| options.profile = true).instant(&Fixture, query, 60_000).unwrap();
+        let nodes: Vec<_> = answer.nodes.iter().map(|node| (node.depth, node.text.as_str(), node.series)).collect();
+        assert_eq!(nodes, [(0, query, 1), (1, "sum(rate(up[30s]))", 1), (2, "rate(up[30s])", 1), (1, "1", 1)]);
+        assert!(answer.nodes[0].time >= answer.nodes[2].time);
+    }
+
+    #[test]
     fn queries_end_at_their_limits() {
         let all = engine(|_| {}).range(&Fixture, "rate(up[50s])", Steps::range(50_000, 100_000, 10_000)).unwrap();
-        assert_eq!(all.stats, QueryStats { samples: 30, peak_samples: 11 });
+        assert_eq!((all.stats.samples, all.stats.peak_samples), (30, 11));
         let small = engine(|options| options.max_samples = 10);
         let message = "query processing would load too many samples into memory in query execution";
         for query in ["rate(up[50s])", "up", "1", "count_over_time(up[1000d:1ms])"] {

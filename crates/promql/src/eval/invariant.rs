@@ -1,5 +1,6 @@
 //! Expressions whose value is the same at all steps, by `@`: evaluated once.
 
+use super::profile::Looked;
 use super::{Evaluator, budget};
 use crate::ast::{Call, Expr};
 use crate::error::EvalError;
@@ -60,9 +61,10 @@ fn is_invariant_call(call: &Call) -> bool {
 impl Evaluator<'_> {
     /// The value at the first step, at all steps.
     pub(super) fn once(&self, expr: &Expr) -> Result<Value, EvalError> {
-        let first = Evaluator { steps: Steps::instant(self.steps.start), ..*self };
+        let looked = Looked::on(1);
+        let first = Evaluator { steps: Steps::instant(self.steps.start), looked: &looked, ..*self };
         let len = self.steps.count();
-        let (before, looked_at) = (self.shared.samples.get(), self.shared.total_samples.get());
+        let before = self.shared.samples.get();
         let value = match first.eval(expr)? {
             Value::Scalar(values) => Value::Scalar(vec![values.first().copied().unwrap_or(f64::NAN); len]),
             Value::String(value) => Value::String(value),
@@ -76,8 +78,7 @@ impl Evaluator<'_> {
         };
         self.settle(before, budget::size_of_value(&value))?;
         // Each step looks at them, as far as statistics are concerned.
-        let once = self.shared.total_samples.get() - looked_at;
-        self.shared.total_samples.set(looked_at.saturating_add(once.saturating_mul(len as u64)));
+        (0..len).for_each(|step| self.looked.at(step, looked.total()));
         Ok(value)
     }
 }

@@ -10,16 +10,18 @@ mod engine;
 mod functions;
 mod invariant;
 mod names;
+mod profile;
 mod range;
 mod selector;
 mod stats_only;
 mod subquery;
 
-pub use engine::{Answer, Engine, QueryFailure, QueryLimits, QueryStats};
+pub use engine::{Answer, Engine, QueryFailure, QueryLimits, QueryStats, Timings};
+pub use profile::NodeSpent;
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::annotations::Annotations;
 use crate::ast::{Expr, ValueType};
@@ -28,6 +30,7 @@ use crate::source::SeriesSource;
 use crate::steps::Steps;
 use crate::value::Value;
 use durations::Durations;
+use profile::{Looked, Profile};
 use stats_only::BucketUse;
 
 /// What holds for all queries; names and defaults are Prometheus'.
@@ -45,6 +48,8 @@ pub struct EngineOptions {
     pub type_and_unit_labels: bool,
     /// `use-start-timestamps`: rates see resets by start times.
     pub use_start_timestamps: bool,
+    /// Each node of the expression is timed: [`Answer::nodes`].
+    pub profile: bool,
 }
 
 impl Default for EngineOptions {
@@ -56,6 +61,7 @@ impl Default for EngineOptions {
             delayed_name_removal: false,
             type_and_unit_labels: false,
             use_start_timestamps: false,
+            profile: false,
         }
     }
 }
@@ -70,6 +76,8 @@ pub(crate) struct Evaluator<'q> {
     pub query: Steps,
     /// What the expressions outside need of native histograms.
     pub buckets: BucketUse,
+    /// On this grid.
+    pub looked: &'q Looked,
     pub shared: &'q Shared<'q>,
 }
 
@@ -79,8 +87,8 @@ pub(crate) struct Shared<'q> {
     /// Samples held now: the limit is of all that is held at once, so they are given back where values go.
     pub samples: Cell<usize>,
     pub peak_samples: Cell<usize>,
-    /// Samples that selectors have looked at, those of a range once for each step.
-    pub total_samples: Cell<u64>,
+    pub sorting: Cell<Duration>,
+    pub profile: Option<Profile>,
     /// What `step()` and `range()` are.
     pub durations: Durations,
     pub deadline: Option<Instant>,
@@ -98,7 +106,11 @@ impl<'q> Evaluator<'q> {
         }
         let before = self.shared.samples.get();
         let buckets = self.buckets.below(expr);
-        let value = Evaluator { buckets, ..*self }.eval_node(expr)?;
+        let inner = Evaluator { buckets, ..*self };
+        let value = match &self.shared.profile {
+            None => inner.eval_node(expr)?,
+            Some(profile) => profile.of(expr, || inner.eval_node(expr))?,
+        };
         self.settle(before, budget::size_of_value(&value))?;
         Ok(value)
     }
@@ -125,7 +137,7 @@ impl<'q> Evaluator<'q> {
             return Err(EvalError::Canceled);
         }
         match self.shared.deadline {
-            Some(deadline) if Instant::now() > deadline => Err(EvalError::Timeout(std::time::Duration::ZERO)),
+            Some(deadline) if Instant::now() > deadline => Err(EvalError::Timeout(Duration::ZERO)),
             _ => Ok(()),
         }
     }

@@ -4,18 +4,13 @@ use hashbrown::HashMap;
 
 use super::Evaluator;
 use crate::error::EvalError;
-use crate::labels::{Labels, METRIC_NAME};
+use crate::labels::{Labels, METRIC_NAME, METRIC_TYPE, METRIC_UNIT};
 use crate::points::{PointRef, Points};
 use crate::value::StepSeries;
 
-/// The type of the metric, where it is stored as a label.
-pub(crate) const TYPE: &str = "__type__";
-/// The unit of the metric, where it is stored as a label.
-pub(crate) const UNIT: &str = "__unit__";
-
 /// Without the name and what else says what the metric is: a value that was computed is another thing.
 pub(crate) fn without_name(labels: &Labels) -> Labels {
-    labels.without(&[METRIC_NAME, TYPE, UNIT])
+    labels.without(&[METRIC_NAME, METRIC_TYPE, METRIC_UNIT])
 }
 
 impl Evaluator<'_> {
@@ -80,7 +75,7 @@ mod tests {
                 points.set_float(step, *value);
             }
         }
-        let labels = Labels::from_pairs([(METRIC_NAME, name), (TYPE, "gauge"), ("job", "x")]);
+        let labels = Labels::from_pairs([(METRIC_NAME, name), (METRIC_TYPE, "gauge"), ("job", "x")]);
         StepSeries { labels, drop_name, points }
     }
 

@@ -98,7 +98,7 @@ impl Evaluator<'_> {
                     return Ok(());
                 }
                 let size = window.size();
-                self.looked_at(size);
+                self.looked.at(step, size as u64);
                 largest = largest.max(size);
                 unchecked += size;
                 if unchecked > LONGEST_UNCHECKED {

@@ -1,6 +1,7 @@
 //! Selectors: raw samples to a value for each step.
 
 use super::Evaluator;
+use super::budget::size_of_point;
 use super::stats_only::{BucketUse, Read, without_buckets};
 use crate::ast::{Extension, VectorSelector};
 use crate::error::EvalError;
@@ -84,7 +85,7 @@ impl Evaluator<'_> {
                 continue;
             }
             held += count;
-            self.looked_at(count);
+            points.iter().for_each(|(step, point)| self.looked.at(step, size_of_point(point) as u64));
             self.settle(before, held)?;
             rows.push(StepSeries { labels, drop_name: false, points });
             self.check_rows(rows.len())?;

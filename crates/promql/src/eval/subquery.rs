@@ -1,6 +1,7 @@
 //! Subqueries: an expression on a grid of its own, read as samples.
 
 use super::Evaluator;
+use super::profile::Looked;
 use super::selector::Reference;
 use super::stats_only::BucketUse;
 use crate::ast::{At, Duration, Subquery};
@@ -28,9 +29,9 @@ impl Evaluator<'_> {
         Ok(Reference { at, offset: self.offset(offset)? })
     }
 
-    /// The rows of the inner expression, and the grid that they are on: its steps are multiples of the subquery's interval,
+    /// The rows of the inner expression, the grid that they are on and how many samples that took. The grid's steps are multiples of the subquery's interval,
     /// whatever the steps outside are, so that neighbouring evaluations see the same samples.
-    pub(super) fn subquery_rows(&self, subquery: &Subquery) -> Result<(Vec<StepSeries>, Steps), EvalError> {
+    pub(super) fn subquery_rows(&self, subquery: &Subquery) -> Result<(Vec<StepSeries>, Steps, u64), EvalError> {
         let interval = match &subquery.step {
             Some(step) => self.length(step)?,
             None => self.options.default_evaluation_interval,
@@ -40,10 +41,11 @@ impl Evaluator<'_> {
         let start = first_multiple_after(first.saturating_sub(self.length(&subquery.range)?), interval);
         let steps = Steps::range(start, last, interval);
 
-        let inner = Evaluator { steps, buckets: BucketUse::Needed, ..*self };
+        let looked = Looked::on(1);
+        let inner = Evaluator { steps, buckets: BucketUse::Needed, looked: &looked, ..*self };
         inner.check_grid()?;
         match inner.eval(&subquery.expr)? {
-            Value::Vector(rows) => Ok((rows, steps)),
+            Value::Vector(rows) => Ok((rows, steps, looked.total())),
             Value::Scalar(_) | Value::String(_) => {
                 Err(EvalError::Execution("a subquery is over something that is no vector".to_owned()))
             }

@@ -58,25 +58,32 @@ impl Engine {
         F: Send + 'static,
     {
         let deadline = Instant::now() + options.timeout;
-        let engine = PromqlEngine::new(options.engine.clone(), options.parser);
+        let mut engine = PromqlEngine::new(options.engine.clone(), options.parser);
+        engine.options.type_and_unit_labels |= self.metrics.config.view.type_and_unit_labels;
         let expr = engine.parse(query)?;
         let timed_out = |place: &str| PromqlError::Timeout(format!("query timed out in {place}"));
+        let begin = Instant::now();
         let waiting = timeout_at(deadline, self.metrics.evaluations.clone().acquire_owned()).await;
         let permit = waiting.map_err(|_| timed_out("query queue"))?;
         let permit = permit.map_err(|error| PromqlError::Internal(error.to_string()))?;
+        let queue = begin.elapsed();
         let limits = ReadLimits { max_raw_samples: options.max_raw_samples, max_series: options.max_series };
         let store = timeout_at(deadline, Store::new(self, tenant, limits)).await;
-        let store = store.map_err(|_| timed_out("query preparation"))??;
+        let store = store.map_err(|_| timed_out("query preparation"))??.telling(options.spent.clone());
+        let preparation = begin.elapsed() - queue;
 
         let cancel = Arc::new(Cancel::default());
         let _guard = CancelOnDrop(cancel.clone());
         let timeout = options.timeout;
-        let source = StoreSource { store, runtime: Handle::current(), deadline, timeout, cancel: cancel.clone() };
+        let (runtime, spent) = (Handle::current(), options.spent.clone());
+        let source = StoreSource { store, runtime, deadline, timeout, cancel: cancel.clone(), spent };
         let evaluation = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let limits = QueryLimits { deadline: Some(deadline.into_std()), canceled: Some(cancel.flag()) };
             evaluate(&engine, &source, &expr, limits)
         });
-        Ok(evaluation.await.map_err(crashed)??)
+        let mut answer = evaluation.await.map_err(crashed)??;
+        (answer.stats.timings.queue, answer.stats.timings.preparation) = (queue, preparation);
+        Ok(answer)
     }
 }

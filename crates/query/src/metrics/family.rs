@@ -156,7 +156,10 @@ impl Family {
             kind,
             name: name.into(),
             is_delta: key.temporality == DELTA,
-            has_custom_buckets: is_set(PROMETHEUS_NHCB),
+            has_custom_buckets: match literal_type {
+                Some(_) => is_set(PROMETHEUS_NHCB),
+                None => view.convert_histograms_to_nhcb,
+            },
             is_told_only: is_set(PROMETHEUS_FAMILY),
             literal_type,
             descriptions,

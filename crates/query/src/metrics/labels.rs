@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use trefoil_model::attributes::read_attributes;
 use trefoil_prometheus::attributes::text;
-use trefoil_prometheus::names::{NameTranslation, label_name};
-use trefoil_promql::labels::{Labels, LabelsBuilder, METRIC_NAME};
+use trefoil_prometheus::names::{NameTranslation, label_name, unit_name};
+use trefoil_promql::labels::{Labels, LabelsBuilder, METRIC_NAME, METRIC_TYPE, METRIC_UNIT};
 
 use super::error::PromqlError;
-use super::options::PrometheusView;
+use super::family::Family;
+use super::options::{PrometheusView, PromotedAttributes};
 
 const SERVICE_NAME: &str = "service.name";
 const SERVICE_NAMESPACE: &str = "service.namespace";
@@ -29,15 +30,15 @@ pub struct Identity<'a> {
     pub scope_schema_url: Option<&'a str>,
 }
 
-/// The labels of a series that came as OTLP, without its name.
-pub fn of_series(view: &PrometheusView, identity: &Identity<'_>) -> Result<Labels, PromqlError> {
+/// The labels of a series of a metric that came as OTLP, without its name.
+pub fn of_series(view: &PrometheusView, family: &Family, identity: &Identity<'_>) -> Result<Labels, PromqlError> {
     let mut labels = LabelsBuilder::default();
     add_translated(&mut labels, view.translation, texts(identity.attributes)?);
     let resource = resource(identity)?;
-    for key in &view.promoted_resource_attributes {
-        let (Some(name), Some(value)) = (label_name(view.translation, key), resource.get(key)) else { continue };
-        if !labels.clone().build().has(&name) {
-            labels.set(name, value.as_str());
+    let own = labels.clone().build();
+    for (key, value) in promoted(&view.promoted_resource_attributes, &resource) {
+        if let Some(name) = label_name(view.translation, key).filter(|name| !own.has(name)) {
+            labels.set(name, value);
         }
     }
     add_target(&mut labels, &resource);
@@ -55,8 +56,28 @@ pub fn of_series(view: &PrometheusView, identity: &Identity<'_>) -> Result<Label
             labels.set(name, value.unwrap_or(""));
         }
     }
+    if view.type_and_unit_labels {
+        labels
+            .set(METRIC_TYPE, family.prometheus_type())
+            .set(METRIC_UNIT, unit_name(view.translation, &family.key.unit));
+    }
     labels.remove(METRIC_NAME);
     Ok(labels.build())
+}
+
+fn promoted<'r>(
+    promoted: &'r PromotedAttributes,
+    resource: &'r BTreeMap<String, String>,
+) -> Box<dyn Iterator<Item = (&'r str, &'r str)> + 'r> {
+    let pair = |(key, value): (&'r String, &'r String)| (key.as_str(), value.as_str());
+    match promoted {
+        PromotedAttributes::These(keys) => {
+            Box::new(keys.iter().filter_map(|key| resource.get_key_value(key)).map(pair))
+        }
+        PromotedAttributes::AllBut(ignored) => {
+            Box::new(resource.iter().filter(|(key, _)| !ignored.contains(key)).map(pair))
+        }
+    }
 }
 
 /// The labels of a series that came by Prometheus' own ways, without its name: its attributes.
@@ -72,10 +93,13 @@ pub fn of_target(view: &PrometheusView, identity: &Identity<'_>) -> Result<Optio
     add_target(&mut target, &resource);
     let identifying = [SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_INSTANCE_ID];
     let mut rest: BTreeMap<_, _> = resource;
-    rest.retain(|key, _| !identifying.contains(&key.as_str()));
+    let says_nothing_else = rest.keys().all(|key| identifying.contains(&key.as_str()));
     let target = target.build();
-    if target.is_empty() || rest.is_empty() {
+    if target.is_empty() || says_nothing_else {
         return Ok(None);
+    }
+    if !view.keep_identifying_resource_attributes {
+        rest.retain(|key, _| !identifying.contains(&key.as_str()));
     }
     let mut labels = LabelsBuilder::default();
     add_translated(&mut labels, view.translation, rest);
@@ -137,6 +161,7 @@ pub fn texts(attributes: Option<&str>) -> Result<BTreeMap<String, String>, Promq
 
 #[cfg(test)]
 mod tests {
+    use super::super::family::FamilyKey;
     use super::*;
 
     const RESOURCE: &str =
@@ -160,11 +185,32 @@ mod tests {
             scope_attributes: Some(r#"{"a.b":"c"}"#),
             ..Identity::default()
         };
-        let of = |view: &PrometheusView| of_series(view, &identity).unwrap().to_string();
+        let key = FamilyKey {
+            name: "a".to_owned(),
+            kind: "sum".to_owned(),
+            unit: "By/s".to_owned(),
+            temporality: 2,
+            is_monotonic: true,
+            metadata: None,
+        };
+        let family = Family::new(key, Vec::new(), &PrometheusView::default()).unwrap();
+        let of = |view: &PrometheusView| of_series(view, &family, &identity).unwrap().to_string();
         let own = r#"{d="1", http_route="/a;b", instance="i-1", job="shop/cart", l="[1,\"x\"]", n="1", t="true"}"#;
         assert_eq!(of(&view(|_| {})), own);
-        let promoting = view(|view| view.promoted_resource_attributes = vec!["k8s.pod.name".into(), "none".into()]);
+        let promoting = view(|view| {
+            view.promoted_resource_attributes = PromotedAttributes::These(vec!["k8s.pod.name".into(), "none".into()]);
+        });
         assert!(of(&promoting).contains(r#"k8s_pod_name="p""#));
+        let all = view(|view| {
+            let ignored = vec!["cloud.region".into(), "service.instance.id".into()];
+            view.promoted_resource_attributes = PromotedAttributes::AllBut(ignored);
+        });
+        assert!(of(&all).ends_with(
+            r#"k8s_pod_name="p", l="[1,\"x\"]", n="1", service_name="cart", service_namespace="shop", t="true"}"#
+        ));
+        assert!(!of(&all).contains("cloud_region"));
+        let typed = of(&view(|view| view.type_and_unit_labels = true));
+        assert!(typed.starts_with(r#"{__type__="counter", __unit__="bytes_per_second", d="1""#), "{typed}");
         let scoped = of(&view(|view| view.scope_labels = true));
         assert!(scoped.contains(r#"otel_scope_a_b="c", otel_scope_name="lib", t="true""#), "{scoped}");
         let literally = of(&view(|view| view.translation = NameTranslation::NoTranslation));
@@ -178,10 +224,17 @@ mod tests {
             Identity { service_name: Some("cart"), resource_attributes: Some(RESOURCE), ..Identity::default() };
         let labels = of_target(&view, &identity).unwrap().unwrap().to_string();
         assert_eq!(labels, r#"{cloud_region="eu", instance="i-1", job="shop/cart", k8s_pod_name="p"}"#);
+        let keeping = self::tests::view(|view| view.keep_identifying_resource_attributes = true);
+        let labels = of_target(&keeping, &identity).unwrap().unwrap().to_string();
+        assert!(
+            labels.ends_with(r#"service_instance_id="i-1", service_name="cart", service_namespace="shop"}"#),
+            "{labels}"
+        );
         let nothing_else = Identity { service_name: Some("cart"), ..Identity::default() };
         assert_eq!(of_target(&view, &nothing_else).unwrap(), None);
         let nobody = Identity { resource_attributes: Some(r#"{"a":"b"}"#), ..Identity::default() };
         assert_eq!(of_target(&view, &nobody).unwrap(), None);
-        assert!(of_series(&view, &Identity { attributes: Some("{"), ..Identity::default() }).is_err());
+        assert_eq!(of_target(&keeping, &nothing_else).unwrap(), None);
+        assert!(texts(Some("{")).is_err());
     }
 }

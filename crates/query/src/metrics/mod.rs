@@ -17,7 +17,9 @@ mod metadata;
 mod options;
 mod read;
 mod source;
+mod spent;
 mod state;
+mod stream;
 
 use std::sync::Arc;
 
@@ -27,7 +29,9 @@ pub use cardinality::{Cardinality, CardinalityQuestion, Hint, Order, RankedLabel
 pub use error::PromqlError;
 pub(crate) use state::Metrics;
 
-pub use options::{PrometheusConfig, PrometheusView, PromqlOptions};
+pub use options::{PrometheusConfig, PrometheusView, PromotedAttributes, PromqlOptions};
+pub use spent::{SelectorSpent, Spent, TableSpent};
+pub use stream::SeriesStream;
 pub use trefoil_prometheus::names::NameTranslation;
 
 use crate::Engine;
@@ -74,5 +78,10 @@ impl Engine {
     pub fn with_prometheus(mut self, config: PrometheusConfig) -> Self {
         self.metrics = Arc::new(Metrics::new(config));
         self
+    }
+
+    /// How PromQL sees what came as OTLP.
+    pub fn prometheus_view(&self) -> &PrometheusView {
+        &self.metrics.config.view
     }
 }

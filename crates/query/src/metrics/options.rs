@@ -6,14 +6,36 @@ use trefoil_prometheus::names::NameTranslation;
 use trefoil_promql::eval::EngineOptions;
 use trefoil_promql::parser::ParserOptions;
 
+use super::spent::Spent;
+
+/// Which resource attributes are labels of every series of the resource. (`service.*` are `job` and `instance` anyway, and all
+/// are labels of `target_info`.)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PromotedAttributes {
+    /// `otlp.promote_resource_attributes`.
+    These(Vec<String>),
+    /// `otlp.promote_all_resource_attributes`, without `otlp.ignore_resource_attributes`.
+    AllBut(Vec<String>),
+}
+
+impl Default for PromotedAttributes {
+    fn default() -> Self {
+        Self::These(Vec::new())
+    }
+}
+
 /// How PromQL sees metrics that came as OTLP. Series that came by Prometheus' own ways are seen as they were sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PrometheusView {
     pub translation: NameTranslation,
-    /// Resource attributes that are labels of every series of the resource. (`service.*` are `job` and `instance` anyway, and
-    /// all are labels of `target_info`.)
-    pub promoted_resource_attributes: Vec<String>,
-    /// The labels `otel_scope_name`, `otel_scope_version`, `otel_scope_schema_url` and `otel_scope_<attribute>`.
+    pub promoted_resource_attributes: PromotedAttributes,
+    /// `target_info` has `service.*` beside `job` and `instance`: `otlp.keep_identifying_resource_attributes`.
+    pub keep_identifying_resource_attributes: bool,
+    /// Histograms with explicit bounds are native ones with custom buckets: `otlp.convert_histograms_to_nhcb`.
+    pub convert_histograms_to_nhcb: bool,
+    /// The labels `__type__` and `__unit__`: the feature `type-and-unit-labels`.
+    pub type_and_unit_labels: bool,
+    /// `otlp.promote_scope_metadata`: the labels `otel_scope_name`, `otel_scope_version`, `otel_scope_schema_url` and `otel_scope_<attribute>`.
     pub scope_labels: bool,
 }
 
@@ -55,6 +77,8 @@ pub struct PromqlOptions {
     pub max_raw_samples: usize,
     /// Series that one selector may find.
     pub max_series: usize,
+    /// Where to tell what the selectors take.
+    pub spent: Option<Spent>,
 }
 
 impl Default for PromqlOptions {
@@ -65,6 +89,7 @@ impl Default for PromqlOptions {
             timeout: Duration::from_secs(120),
             max_raw_samples: 50_000_000,
             max_series: 1_000_000,
+            spent: None,
         }
     }
 }

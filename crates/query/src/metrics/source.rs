@@ -13,7 +13,8 @@ use super::cancel::Cancel;
 use super::convert;
 use super::error::PromqlError;
 use super::family::{Family, Parts};
-use super::read::{Period, Store, TARGET_INFO, Wanted, name_matchers};
+use super::read::{Period, Store, TARGET_INFO, Target, Wanted, name_matchers};
+use super::spent::Spent;
 
 /// Reads on the runtime while the thread of the evaluation waits.
 pub struct StoreSource {
@@ -22,12 +23,14 @@ pub struct StoreSource {
     pub deadline: Instant,
     pub timeout: Duration,
     pub cancel: Arc<Cancel>,
+    pub spent: Option<Spent>,
 }
 
 impl SeriesSource for StoreSource {
     fn select(&self, matchers: &[Matcher], hints: &SelectHints) -> Result<Vec<RawSeries>, EvalError> {
         let period = Period { start_ms: hints.start, end_ms: hints.end };
-        self.runtime.block_on(async {
+        let begin = Instant::now().into_std();
+        let read = self.runtime.block_on(async {
             tokio::select! {
                 () = self.cancel.canceled() => Err(EvalError::Canceled),
                 read = timeout_at(self.deadline, self.store.select(matchers, period)) => match read {
@@ -35,7 +38,11 @@ impl SeriesSource for StoreSource {
                     Err(_) => Err(EvalError::Timeout(self.timeout)),
                 },
             }
-        })
+        })?;
+        if let Some(spent) = &self.spent {
+            spent.selected(matchers, hints, &read, begin);
+        }
+        Ok(read)
     }
 }
 
@@ -71,7 +78,7 @@ impl Store {
         Ok(convert::merged(series))
     }
 
-    /// The series `target_info`: 1 whenever something was heard of a resource.
+    /// The series `target_info` that fulfil the matchers.
     async fn target_info(
         &self,
         families: &[Family],
@@ -79,15 +86,20 @@ impl Store {
         period: Period,
     ) -> Result<Vec<RawSeries>, PromqlError> {
         let targets = self.targets(families, matchers, period).await?;
-        if targets.is_empty() {
-            return Ok(Vec::new());
+        match targets.is_empty() {
+            true => Ok(Vec::new()),
+            false => of_targets(self, targets, period).await,
         }
-        let times = self.target_times(&targets, period).await?;
-        let series = targets.into_iter().zip(times).filter(|(_, times)| !times.is_empty());
-        let series = series.map(|(target, times)| {
-            let floats = vec![1.0; times.len()];
-            RawSeries { labels: target.labels, samples: Samples { times, floats, ..Samples::default() } }
-        });
-        Ok(series.collect())
     }
+}
+
+/// The series `target_info` of resources: 1 whenever something was heard of one.
+pub async fn of_targets(store: &Store, targets: Vec<Target>, period: Period) -> Result<Vec<RawSeries>, PromqlError> {
+    let times = store.target_times(&targets, period).await?;
+    let series = targets.into_iter().zip(times).filter(|(_, times)| !times.is_empty());
+    let series = series.map(|(target, times)| {
+        let floats = vec![1.0; times.len()];
+        RawSeries { labels: target.labels, samples: Samples { times, floats, ..Samples::default() } }
+    });
+    Ok(series.collect())
 }

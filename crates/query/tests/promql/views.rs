@@ -6,7 +6,9 @@ use opentelemetry_proto::tonic::common::v1::AnyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use trefoil_model::Tenant;
 use trefoil_promql::steps::Steps;
-use trefoil_query::metrics::{NameTranslation, PrometheusConfig, PrometheusView, PromqlError, PromqlOptions};
+use trefoil_query::metrics::{
+    NameTranslation, PrometheusConfig, PrometheusView, PromotedAttributes, PromqlError, PromqlOptions,
+};
 
 use crate::bench::{Bench, START, gauge, metric, number, request, sum};
 use crate::{CART, CUMULATIVE};
@@ -28,7 +30,7 @@ async fn the_view_can_be_chosen() {
         ),
         (
             PrometheusView {
-                promoted_resource_attributes: vec!["k8s.pod.name".into()],
+                promoted_resource_attributes: PromotedAttributes::These(vec!["k8s.pod.name".into()]),
                 scope_labels: true,
                 ..PrometheusView::default()
             },

@@ -45,9 +45,10 @@ fn log_warnings() -> anyhow::Result<()> {
 }
 
 /// The server comes first and goes last, so that it gets all there is.
-async fn with_server(args: DemoArgs, Control { stop, reload }: Control) -> anyhow::Result<()> {
+async fn with_server(args: DemoArgs, control: Control) -> anyhow::Result<()> {
     let server_stop = CancellationToken::new();
-    let control = Control { stop: server_stop.clone(), reload };
+    let stop = control.stop.clone();
+    let control = control.stopped_by(server_stop.clone());
     let (ready, is_ready) = oneshot::channel();
     let arguments = ServeArgs { config: args.config, data_dir: args.data_dir };
     let mut server = tokio::spawn(serve::serve(arguments, Output::DataDir, control, ready));

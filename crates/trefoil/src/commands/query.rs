@@ -2,6 +2,7 @@
 
 mod answer;
 mod chart;
+mod explain;
 mod place;
 pub mod span;
 mod table;
@@ -41,12 +42,18 @@ pub async fn run(args: QueryArgs) -> anyhow::Result<()> {
     for note in answer.warnings.iter().chain(&answer.infos) {
         eprintln!("{note}");
     }
-    print(&answer.data, &span)
+    match answer.data.explain {
+        Some(explained) => Ok(stdout().write_all(explained.shown().as_bytes())?),
+        None => print(&answer.data.result, &span),
+    }
 }
 
 async fn ask(args: &QueryArgs, query: &str, span: &Span) -> anyhow::Result<Response> {
     let mut form = span.parameters();
     form.push(("query", query.to_owned()));
+    if args.explain {
+        form.push(("explain", "true".to_owned()));
+    }
     let limit = match (args.limit, args.output, span) {
         (None, QueryOutput::Json, _) => None,
         (None, QueryOutput::Table, Span::Range { .. }) => Some(MOST_CHARTS),

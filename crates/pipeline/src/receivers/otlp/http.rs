@@ -81,6 +81,13 @@ pub fn routes(intake: Intake, limits: HttpLimits, paths: &Paths, metrics: Transp
     router
 }
 
+/// Routes of metrics alone.
+pub fn metrics_routes(intake: Intake, limits: HttpLimits, paths: &[&str], metrics: TransportMetrics) -> Router {
+    let endpoint = Endpoint { signal: Signal::Metrics, intake, limits: Arc::new(limits), metrics };
+    let route = post(export).fallback(only_post).with_state(endpoint);
+    paths.iter().fold(Router::new(), |router, path| router.route(path, route.clone()))
+}
+
 #[derive(Clone)]
 struct Endpoint {
     signal: Signal,

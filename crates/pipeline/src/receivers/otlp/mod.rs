@@ -56,6 +56,19 @@ pub fn http_router(
     http::routes(intake.of_another_listener(), limits, &Paths::default(), metrics)
 }
 
+/// Metrics over OTLP/HTTP at the paths where Prometheus takes them; otherwise as [`http_router`].
+pub fn prometheus_router(
+    downstream: Downstream,
+    tenancy: Tenancy,
+    limits: HttpLimits,
+    in_flight_bytes: Option<usize>,
+    metrics: TransportMetrics,
+) -> Router {
+    let intake = Intake::new(downstream, tenancy, in_flight_bytes.unwrap_or(DEFAULT_IN_FLIGHT_BYTES));
+    let paths = ["/api/v1/otlp/v1/metrics", "/otlp/v1/metrics"];
+    http::metrics_routes(intake.of_another_listener(), limits, &paths, metrics)
+}
+
 impl ReceiverConfig for Config {
     fn build(&self, context: Context, downstream: Downstream) -> Result<Arc<dyn Receiver>, ComponentError> {
         let metrics = context.metrics.receiver(&context.id);

@@ -66,9 +66,7 @@ impl Evaluator<'_> {
 
     pub(super) fn subquery_samples(&self, subquery: &Subquery) -> Result<Input, EvalError> {
         // What is counted is what windows see of it.
-        let looked_at = self.shared.total_samples.get();
-        let (rows, steps) = self.subquery_rows(subquery)?;
-        self.shared.total_samples.set(looked_at);
+        let (rows, steps, _) = self.subquery_rows(subquery)?;
         let span = Span {
             reference: self.reference(subquery.at, subquery.offset.as_ref())?,
             range: self.length(&subquery.range)?,
@@ -117,7 +115,7 @@ impl Evaluator<'_> {
                 Ok(())
             })?;
             let size = super::super::budget::size_of_samples(&samples);
-            self.looked_at(size);
+            self.looked.at(0, size as u64);
             self.hold(size)?;
             if !samples.is_empty() {
                 raw.push((series.labels, samples));

@@ -74,7 +74,7 @@ impl Evaluator<'_> {
             }
             return;
         }
-        let metric_type = labels.get(super::super::names::TYPE);
+        let metric_type = labels.get(crate::labels::METRIC_TYPE);
         if metric_type != "counter" && metric_type != "histogram" {
             notes.type_is_no_counter(metric_type);
         }

@@ -33,7 +33,7 @@ impl Evaluator<'_> {
             if points.is_empty() {
                 continue;
             }
-            self.looked_at(points.count());
+            points.iter().for_each(|(step, _)| self.looked.at(step, 1));
             self.hold(points.count())?;
             rows.push(StepSeries { labels: series.labels.clone(), drop_name: false, points });
             self.check_rows(rows.len())?;

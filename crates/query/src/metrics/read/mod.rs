@@ -15,7 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::common::ScalarValue;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{Expr, SessionContext, col, lit};
+use trefoil_model::Table;
 use trefoil_promql::labels::METRIC_NAME;
 use trefoil_promql::matcher::Matcher;
 use trefoil_storage::Snapshot;
@@ -25,9 +27,10 @@ pub use exemplars::StoredExemplar;
 pub use samples::crashed;
 pub use samples::{At, Distribution, Exponential, Number, Shape, Stored};
 pub use series::{FoundSeries, StoredSeries, Wanted};
-pub use targets::TARGET_INFO;
+pub use targets::{TARGET_INFO, Target};
 
 use super::error::PromqlError;
+use super::spent::{SelectorSpent, Spent};
 use super::state::Metrics;
 use crate::Engine;
 
@@ -82,6 +85,7 @@ pub struct Store {
     snapshot: Snapshot,
     metrics: Arc<Metrics>,
     limits: ReadLimits,
+    spent: Option<Spent>,
 }
 
 impl Store {
@@ -94,7 +98,23 @@ impl Store {
         let session = engine.session(&snapshot)?;
         // Partitions keep the order of arrival, so that of two samples of one time the later wins.
         session.state_ref().write().config_mut().options_mut().optimizer.enable_round_robin_repartition = false;
-        Ok(Self { session, snapshot, metrics: engine.metrics.clone(), limits })
+        Ok(Self { session, snapshot, metrics: engine.metrics.clone(), limits, spent: None })
+    }
+
+    /// Tells what is read from now on.
+    #[must_use]
+    pub fn telling(self, spent: Option<Spent>) -> Self {
+        Self { spent, ..self }
+    }
+
+    fn note(&self, note: impl FnOnce(&mut SelectorSpent)) {
+        if let Some(spent) = &self.spent {
+            spent.note(note);
+        }
+    }
+
+    fn ran(&self, plan: &dyn ExecutionPlan, table: Table) {
+        self.spent.iter().for_each(|spent| spent.ran(plan, table, &self.snapshot));
     }
 }
 

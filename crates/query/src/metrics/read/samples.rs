@@ -7,6 +7,7 @@ use arrow::array::{ListArray, PrimitiveArray, RecordBatch};
 use arrow::datatypes::{
     ArrowPrimitiveType, Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt32Type, UInt64Type,
 };
+use datafusion::physical_plan::execute_stream_partitioned;
 use datafusion::prelude::{Expr, col, lit};
 use futures::StreamExt;
 use tokio::task::JoinSet;
@@ -103,8 +104,10 @@ impl Store {
         });
         let rows = self.session.table(Table::Samples.name()).await?;
         let rows = rows.filter(of_found(wanted, found, period))?.select_columns(&reading.columns())?;
+        let task = Arc::new(rows.task_ctx());
+        let plan = rows.create_physical_plan().await?;
         let mut tasks = JoinSet::new();
-        for (partition, mut batches) in rows.execute_stream_partitioned().await?.into_iter().enumerate() {
+        for (partition, mut batches) in execute_stream_partitioned(plan.clone(), task)?.into_iter().enumerate() {
             let reading = reading.clone();
             tasks.spawn(async move {
                 let mut read = HashMap::new();
@@ -118,6 +121,7 @@ impl Store {
         while let Some(ended) = tasks.join_next().await {
             partitions.push(ended.map_err(crashed)??);
         }
+        self.ran(plan.as_ref(), Table::Samples);
         partitions.sort_by_key(|(partition, _)| *partition);
         let mut samples: Vec<Stored> = Vec::new();
         samples.resize_with(found.series.len(), Stored::default);

@@ -1,9 +1,11 @@
 //! Step two: which series the wanted metrics have.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringViewArray};
 use arrow::datatypes::UInt64Type;
+use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use trefoil_model::Table;
 use trefoil_promql::labels::{Labels, METRIC_NAME};
@@ -60,12 +62,20 @@ impl Store {
             seen: HashSet::new(),
             found: FoundSeries::default(),
         };
-        let mut batches = rows.execute_stream().await?;
+        let task = Arc::new(rows.task_ctx());
+        let plan = rows.create_physical_plan().await?;
+        let mut batches = execute_stream(plan.clone(), task)?;
         while let Some(batch) = batches.next().await.transpose()? {
             search.batch(&batch)?;
         }
         let Search { seen, mut found, .. } = search;
         found.looked_at = seen.len();
+        self.ran(plan.as_ref(), Table::Series);
+        self.note(|spent| {
+            spent.metrics = wanted.len();
+            spent.series_looked_at = found.looked_at;
+            spent.stored_series = found.series.len();
+        });
         // The order of rows depends on what has been flushed; that of answers must not.
         found.series.sort_by(|a, b| (a.family, &a.labels, a.id).cmp(&(b.family, &b.labels, b.id)));
         Ok(found)
@@ -108,7 +118,7 @@ impl Search<'_> {
                 return Err(PromqlError::Execution(format!("a selector would look at more than {limit} series")));
             }
             let (of, parts) = &self.wanted[family];
-            let labels = self.store.labels_of(id, of.is_literal(), &identities.identity(row))?;
+            let labels = self.store.labels_of(id, of, &identities.identity(row))?;
             let parts = parts.filter(|part| {
                 let known = |matcher: &&&Matcher| Some(matcher.name.as_str()) != part.own_label();
                 self.matchers.iter().filter(known).all(|matcher| matcher.matches_labels(&labels))
@@ -122,14 +132,14 @@ impl Search<'_> {
 }
 
 impl Store {
-    fn labels_of(&self, id: u64, is_literal: bool, identity: &Identity<'_>) -> Result<Labels, PromqlError> {
-        let key = (self.snapshot.tenant().clone(), id, is_literal);
+    fn labels_of(&self, id: u64, family: &Family, identity: &Identity<'_>) -> Result<Labels, PromqlError> {
+        let key = (self.snapshot.tenant().clone(), id, family.is_literal());
         if let Some(labels) = self.metrics.labels.get(&key) {
             return Ok(labels);
         }
-        let labels = match is_literal {
+        let labels = match family.is_literal() {
             true => labels::literal(identity)?,
-            false => labels::of_series(&self.metrics.config.view, identity)?,
+            false => labels::of_series(&self.metrics.config.view, family, identity)?,
         };
         self.metrics.labels.insert(key, labels.clone());
         Ok(labels)

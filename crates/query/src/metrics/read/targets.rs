@@ -1,9 +1,11 @@
 //! The resources that metrics came from, for `target_info`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{TimestampNanosecondType, UInt64Type};
+use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use trefoil_model::Table;
 use trefoil_promql::labels::{Labels, LabelsBuilder, METRIC_NAME};
@@ -27,7 +29,7 @@ const SERIES_PER_TARGET: usize = 64;
 const SPACING_MS: i64 = 15_000;
 
 /// A resource.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Target {
     /// Of its `target_info`.
     pub labels: Labels,
@@ -56,10 +58,13 @@ impl Store {
             FAMILY_COLUMNS.into_iter().chain(["series_id", "service_name", "resource_attributes"]).collect();
         let rows = self.session.table(Table::Series.name()).await?;
         let rows = rows.filter(on_days(period))?.select_columns(&columns)?;
-        let mut batches = rows.execute_stream().await?;
+        let task = Arc::new(rows.task_ctx());
+        let plan = rows.create_physical_plan().await?;
+        let mut batches = execute_stream(plan.clone(), task)?;
         while let Some(batch) = batches.next().await.transpose()? {
             search.batch(&batch)?;
         }
+        self.ran(plan.as_ref(), Table::Series);
         let mut targets: Vec<Target> = search.found.into_values().flatten().collect();
         targets.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(targets)
@@ -78,7 +83,9 @@ impl Store {
         let rows = self.session.table(Table::Samples.name()).await?;
         let rows = rows.filter(condition)?.select_columns(&["series_id", "time_unix_nano"])?;
         let meter = Meter::new(self.limits.max_raw_samples);
-        let mut batches = rows.execute_stream().await?;
+        let task = Arc::new(rows.task_ctx());
+        let plan = rows.create_physical_plan().await?;
+        let mut batches = execute_stream(plan.clone(), task)?;
         while let Some(batch) = batches.next().await.transpose()? {
             meter.add(batch.num_rows())?;
             let ids = numbers::<UInt64Type>(&batch, "series_id")?;
@@ -90,6 +97,7 @@ impl Store {
                 *latest = time.max(*latest);
             }
         }
+        self.ran(plan.as_ref(), Table::Samples);
         Ok(times.into_iter().map(|times| times.into_values().collect()).collect())
     }
 }

@@ -5,13 +5,23 @@ use std::fmt::{self, Display, Formatter};
 use serde::Deserialize;
 use trefoil_promql::labels::{Labels, METRIC_NAME};
 
+use super::explain::Explained;
+
 #[derive(Debug, Deserialize)]
 pub struct Answer {
-    pub data: Data,
+    pub data: Answered,
     #[serde(default)]
     pub warnings: Vec<String>,
     #[serde(default)]
     pub infos: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Answered {
+    #[serde(flatten)]
+    pub result: Data,
+    /// If it was asked for.
+    pub explain: Option<Explained>,
 }
 
 #[derive(Debug, Deserialize)]

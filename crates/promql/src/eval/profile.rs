@@ -1,0 +1,90 @@
+//! What an evaluation takes: Prometheus' statistics of samples, always, and the time of each node of the expression, on demand.
+
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
+
+use super::budget::size_of_value;
+use crate::ast::Expr;
+use crate::value::Value;
+
+/// Characters of an expression that tell it from the others.
+const MOST_TEXT: usize = 200;
+
+/// Samples that selectors have looked at, by the steps of a grid; those of a range once for each step. Steps beyond those it
+/// was made for count as the last: one step is enough for whoever asks for the total.
+#[derive(Debug)]
+pub(crate) struct Looked(Vec<Cell<u64>>);
+
+impl Looked {
+    pub fn on(steps: usize) -> Self {
+        Self(vec![Cell::new(0); steps])
+    }
+
+    pub fn at(&self, step: usize, samples: u64) {
+        if let Some(looked) = self.0.get(step).or(self.0.last()) {
+            looked.set(looked.get().saturating_add(samples));
+        }
+    }
+
+    pub fn by_step(&self) -> Vec<u64> {
+        self.0.iter().map(Cell::get).collect()
+    }
+
+    pub fn total(&self) -> u64 {
+        self.0.iter().map(Cell::get).fold(0, u64::saturating_add)
+    }
+}
+
+/// One node of an expression and what its evaluation took, all below it included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSpent {
+    /// How far below the whole expression.
+    pub depth: usize,
+    /// The node as text, cut where it is long.
+    pub text: String,
+    pub time: Duration,
+    /// Series and samples of its value.
+    pub series: usize,
+    pub samples: usize,
+}
+
+/// The nodes in the order in which their evaluation began.
+#[derive(Debug, Default)]
+pub(crate) struct Profile {
+    nodes: RefCell<Vec<NodeSpent>>,
+    depth: Cell<usize>,
+}
+
+impl Profile {
+    pub fn of<E>(&self, expr: &Expr, evaluate: impl FnOnce() -> Result<Value, E>) -> Result<Value, E> {
+        let depth = self.depth.replace(self.depth.get() + 1);
+        let place = self.nodes.borrow().len();
+        let node = NodeSpent { depth, text: text(expr), time: Duration::ZERO, series: 0, samples: 0 };
+        self.nodes.borrow_mut().push(node);
+        let begin = Instant::now();
+        let value = evaluate();
+        self.depth.set(depth);
+        if let (Ok(value), Some(node)) = (&value, self.nodes.borrow_mut().get_mut(place)) {
+            node.time = begin.elapsed();
+            node.samples = size_of_value(value);
+            node.series = match value {
+                Value::Vector(rows) => rows.len(),
+                Value::Scalar(_) | Value::String(_) => 1,
+            };
+        }
+        value
+    }
+
+    pub fn into_nodes(self) -> Vec<NodeSpent> {
+        self.nodes.into_inner()
+    }
+}
+
+fn text(expr: &Expr) -> String {
+    let mut text = expr.to_string();
+    if let Some((cut, _)) = text.char_indices().nth(MOST_TEXT) {
+        text.truncate(cut);
+        text.push('…');
+    }
+    text
+}
