@@ -2,15 +2,16 @@
 //! those have. Only columns that a question needs are read.
 
 mod bounds;
-mod columns;
+pub mod columns;
 mod exemplars;
 mod families;
+mod numbers;
 mod samples;
 mod series;
 mod targets;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use datafusion::common::ScalarValue;
 use datafusion::prelude::{Expr, SessionContext, col, lit};
@@ -20,12 +21,15 @@ use trefoil_storage::Snapshot;
 
 pub use bounds::Bounds;
 pub use exemplars::StoredExemplar;
+pub use families::{FAMILY_COLUMNS, FamilyRows};
+pub use numbers::{Stripe, StripeKey};
 pub use samples::crashed;
 pub use samples::{At, Distribution, Exponential, Number, Shape, Stored};
-pub use series::{FoundSeries, StoredSeries, Wanted};
+pub use series::{FoundSeries, IdentityRows, StoredSeries, Wanted};
 pub use targets::TARGET_INFO;
 
 use super::error::PromqlError;
+use super::index::SeriesIndex;
 use super::state::Metrics;
 use crate::Engine;
 
@@ -44,7 +48,7 @@ pub struct Period {
 
 impl Period {
     /// Days since the epoch.
-    fn days(self) -> (i32, i32) {
+    pub fn days(self) -> (i32, i32) {
         let day = |ms: i64| {
             let day = ms.div_euclid(MILLIS_PER_DAY).clamp(i64::from(i32::MIN), i64::from(i32::MAX));
             i32::try_from(day).unwrap_or(0)
@@ -69,21 +73,34 @@ pub struct ReadLimits {
 }
 
 /// One snapshot of a tenant, to be read from as often as a query has selectors.
-#[derive(Clone)]
 pub struct Store {
-    session: SessionContext,
+    engine: Engine,
     snapshot: Snapshot,
-    metrics: Arc<Metrics>,
+    index: Arc<SeriesIndex>,
     limits: ReadLimits,
+    session: OnceLock<SessionContext>,
 }
 
 impl Store {
     pub async fn new(engine: &Engine, tenant: &trefoil_model::Tenant, limits: ReadLimits) -> Result<Self, PromqlError> {
         let snapshot = engine.snapshot(tenant).await?;
-        let session = engine.session(&snapshot)?;
+        let index = engine.metrics.indexes.of(&snapshot, &engine.metrics.config.view).await?;
+        Ok(Self { engine: engine.clone(), snapshot, index, limits, session: OnceLock::new() })
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.engine.metrics
+    }
+
+    /// For what is not read from the index and not a number. To make one takes longer than many a query.
+    fn session(&self) -> Result<&SessionContext, PromqlError> {
+        if let Some(session) = self.session.get() {
+            return Ok(session);
+        }
+        let session = self.engine.session(&self.snapshot)?;
         // Partitions keep the order of arrival, so that of two samples of one time the later wins.
         session.state_ref().write().config_mut().options_mut().optimizer.enable_round_robin_repartition = false;
-        Ok(Self { session, snapshot, metrics: engine.metrics.clone(), limits })
+        Ok(self.session.get_or_init(|| session))
     }
 }
 

@@ -96,7 +96,7 @@ impl Store {
             kinds: found.series.iter().map(|series| (wanted[series.family].0.kind, series.parts)).collect(),
             meter: Meter::new(self.limits.max_raw_samples),
         });
-        let rows = self.session.table(Table::Samples.name()).await?;
+        let rows = self.session()?.table(Table::Samples.name()).await?;
         let rows = rows.filter(of_found(wanted, found, period))?.select_columns(&reading.columns())?;
         let mut tasks = JoinSet::new();
         for (partition, mut batches) in rows.execute_stream_partitioned().await?.into_iter().enumerate() {
