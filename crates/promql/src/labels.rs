@@ -1,6 +1,8 @@
 //! Label sets: what identifies a series.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The label that holds a metric's name.
@@ -21,8 +23,36 @@ pub struct Label {
 }
 
 /// Labels sorted by name, each name once. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Eq)]
 pub struct Labels(Arc<[Label]>);
+
+impl PartialEq for Labels {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.len() == other.len() && self.cmp(other).is_eq()
+    }
+}
+
+impl Hash for Labels {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Label by label, names before values. Texts are often shared between label sets, and then need no look.
+impl Ord for Labels {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let texts = |a: &Arc<str>, b: &Arc<str>| if Arc::ptr_eq(a, b) { Ordering::Equal } else { a.cmp(b) };
+        let pairs = self.iter().zip(other.iter());
+        let mut orders = pairs.map(|(a, b)| texts(&a.name, &b.name).then_with(|| texts(&a.value, &b.value)));
+        orders.find(|order| order.is_ne()).unwrap_or_else(|| self.len().cmp(&other.len()))
+    }
+}
 
 impl Default for Labels {
     fn default() -> Self {
@@ -48,6 +78,11 @@ impl Labels {
         }
     }
 
+    /// `None` where there is no such label.
+    pub fn value(&self, name: &str) -> Option<&Arc<str>> {
+        self.0.iter().find(|label| label.name.as_ref() == name).map(|label| &label.value)
+    }
+
     pub fn has(&self, name: &str) -> bool {
         !self.get(name).is_empty()
     }
@@ -66,6 +101,12 @@ impl Labels {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The same labels, their texts replaced by equal ones: to share memory between label sets.
+    #[must_use]
+    pub fn with_texts(&self, share: &mut impl FnMut(&Arc<str>) -> Arc<str>) -> Self {
+        Self(self.iter().map(|label| Label { name: share(&label.name), value: share(&label.value) }).collect())
     }
 
     pub fn builder(&self) -> LabelsBuilder {

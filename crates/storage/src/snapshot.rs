@@ -1,13 +1,17 @@
 //! One consistent moment of one tenant's data.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
+use datafusion::common::{Result, internal_err};
+use futures::stream::BoxStream;
 use trefoil_model::{Table, Tenant};
 
 use crate::buffer::Tables;
-use crate::catalog::CatalogSnapshot;
-use crate::scan::{Reader, TableScan};
+use crate::catalog::{CatalogSnapshot, DataFile};
+use crate::scan::{Reader, Section, TableScan};
 
 /// Everything of one tenant that was acknowledged before the snapshot was taken: files of one catalog version and the
 /// buffered rows beyond it, no row twice and none missing. Its files stay readable for the catalog's grace period.
@@ -28,6 +32,43 @@ impl Snapshot {
     pub fn table(&self, table: Table) -> Arc<dyn TableProvider> {
         let buffered = self.buffered[table as usize].clone();
         Arc::new(TableScan::new(&self.reader, &self.catalog, &self.tenant, table, buffered))
+    }
+
+    /// The tenant's files of a table, oldest commit first.
+    pub fn files(&self, table: Table) -> Arc<[Arc<DataFile>]> {
+        self.catalog.files(table, &self.tenant)
+    }
+
+    /// The rows of a table that are not in files yet, as they lie in the buffer: columns in any order, promoted ones
+    /// missing, strings in any encoding. In the order of their arrival.
+    pub fn buffered(&self, table: Table) -> &[RecordBatch] {
+        &self.buffered[table as usize]
+    }
+
+    /// The sections of one of the [`Snapshot::files`], in the order of its rows.
+    pub async fn sections(&self, file: &DataFile) -> Result<Arc<Vec<Section>>> {
+        self.check(file)?;
+        self.reader.sections(file).await
+    }
+
+    /// Some of the table's base columns of neighbouring rows of a file's row group, a batch for each section. `rows` begins
+    /// where a section does. Columns come in the types of the table; one that the file does not have is NULL.
+    pub async fn section_rows(
+        &self,
+        file: &DataFile,
+        row_group: usize,
+        rows: Range<usize>,
+        columns: &[&str],
+    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        self.check(file)?;
+        self.reader.section_rows(file, row_group, rows, columns).await
+    }
+
+    fn check(&self, file: &DataFile) -> Result<()> {
+        match file.tenant == self.tenant {
+            true => Ok(()),
+            false => internal_err!("the file {} is not of the tenant that is asked for", file.path),
+        }
     }
 
     /// The catalog version underneath.

@@ -95,6 +95,31 @@ pub(crate) struct Shared<'q> {
     pub canceled: Option<&'q AtomicBool>,
 }
 
+impl<'q> Shared<'q> {
+    pub fn running(&self) -> Running<'q> {
+        Running { deadline: self.deadline, canceled: self.canceled }
+    }
+}
+
+/// Whether a query still runs; for threads that have no [`Evaluator`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Running<'q> {
+    deadline: Option<Instant>,
+    canceled: Option<&'q AtomicBool>,
+}
+
+impl Running<'_> {
+    pub fn check(self) -> Result<(), EvalError> {
+        if self.canceled.is_some_and(|canceled| canceled.load(Ordering::Relaxed)) {
+            return Err(EvalError::Canceled);
+        }
+        match self.deadline {
+            Some(deadline) if Instant::now() > deadline => Err(EvalError::Timeout(std::time::Duration::ZERO)),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl<'q> Evaluator<'q> {
     pub fn eval(&self, expr: &Expr) -> Result<Value, EvalError> {
         self.check_running()?;
@@ -133,13 +158,7 @@ impl<'q> Evaluator<'q> {
 
     /// Fails where the client has gone or the time is over. To be asked between series, not between samples.
     pub fn check_running(&self) -> Result<(), EvalError> {
-        if self.shared.canceled.is_some_and(|canceled| canceled.load(Ordering::Relaxed)) {
-            return Err(EvalError::Canceled);
-        }
-        match self.shared.deadline {
-            Some(deadline) if Instant::now() > deadline => Err(EvalError::Timeout(Duration::ZERO)),
-            _ => Ok(()),
-        }
+        self.shared.running().check()
     }
 
     pub fn warn(&self, message: impl Into<String>, position: Position) {

@@ -10,6 +10,7 @@ mod input;
 mod last_two;
 mod notes;
 mod over_time;
+mod plain_rate;
 mod rate;
 mod scope;
 mod smoothed;
@@ -86,9 +87,32 @@ impl Evaluator<'_> {
 
         let before = self.shared.samples.get();
         let (mut rows, mut held, mut overlaps) = (Vec::new(), 0, Vec::new());
-        for series in input.series {
+        let with_starts = self.options.use_start_timestamps && function.uses_start_times;
+        let plain = function.plain.filter(|_| !with_starts && input.extension.is_none());
+        let mut waiting = input.series.into_iter().peekable();
+        while waiting.peek().is_some() {
+            if let Some(rate) = plain {
+                let mut plain = std::iter::from_fn(|| waiting.next_if(|series| series.samples.histograms.is_none()));
+                for (series, rated) in self.plain_rates(rate, input.span, &mut plain)? {
+                    if rated.points.is_empty() {
+                        continue;
+                    }
+                    if function.is_for_counters {
+                        let notes = Notes::new(self, series.labels.metric_name(), position);
+                        self.say_if_no_counter(&notes, &series.labels, &rated.points);
+                    }
+                    held += rated.points.count();
+                    self.settle(before, held + rated.largest)?;
+                    let drop_name = !function.keeps_name || series.drop_name;
+                    rows.push(StepSeries { labels: series.labels, drop_name, points: rated.points });
+                    self.check_rows(rows.len())?;
+                }
+                if waiting.peek().is_none_or(|series| series.samples.histograms.is_none()) {
+                    continue;
+                }
+            }
+            let Some(series) = waiting.next() else { break };
             self.check_running()?;
-            let with_starts = self.options.use_start_timestamps && function.uses_start_times;
             let notes = Notes::new(self, series.labels.metric_name(), position);
             let scope = Scope::new(notes, Tracks::new(series.samples, with_starts), input.extension, input.span.range);
             let mut points = Points::empty(self.steps.count());

@@ -36,7 +36,7 @@ impl Engine {
         for _ in 0..ATTEMPTS {
             let begun = self.storage().begin_deletion(tenant).await?;
             let limits = ReadLimits { max_raw_samples: 0, max_series: self.metrics.config.max_series };
-            let store = Store::on(self, begun.snapshot().clone(), limits)?;
+            let store = Store::on(self, begun.snapshot().clone(), limits).await?;
             let deletion = self.in_time(store.chosen(selectors, period)).await?;
             if let Some(deleted) = begun.delete(deletion).await? {
                 return Ok(deleted);
@@ -68,7 +68,7 @@ impl Store {
     async fn chosen(&self, selectors: &[Vec<Matcher>], period: Period) -> Result<Deletion, PromqlError> {
         let (first_nanos, last_nanos) = period.nanos();
         let mut deletion = Deletion { first_nanos, last_nanos, ..Deletion::default() };
-        let families = self.families(period).await?;
+        let families = self.families(period);
         // What the selectors together want of each series.
         let mut chosen: HashMap<u64, (&Family, Parts)> = HashMap::new();
         for matchers in selectors {
@@ -81,7 +81,7 @@ impl Store {
                 continue;
             }
             let is_whole = |part: Part| part.own_label().is_none_or(|own| matchers.iter().all(|m| m.name != own));
-            for series in self.stored_series(&wanted, matchers, period).await?.series {
+            for series in self.stored_series(&wanted, matchers, period)?.series {
                 let parts = series.parts.filter(is_whole);
                 let (_, known) = chosen.entry(series.id).or_insert((wanted[series.family].0, Parts::default()));
                 *known = known.iter().chain(parts.iter()).collect();

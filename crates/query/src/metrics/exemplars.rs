@@ -73,9 +73,9 @@ impl Store {
         if period.start_ms > period.end_ms {
             return Ok(exemplars);
         }
-        let families = self.families(period).await?;
+        let families = self.families(period);
         let wanted = wanted(&families, matchers);
-        let mut found = self.stored_series(&wanted, matchers, period).await?;
+        let mut found = self.stored_series(&wanted, matchers, period)?;
         // The other parts have none: an exemplar of a histogram is one of a bucket.
         let with_exemplars = |part| matches!(part, Part::Number | Part::Native | Part::Buckets);
         found.series.iter_mut().for_each(|series| series.parts = series.parts.filter(with_exemplars));

@@ -17,6 +17,9 @@ const PROMETHEUS_NHCB: &str = "prometheus.nhcb";
 /// The key that says that a metric only tells of others with its name: it has metadata and no series.
 const PROMETHEUS_FAMILY: &str = "prometheus.family";
 
+/// Texts that describe one metric: senders rarely agree, but need not be listed one and all.
+pub const MOST_DESCRIPTIONS: usize = 10;
+
 const DELTA: i32 = 1;
 
 /// OTLP's kinds of metrics.
@@ -165,6 +168,21 @@ impl Family {
             descriptions,
             key,
         })
+    }
+
+    /// Its name, if that is the name of all its series.
+    pub fn only_name(&self) -> Option<Arc<str>> {
+        let mut parts = self.parts().iter();
+        let is_only = matches!(parts.next(), Some(Part::Number | Part::Native)) && parts.next().is_none();
+        is_only.then(|| self.name.clone())
+    }
+
+    /// Adds what it is described as elsewhere.
+    pub fn describe(&mut self, descriptions: &[String]) {
+        self.descriptions.extend(descriptions.iter().cloned());
+        self.descriptions.sort();
+        self.descriptions.dedup();
+        self.descriptions.truncate(MOST_DESCRIPTIONS);
     }
 
     pub fn is_literal(&self) -> bool {

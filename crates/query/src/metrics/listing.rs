@@ -9,6 +9,7 @@ use trefoil_promql::matcher::Matcher;
 use trefoil_promql::number;
 
 use super::Listing;
+use super::convert;
 use super::error::PromqlError;
 use super::family::{Family, Part};
 use super::read::{Bounds, FoundSeries, Period, ReadLimits, Store, TARGET_INFO, Wanted, name_matchers};
@@ -151,23 +152,23 @@ impl Store {
         if period.start_ms > period.end_ms {
             return Ok(Vec::new());
         }
-        let families = self.families(period).await?;
+        let families = self.families(period);
         let wanted = wanted(&families, matchers);
         let mut sets = Vec::new();
         if !wanted.is_empty() {
-            let found = self.stored_series(&wanted, matchers, period).await?;
+            let found = self.stored_series(&wanted, matchers, period)?;
             for (place, bounds) in
                 self.known_bounds(&wanted, &found, period, with_bounds).await?.into_iter().enumerate()
             {
                 let series = &found.series[place];
                 let family = wanted[series.family].0;
                 for part in series.parts.iter() {
-                    let mut labels = series.labels.builder();
-                    labels.set(METRIC_NAME, family.part_name(part));
+                    let labels = convert::name(&series.labels, family.part_name(part));
                     let Some(own) = part.own_label() else {
-                        sets.push(labels.build());
+                        sets.push(labels);
                         continue;
                     };
+                    let labels = labels.builder();
                     for value in own_values(part, &bounds) {
                         if matchers.iter().all(|matcher| matcher.name != own || matcher.matches(&value)) {
                             sets.push(labels.clone().set(own, value).clone().build());
@@ -177,7 +178,7 @@ impl Store {
             }
         }
         if name_matchers(matchers).iter().all(|matcher| matcher.matches(TARGET_INFO)) {
-            let targets = self.targets(&families, matchers, period).await?;
+            let targets = self.targets(&families, matchers, period)?;
             sets.extend(targets.into_iter().map(|target| target.labels));
         }
         Ok(sets)
@@ -208,14 +209,14 @@ impl Store {
 
     /// The names that fulfil the matchers.
     async fn metric_names(&self, matchers: &[Matcher], period: Period) -> Result<BTreeSet<String>, PromqlError> {
-        let families = self.families(period).await?;
+        let families = self.families(period);
         let mut names = BTreeSet::new();
         for (family, parts) in wanted(&families, matchers) {
             names.extend(parts.iter().map(|part| family.part_name(part).to_string()));
         }
         let is_wanted = matchers.iter().all(|matcher| matcher.matches(TARGET_INFO));
         let has_resources = families.iter().any(|family: &Family| !family.is_literal());
-        if is_wanted && has_resources && !self.targets(&families, &[], period).await?.is_empty() {
+        if is_wanted && has_resources && !self.targets(&families, &[], period)?.is_empty() {
             names.insert(TARGET_INFO.to_owned());
         }
         Ok(names)

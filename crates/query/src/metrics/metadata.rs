@@ -30,10 +30,8 @@ impl Engine {
         let recent = Period { start_ms: now.saturating_sub(RECENT_MS), end_ms: i64::MAX };
         let families = self.in_time(async {
             let store = self.listing_store(tenant).await?;
-            match store.families(recent).await? {
-                families if families.is_empty() => store.families(EVER).await,
-                families => Ok(families),
-            }
+            let families = store.families(recent);
+            Ok(if families.is_empty() { store.families(EVER) } else { families })
         });
         let translation = self.metrics.config.view.translation;
         let mut known: BTreeMap<String, BTreeSet<MetricMetadata>> = BTreeMap::new();

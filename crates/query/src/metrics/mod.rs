@@ -11,6 +11,7 @@ mod error;
 mod evaluate;
 mod exemplars;
 mod family;
+mod index;
 mod labels;
 mod listing;
 mod metadata;

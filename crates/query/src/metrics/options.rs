@@ -45,8 +45,11 @@ pub struct PrometheusConfig {
     pub view: PrometheusView,
     /// Queries that are evaluated at once; others wait, within their time.
     pub max_concurrency: usize,
-    /// Series whose labels are kept between queries.
+    /// Series of all tenants whose labels are kept in memory, about half a kilobyte each. A tenant with more has them read
+    /// again by every question.
     pub cached_series: usize,
+    /// Memory for numbers that are kept decoded between queries.
+    pub cached_sample_bytes: u64,
     /// For questions about series, labels, metadata and exemplars, which bring no limits of their own.
     pub timeout: Duration,
     /// Series that such a question may look at.
@@ -58,7 +61,8 @@ impl Default for PrometheusConfig {
         Self {
             view: PrometheusView::default(),
             max_concurrency: 20,
-            cached_series: 200_000,
+            cached_series: 1_000_000,
+            cached_sample_bytes: 256 << 20,
             timeout: Duration::from_secs(120),
             max_series: 1_000_000,
         }

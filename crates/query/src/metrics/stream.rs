@@ -90,7 +90,7 @@ impl SeriesStream {
         let is_empty = period.start_ms > period.end_ms;
         let families = match is_empty {
             true => Arc::default(),
-            false => store.families(period).await?,
+            false => store.families(period),
         };
         let names = name_matchers(&matchers);
         let parts = families.iter().map(|family| family.named(&names)).enumerate();
@@ -98,11 +98,11 @@ impl SeriesStream {
         let asked: Vec<Wanted<'_>> = wanted.iter().map(|(place, parts)| (&families[*place], *parts)).collect();
         let found = match asked.is_empty() {
             true => FoundSeries::default(),
-            false => store.stored_series(&asked, &matchers, period).await?,
+            false => store.stored_series(&asked, &matchers, period)?,
         };
         let asks_for_targets = names.iter().all(|matcher| matcher.matches(TARGET_INFO));
         let targets = match asks_for_targets && !is_empty {
-            true => store.targets(&families, &matchers, period).await?,
+            true => store.targets(&families, &matchers, period)?,
             false => Vec::new(),
         };
         let pending = pending(&asked, &found, &targets);

@@ -10,7 +10,6 @@ use trefoil_model::{Table, Tenant};
 
 use super::groups::Group;
 use super::plan::Job;
-use super::ranges::Sorted;
 use super::section::Section;
 use super::stitch::Stitcher;
 use crate::catalog::{Column, DataFile, NewFile, TableColumns};

@@ -11,7 +11,9 @@ mod buffered;
 mod provider;
 mod prune;
 mod reader;
+mod sections;
 
 pub use attribute::{AttributeType, attribute_expr, attribute_functions};
 pub use provider::TableScan;
 pub use reader::{Reader, ReaderMetrics};
+pub use sections::{SECTION_ROWS, Section, base_columns};

@@ -26,6 +26,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::{Registry, Unit};
 use quick_cache::sync::Cache;
 
+use super::sections::Section;
 use crate::catalog::DataFile;
 use crate::files::{FileStore, location};
 use crate::lease::Lease;
@@ -41,6 +42,7 @@ pub struct Reader {
     files: FileStore,
     footers: Arc<DefaultCache<Path, CachedFileMetadataEntry>>,
     blooms: Arc<Cache<String, Arc<Blooms>, BloomBytes>>,
+    sections: Arc<Cache<String, Arc<Vec<Section>>, SectionBytes>>,
     metrics: ReaderMetrics,
     /// Keeps the files of its snapshot.
     lease: Option<Lease>,
@@ -81,6 +83,15 @@ impl quick_cache::Weighter<String, Arc<Blooms>> for BloomBytes {
     }
 }
 
+#[derive(Clone)]
+struct SectionBytes;
+
+impl quick_cache::Weighter<String, Arc<Vec<Section>>> for SectionBytes {
+    fn weight(&self, path: &String, sections: &Arc<Vec<Section>>) -> u64 {
+        (path.len() + 64 + sections.iter().map(Section::bytes).sum::<usize>()) as u64
+    }
+}
+
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader").field("files", &self.files).finish_non_exhaustive()
@@ -88,13 +99,15 @@ impl fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// `cache_bytes` bounds what is kept in memory: three quarters for footers and page indexes, one for bloom filters.
+    /// `cache_bytes` bounds what is kept in memory: five eighths for footers and page indexes,
+    /// a quarter for bloom filters, an eighth for where sections lie.
     pub fn new(files: FileStore, cache_bytes: u64) -> Self {
-        let footers = usize::try_from(cache_bytes / 4 * 3).unwrap_or(usize::MAX);
+        let footers = usize::try_from(cache_bytes / 8 * 5).unwrap_or(usize::MAX);
         Self {
             files,
             footers: Arc::new(DefaultCache::new(footers)),
             blooms: Arc::new(Cache::with_weighter(1024, cache_bytes / 4, BloomBytes)),
+            sections: Arc::new(Cache::with_weighter(1024, cache_bytes / 8, SectionBytes)),
             metrics: ReaderMetrics::default(),
             lease: None,
         }
@@ -111,12 +124,29 @@ impl Reader {
 
     /// What is kept of files now.
     pub(crate) fn cache_bytes(&self) -> u64 {
-        self.footers.memory_used() as u64 + self.blooms.weight()
+        self.footers.memory_used() as u64 + self.blooms.weight() + self.sections.weight()
+    }
+
+    pub(super) fn known_sections(&self, path: &String) -> Option<Arc<Vec<Section>>> {
+        self.sections.get(path)
+    }
+
+    pub(super) fn keep_sections(&self, path: &str, sections: &Arc<Vec<Section>>) {
+        self.sections.insert(path.to_owned(), sections.clone());
     }
 
     pub(super) fn factory(&self) -> Arc<dyn ParquetFileReaderFactory> {
+        Arc::new(self.naming_factory())
+    }
+
+    /// The file's bytes, for readers other than DataFusion's.
+    pub(super) fn open(&self, file: &DataFile) -> Result<NamingReader> {
+        self.naming_factory().reader(0, self.partitioned(file)?, None, &ExecutionPlanMetricsSet::new())
+    }
+
+    fn naming_factory(&self) -> NamingFactory {
         let inner = CachedParquetFileReaderFactory::new(Arc::clone(self.files.object_store()), self.footers.clone());
-        Arc::new(NamingFactory { inner, metrics: self.metrics.clone(), lease: self.lease.clone() })
+        NamingFactory { inner, metrics: self.metrics.clone(), lease: self.lease.clone() }
     }
 
     /// What DataFusion needs to know to open the file.
@@ -205,15 +235,27 @@ impl ParquetFileReaderFactory for NamingFactory {
         hint: Option<usize>,
         metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Box<dyn AsyncFileReader + Send>> {
+        Ok(Box::new(self.reader(partition, file, hint, metrics)?))
+    }
+}
+
+impl NamingFactory {
+    fn reader(
+        &self,
+        partition: usize,
+        file: PartitionedFile,
+        hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Result<NamingReader> {
         let path = file.object_meta.location.to_string();
         let hint = file.metadata_size_hint.or(hint);
         let inner = self.inner.create_reader(partition, file, hint, metrics)?;
-        Ok(Box::new(NamingReader { path, inner, metrics: self.metrics.clone(), _lease: self.lease.clone() }))
+        Ok(NamingReader { path, inner, metrics: self.metrics.clone(), _lease: self.lease.clone() })
     }
 }
 
 /// Names the file in every error.
-struct NamingReader {
+pub(super) struct NamingReader {
     path: String,
     inner: Box<dyn AsyncFileReader + Send>,
     metrics: ReaderMetrics,

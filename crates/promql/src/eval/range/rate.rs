@@ -73,28 +73,11 @@ impl Rate {
         share_before: Option<f64>,
         range_seconds: f64,
     ) -> f64 {
-        let (Some(first), Some(last)) = (times.first(), times.last()) else { return 0.0 };
-        let seconds = |from: i64, to: i64| (to - from) as f64 / 1000.0;
-        let sampled = seconds(*first, *last);
-        let interval = if times.len() > 1 { sampled / (times.len() - 1) as f64 } else { 0.0 };
-        // Samples that come more or less regularly would have been seen, had the series gone on to the edge: where one is
-        // missing, the series is taken to begin or end halfway to it.
-        let threshold = interval * 1.1;
-        let to_edge = |distance: f64| if distance >= threshold { interval / 2.0 } else { distance };
+        Reach::of(window, times, began).map_or(0.0, |reach| self.scaled(reach.factor(share_before), range_seconds))
+    }
 
-        let (sampled, to_start) = match began {
-            Some(began) => (seconds(began, *last), 0.0),
-            None => {
-                let to_start = to_edge(seconds(window.start, *first));
-                // A counter cannot have been negative: it is not followed back beyond where it was 0.
-                match share_before.map(|share| sampled * share) {
-                    Some(to_zero) if to_zero < to_start => (sampled, to_zero),
-                    _ => (sampled, to_start),
-                }
-            }
-        };
-        let to_end = to_edge(seconds(*last, window.end));
-        let factor = if sampled == 0.0 { 1.0 } else { (sampled + to_start + to_end) / sampled };
+    /// The factor of what is asked for.
+    pub fn scaled(self, factor: f64, range_seconds: f64) -> f64 {
         if self.per_second { factor / range_seconds } else { factor }
     }
 
@@ -113,6 +96,51 @@ impl Rate {
             change += lost_in_resets(left, right, inside);
         }
         Some(if self.per_second { change / seconds_of(edges.end - edges.start) } else { change })
+    }
+}
+
+/// How far the samples of a window reach, in seconds; it depends on times only.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    /// From the first to the last, or from where the counter was 0 before the first.
+    sampled: f64,
+    /// To the edges, as far as the series is taken to have gone on.
+    to_start: f64,
+    to_end: f64,
+}
+
+impl Reach {
+    /// `None` where there are no samples. `began` is the time of a 0 before the first one.
+    pub fn of(window: &Window<'_>, times: &[i64], began: Option<i64>) -> Option<Self> {
+        let (first, last) = (times.first()?, times.last()?);
+        let seconds = |from: i64, to: i64| (to - from) as f64 / 1000.0;
+        let sampled = seconds(*first, *last);
+        let interval = if times.len() > 1 { sampled / (times.len() - 1) as f64 } else { 0.0 };
+        // Samples that come more or less regularly would have been seen, had the series gone on to the edge: where one is
+        // missing, the series is taken to begin or end halfway to it.
+        let threshold = interval * 1.1;
+        let to_edge = |distance: f64| if distance >= threshold { interval / 2.0 } else { distance };
+        let (sampled, to_start) = match began {
+            Some(began) => (seconds(began, *last), 0.0),
+            None => (sampled, to_edge(seconds(window.start, *first))),
+        };
+        Some(Self { sampled, to_start, to_end: to_edge(seconds(*last, window.end)) })
+    }
+
+    /// How many times the change between the samples the change to the edges is. `share_before` is how many times it is the
+    /// change from 0 to the first sample.
+    pub fn factor(&self, share_before: Option<f64>) -> f64 {
+        let Self { sampled, to_start, to_end } = *self;
+        // A counter cannot have been negative: it is not followed back beyond where it was 0.
+        let to_zero = share_before.map(|share| sampled * share);
+        let to_start = to_zero.filter(|to_zero| *to_zero < to_start).unwrap_or(to_start);
+        if sampled == 0.0 { 1.0 } else { (sampled + to_start + to_end) / sampled }
+    }
+
+    /// Whether a counter may have been 0 on the way to the start: without a division, and so perhaps in vain.
+    pub fn may_reach_zero(&self, first: f64, change: f64) -> bool {
+        // Not turned around: what cannot be compared may.
+        !(self.sampled * first > self.to_start * change * 1.000_001)
     }
 }
 

@@ -19,11 +19,13 @@ pub(super) struct RangeFunction {
     pub is_for_counters: bool,
     /// It can make use of when counting began.
     pub uses_start_times: bool,
+    /// As what it is evaluated where there is nothing but floats.
+    pub plain: Option<Rate>,
 }
 
 impl RangeFunction {
     const fn new(name: &'static str, evaluate: Evaluate) -> Self {
-        Self { name, evaluate, keeps_name: false, is_for_counters: false, uses_start_times: false }
+        Self { name, evaluate, keeps_name: false, is_for_counters: false, uses_start_times: false, plain: None }
     }
 
     const fn keeping_names(self) -> Self {
@@ -32,6 +34,10 @@ impl RangeFunction {
 
     const fn for_counters(self) -> Self {
         Self { is_for_counters: true, ..self }
+    }
+
+    const fn plainly(self, rate: Rate) -> Self {
+        Self { plain: Some(rate), ..self }
     }
 
     const fn with_start_times(self) -> Self {
@@ -53,7 +59,7 @@ static FUNCTIONS: [RangeFunction; 26] = [
     RangeFunction::new("avg_over_time", |scope, window, _| Ok(over_time::avg(scope, window))),
     RangeFunction::new("changes", floats!(changes::changes)),
     RangeFunction::new("count_over_time", |_, window, _| Ok(Some(over_time::count(window)))),
-    RangeFunction::new("delta", |scope, window, _| Ok(Rate::DELTA.of(scope, window))),
+    RangeFunction::new("delta", |scope, window, _| Ok(Rate::DELTA.of(scope, window))).plainly(Rate::DELTA),
     RangeFunction::new("deriv", floats!(trend::derivative)),
     RangeFunction::new("double_exponential_smoothing", |scope, window, [smoothing, trend]| {
         Ok(trend::smoothed(scope, window, smoothing, trend)?.map(Point::Float))
@@ -62,7 +68,8 @@ static FUNCTIONS: [RangeFunction; 26] = [
     RangeFunction::new("idelta", |scope, window, _| Ok(last_two::idelta(scope, window))),
     RangeFunction::new("increase", |scope, window, _| Ok(Rate::INCREASE.of(scope, window)))
         .for_counters()
-        .with_start_times(),
+        .with_start_times()
+        .plainly(Rate::INCREASE),
     RangeFunction::new("irate", |scope, window, _| Ok(last_two::irate(scope, window))).with_start_times(),
     RangeFunction::new("last_over_time", |_, window, _| Ok(over_time::last(window))).keeping_names(),
     RangeFunction::new("mad_over_time", floats!(spread::median_absolute_deviation)),
@@ -75,7 +82,10 @@ static FUNCTIONS: [RangeFunction; 26] = [
     RangeFunction::new("quantile_over_time", |scope, window, [quantile, _]| {
         Ok(spread::quantile(scope, window, quantile).map(Point::Float))
     }),
-    RangeFunction::new("rate", |scope, window, _| Ok(Rate::RATE.of(scope, window))).for_counters().with_start_times(),
+    RangeFunction::new("rate", |scope, window, _| Ok(Rate::RATE.of(scope, window)))
+        .for_counters()
+        .with_start_times()
+        .plainly(Rate::RATE),
     RangeFunction::new("resets", floats!(changes::resets)).with_start_times(),
     RangeFunction::new("stddev_over_time", floats!(spread::standard_deviation)),
     RangeFunction::new("stdvar_over_time", floats!(spread::variance)),

@@ -57,7 +57,11 @@ pub fn series(family: &Family, series: &StoredSeries, stored: Stored, matchers: 
     with_samples.map(|(labels, samples)| RawSeries { labels, samples }).collect()
 }
 
-fn name(labels: &Labels, name: Arc<str>) -> Labels {
+/// Labels have a name already where there is only one.
+pub fn name(labels: &Labels, name: Arc<str>) -> Labels {
+    if labels.metric_name() == name.as_ref() {
+        return labels.clone();
+    }
     let mut builder = labels.builder();
     builder.set(METRIC_NAME, name);
     builder.build()

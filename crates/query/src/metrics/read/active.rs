@@ -60,13 +60,13 @@ impl Store {
             start_ms: window.start_ms.min(before.start_ms),
             end_ms: window.end_ms.max(before.end_ms),
         });
-        let families = self.families(period).await?;
+        let families = self.families(period);
         let names = names(&families, matchers);
         let mut active = Active { series: HashMap::new(), period };
         if names.is_empty() {
             return Ok(active);
         }
-        let rows = self.session.table(Table::Series.name()).await?;
+        let rows = self.session()?.table(Table::Series.name()).await?;
         let rows = rows.filter(on_days(period).and(of_metrics(&names)))?;
         let mut batches = rows.select_columns(&["series_id", "day", "first_time_unix_nano"])?.execute_stream().await?;
         while let Some(batch) = batches.next().await.transpose()? {
@@ -121,7 +121,7 @@ impl Store {
             if left.len() <= MOST_IDS {
                 condition = condition.and(of_series(left.into_iter()));
             }
-            let rows = self.session.table(Table::Samples.name()).await?.filter(condition)?;
+            let rows = self.session()?.table(Table::Samples.name()).await?.filter(condition)?;
             let mut batches = rows.select_columns(&["series_id"])?.execute_stream().await?;
             while let Some(batch) = batches.next().await.transpose()? {
                 let mut last = None;
@@ -147,7 +147,7 @@ impl Store {
         active: &mut Active,
         mut visit: impl FnMut(&Arc<str>, &Labels, [u64; WINDOWS]),
     ) -> Result<(), PromqlError> {
-        let families = self.families(active.period).await?;
+        let families = self.families(active.period);
         let names = names(&families, matchers);
         if names.is_empty() || active.series.is_empty() {
             return Ok(());
@@ -156,7 +156,7 @@ impl Store {
             wanted(&families, matchers).into_iter().map(|(family, parts)| (&family.key, (family, parts))).collect();
         let about_labels: Vec<&Matcher> = matchers.iter().filter(|matcher| matcher.name != METRIC_NAME).collect();
         let columns: Vec<&str> = FAMILY_COLUMNS.into_iter().chain(["series_id"]).chain(IdentityRows::COLUMNS).collect();
-        let rows = self.session.table(Table::Series.name()).await?;
+        let rows = self.session()?.table(Table::Series.name()).await?;
         let rows = rows.filter(on_days(active.period).and(of_metrics(&names)))?.select_columns(&columns)?;
         let mut batches = rows.execute_stream().await?;
         while let Some(batch) = batches.next().await.transpose()? {
@@ -178,7 +178,7 @@ impl Store {
                 // Not by the cache: it is for series that are asked for again and again.
                 let labels = match family.is_literal() {
                     true => labels::literal(&identity)?,
-                    false => labels::of_series(&self.metrics.config.view, &identity)?,
+                    false => labels::of_series(&self.metrics().config.view, family, &identity)?,
                 };
                 // What a matcher says of `le` or `quantile` is not known here.
                 let fulfils = |part: Part| {

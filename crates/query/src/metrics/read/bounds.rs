@@ -30,7 +30,7 @@ impl Store {
         }
         let places: HashMap<u64, usize> =
             found.series.iter().enumerate().map(|(place, series)| (series.id, place)).collect();
-        let rows = self.session.table(Table::Samples.name()).await?;
+        let rows = self.session()?.table(Table::Samples.name()).await?;
         let rows = rows.filter(of_found(wanted, found, period))?;
         let mut batches = rows.select_columns(&["series_id", "explicit_bounds", "quantiles"])?.execute_stream().await?;
         while let Some(batch) = batches.next().await.transpose()? {

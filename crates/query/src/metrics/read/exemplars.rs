@@ -41,7 +41,7 @@ impl Store {
             found.series.iter().enumerate().map(|(place, series)| (series.id, place)).collect();
         let columns =
             ["series_id", "time_unix_nano", "value_int", "value_double", "trace_id", "span_id", "filtered_attributes"];
-        let rows = self.session.table(Table::Exemplars.name()).await?;
+        let rows = self.session()?.table(Table::Exemplars.name()).await?;
         let rows = rows.filter(of_found(wanted, found, period))?.select_columns(&columns)?;
         let meter = Meter::new(self.limits.max_raw_samples);
         let mut batches = rows.execute_stream().await?;

@@ -1,6 +1,7 @@
 //! Step one: which metrics there are.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use arrow::datatypes::Int32Type;
@@ -13,12 +14,6 @@ use super::{Period, Store};
 use crate::metrics::error::PromqlError;
 use crate::metrics::family::{Family, FamilyKey};
 use crate::metrics::state::FamiliesAt;
-
-/// Metrics that one tenant may have to be asked about.
-const MOST_FAMILIES: usize = 500_000;
-
-/// Texts that describe one metric: senders rarely agree, but need not be listed one and all.
-const MOST_DESCRIPTIONS: usize = 10;
 
 /// Columns of `series` that tell metrics apart.
 pub const FAMILY_COLUMNS: [&str; 6] =
@@ -33,7 +28,7 @@ pub fn on_days(period: Period) -> Expr {
 
 impl Store {
     /// The metrics that had samples on a day of the period, by their names in the store.
-    pub async fn families(&self, period: Period) -> Result<Arc<Vec<Family>>, PromqlError> {
+    pub fn families(&self, period: Period) -> Arc<Vec<Family>> {
         let key = FamiliesAt {
             tenant: self.snapshot.tenant().clone(),
             catalog: self.snapshot.catalog().id(),
@@ -41,42 +36,25 @@ impl Store {
             buffered_rows: self.snapshot.buffered_rows(Table::Series),
             days: period.days(),
         };
-        if let Some(families) = self.metrics.families.get(&key) {
-            return Ok(families);
+        if let Some(families) = self.metrics().families.get(&key) {
+            return families;
         }
-        let families = Arc::new(self.read_families(period).await?);
-        self.metrics.families.insert(key, families.clone());
-        Ok(families)
+        let families = Arc::new(self.families_on(period.days()));
+        self.metrics().families.insert(key, families.clone());
+        families
     }
 
-    async fn read_families(&self, period: Period) -> Result<Vec<Family>, PromqlError> {
-        let columns: Vec<&str> = FAMILY_COLUMNS.into_iter().chain(["description"]).collect();
-        let rows = self.session.table(Table::Series.name()).await?.filter(on_days(period))?;
-        let distinct = rows.select_columns(&columns)?.distinct()?.limit(0, Some(MOST_FAMILIES + 1))?;
-        let batches = distinct.collect().await?;
-        if batches.iter().map(|batch| batch.num_rows()).sum::<usize>() > MOST_FAMILIES {
-            return Err(PromqlError::Execution(format!("there are more than {MOST_FAMILIES} metrics")));
-        }
-        let mut families: HashMap<FamilyKey, Vec<String>> = HashMap::new();
-        for batch in &batches {
-            let keys = FamilyRows::of(batch)?;
-            let descriptions = texts(batch, "description")?;
-            for row in 0..batch.num_rows() {
-                let known = families.entry(keys.key(row)).or_default();
-                known.extend(text(descriptions, row).map(str::to_owned));
+    fn families_on(&self, days: (i32, i32)) -> Vec<Family> {
+        let mut families: HashMap<&FamilyKey, Family> = HashMap::new();
+        for family in self.index.parts().into_iter().flat_map(|part| part.families(days)) {
+            match families.entry(&family.key) {
+                Entry::Vacant(place) => drop(place.insert(family.clone())),
+                Entry::Occupied(mut known) => known.get_mut().describe(&family.descriptions),
             }
         }
-        let view = &self.metrics.config.view;
-        let mut families: Vec<Family> = families
-            .into_iter()
-            .filter_map(|(key, mut descriptions)| {
-                descriptions.sort();
-                descriptions.truncate(MOST_DESCRIPTIONS);
-                Family::new(key, descriptions, view)
-            })
-            .collect();
+        let mut families: Vec<Family> = families.into_values().collect();
         families.sort_by(|a, b| (&a.key.name, &a.key.kind, &a.key.unit).cmp(&(&b.key.name, &b.key.kind, &b.key.unit)));
-        Ok(families)
+        families
     }
 }
 

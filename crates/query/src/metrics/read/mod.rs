@@ -3,16 +3,17 @@
 
 mod active;
 mod bounds;
-mod columns;
+pub mod columns;
 mod exemplars;
 mod families;
+mod numbers;
 mod remaining;
 mod samples;
 mod series;
 mod targets;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use datafusion::common::ScalarValue;
 use datafusion::physical_plan::ExecutionPlan;
@@ -24,12 +25,15 @@ use trefoil_storage::Snapshot;
 
 pub use bounds::Bounds;
 pub use exemplars::StoredExemplar;
+pub use families::{FAMILY_COLUMNS, FamilyRows};
+pub use numbers::{Stripe, StripeKey};
 pub use samples::crashed;
 pub use samples::{At, Distribution, Exponential, Number, Shape, Stored};
-pub use series::{FoundSeries, StoredSeries, Wanted};
+pub use series::{FoundSeries, IdentityRows, StoredSeries, Wanted};
 pub use targets::{TARGET_INFO, Target};
 
 use super::error::PromqlError;
+use super::index::SeriesIndex;
 use super::spent::{SelectorSpent, Spent};
 use super::state::Metrics;
 use crate::Engine;
@@ -49,7 +53,7 @@ pub struct Period {
 
 impl Period {
     /// Days since the epoch.
-    fn days(self) -> (i32, i32) {
+    pub fn days(self) -> (i32, i32) {
         let day = |ms: i64| {
             let day = ms.div_euclid(MILLIS_PER_DAY).clamp(i64::from(i32::MIN), i64::from(i32::MAX));
             i32::try_from(day).unwrap_or(0)
@@ -79,26 +83,24 @@ pub struct ReadLimits {
 }
 
 /// One snapshot of a tenant, to be read from as often as a query has selectors.
-#[derive(Clone)]
 pub struct Store {
-    session: SessionContext,
+    engine: Engine,
     snapshot: Snapshot,
-    metrics: Arc<Metrics>,
+    index: Arc<SeriesIndex>,
     limits: ReadLimits,
     spent: Option<Spent>,
+    session: OnceLock<SessionContext>,
 }
 
 impl Store {
     pub async fn new(engine: &Engine, tenant: &trefoil_model::Tenant, limits: ReadLimits) -> Result<Self, PromqlError> {
-        Self::on(engine, engine.snapshot(tenant).await?, limits)
+        Self::on(engine, engine.snapshot(tenant).await?, limits).await
     }
 
     /// To read from that snapshot.
-    pub fn on(engine: &Engine, snapshot: Snapshot, limits: ReadLimits) -> Result<Self, PromqlError> {
-        let session = engine.session(&snapshot)?;
-        // Partitions keep the order of arrival, so that of two samples of one time the later wins.
-        session.state_ref().write().config_mut().options_mut().optimizer.enable_round_robin_repartition = false;
-        Ok(Self { session, snapshot, metrics: engine.metrics.clone(), limits, spent: None })
+    pub async fn on(engine: &Engine, snapshot: Snapshot, limits: ReadLimits) -> Result<Self, PromqlError> {
+        let index = engine.metrics.indexes.of(&snapshot, &engine.metrics.config.view).await?;
+        Ok(Self { engine: engine.clone(), snapshot, index, limits, spent: None, session: OnceLock::new() })
     }
 
     /// Tells what is read from now on.
@@ -115,6 +117,21 @@ impl Store {
 
     fn ran(&self, plan: &dyn ExecutionPlan, table: Table) {
         self.spent.iter().for_each(|spent| spent.ran(plan, table, &self.snapshot));
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.engine.metrics
+    }
+
+    /// For what is not read from the index and not a number. To make one takes longer than many a query.
+    fn session(&self) -> Result<&SessionContext, PromqlError> {
+        if let Some(session) = self.session.get() {
+            return Ok(session);
+        }
+        let session = self.engine.session(&self.snapshot)?;
+        // Partitions keep the order of arrival, so that of two samples of one time the later wins.
+        session.state_ref().write().config_mut().options_mut().optimizer.enable_round_robin_repartition = false;
+        Ok(self.session.get_or_init(|| session))
     }
 }
 

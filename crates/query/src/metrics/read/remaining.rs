@@ -18,7 +18,7 @@ impl Store {
         let names: Vec<String> = deletion.metrics.iter().cloned().collect();
         for day in deletion.broken_days() {
             let mut emptied = deletion.series.clone();
-            let rows = self.session.table(Table::Samples.name()).await?;
+            let rows = self.session()?.table(Table::Samples.name()).await?;
             let rows = rows.filter(of_metrics(&names).and(outside(deletion, day)))?;
             let mut batches = rows.select_columns(&["series_id"])?.execute_stream().await?;
             while let Some(batch) = batches.next().await.transpose()? {

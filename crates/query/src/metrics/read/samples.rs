@@ -102,7 +102,7 @@ impl Store {
             kinds: found.series.iter().map(|series| (wanted[series.family].0.kind, series.parts)).collect(),
             meter: Meter::new(self.limits.max_raw_samples),
         });
-        let rows = self.session.table(Table::Samples.name()).await?;
+        let rows = self.session()?.table(Table::Samples.name()).await?;
         let rows = rows.filter(of_found(wanted, found, period))?.select_columns(&reading.columns())?;
         let task = Arc::new(rows.task_ctx());
         let plan = rows.create_physical_plan().await?;

@@ -1,22 +1,18 @@
 //! Step two: which series the wanted metrics have.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringViewArray};
-use arrow::datatypes::UInt64Type;
-use datafusion::physical_plan::execute_stream;
-use futures::StreamExt;
-use trefoil_model::Table;
 use trefoil_promql::labels::{Labels, METRIC_NAME};
 use trefoil_promql::matcher::Matcher;
 
-use super::columns::{numbers, text, texts};
-use super::families::{FAMILY_COLUMNS, FamilyRows, on_days};
-use super::{Period, Store, of_metrics};
+use super::columns::{text, texts};
+use super::{Period, Store};
 use crate::metrics::error::PromqlError;
-use crate::metrics::family::{Family, FamilyKey, Parts};
-use crate::metrics::labels::{self, Identity};
+use crate::metrics::family::{Family, Part, Parts};
+use crate::metrics::index::IdHash;
+use crate::metrics::labels::Identity;
 
 /// A metric of the store, and which parts of it are wanted.
 pub type Wanted<'f> = (&'f Family, Parts);
@@ -29,7 +25,7 @@ pub struct StoredSeries {
     pub family: usize,
     /// What of it is wanted.
     pub parts: Parts,
-    /// Without the name, and without `le` and `quantile`.
+    /// With the name if the metric has one part only ([`Family::only_name`]); without `le` and `quantile` of a part.
     pub labels: Labels,
 }
 
@@ -43,106 +39,71 @@ pub struct FoundSeries {
 impl Store {
     /// The series of the wanted metrics that had samples on a day of the period and fulfil the matchers, as far as that is
     /// known without samples.
-    pub async fn stored_series(
+    pub fn stored_series(
         &self,
         wanted: &[Wanted<'_>],
         matchers: &[Matcher],
         period: Period,
     ) -> Result<FoundSeries, PromqlError> {
-        let mut names: Vec<String> = wanted.iter().map(|(family, _)| family.key.name.clone()).collect();
-        names.dedup();
-        let columns: Vec<&str> = FAMILY_COLUMNS.into_iter().chain(["series_id"]).chain(IdentityRows::COLUMNS).collect();
-        let rows = self.session.table(Table::Series.name()).await?;
-        let rows = rows.filter(on_days(period).and(of_metrics(&names)))?.select_columns(&columns)?;
-        let mut search = Search {
-            store: self,
-            families: wanted.iter().enumerate().map(|(index, (family, _))| (&family.key, index)).collect(),
-            wanted,
-            matchers: matchers.iter().filter(|matcher| matcher.name != METRIC_NAME).collect(),
-            seen: HashSet::new(),
-            found: FoundSeries::default(),
-        };
-        let task = Arc::new(rows.task_ctx());
-        let plan = rows.create_physical_plan().await?;
-        let mut batches = execute_stream(plan.clone(), task)?;
-        while let Some(batch) = batches.next().await.transpose()? {
-            search.batch(&batch)?;
+        let days = period.days();
+        let matchers: Vec<&Matcher> = matchers.iter().filter(|matcher| matcher.name != METRIC_NAME).collect();
+        let parts = self.index.parts();
+        // A series may be in both parts, or be of several metrics.
+        let mut seen = HashSet::with_hasher(IdHash::default());
+        let is_distinct =
+            parts.iter().filter(|part| !part.is_empty()).count() < 2 && parts.iter().all(|part| part.is_distinct());
+        let mut found = FoundSeries::default();
+        for (place, (family, wanted)) in wanted.iter().enumerate() {
+            let begin = found.series.len();
+            let mut tests: Vec<(Part, Test<'_>)> =
+                wanted.iter().map(|part| (part, Test::of(&matchers, part))).collect();
+            for series in parts.iter().flat_map(|part| part.series(&family.key, days)) {
+                if !is_distinct && !seen.insert(series.id) {
+                    continue;
+                }
+                found.looked_at += 1;
+                let limit = self.limits.max_series;
+                if found.looked_at > limit {
+                    return Err(PromqlError::Execution(format!("a selector would look at more than {limit} series")));
+                }
+                let passed = tests.iter_mut().filter_map(|(part, test)| test.passes(&series.labels).then_some(*part));
+                let parts: Parts = passed.collect();
+                if !parts.is_empty() {
+                    let labels = series.labels.clone();
+                    found.series.push(StoredSeries { id: series.id, family: place, parts, labels });
+                }
+            }
+            if !is_distinct {
+                found.series[begin..].sort_by(|a, b| (&a.labels, a.id).cmp(&(&b.labels, b.id)));
+            }
         }
-        let Search { seen, mut found, .. } = search;
-        found.looked_at = seen.len();
-        self.ran(plan.as_ref(), Table::Series);
         self.note(|spent| {
             spent.metrics = wanted.len();
             spent.series_looked_at = found.looked_at;
             spent.stored_series = found.series.len();
         });
-        // The order of rows depends on what has been flushed; that of answers must not.
-        found.series.sort_by(|a, b| (a.family, &a.labels, a.id).cmp(&(b.family, &b.labels, b.id)));
         Ok(found)
     }
 }
 
-struct Search<'s> {
-    store: &'s Store,
-    wanted: &'s [Wanted<'s>],
-    families: HashMap<&'s FamilyKey, usize>,
-    matchers: Vec<&'s Matcher>,
-    /// A series has a row for each day, and rows may come again.
-    seen: HashSet<u64>,
-    found: FoundSeries,
+/// Whether series fulfil the matchers that are not about what only samples tell.
+struct Test<'m> {
+    /// With the value looked at last and whether it matched: series lie by their labels, and those share their values.
+    matchers: Vec<(&'m Matcher, Option<(Arc<str>, bool)>)>,
 }
 
-impl Search<'_> {
-    fn batch(&mut self, batch: &RecordBatch) -> Result<(), PromqlError> {
-        let ids = numbers::<UInt64Type>(batch, "series_id")?;
-        let keys = FamilyRows::of(batch)?;
-        let identities = IdentityRows::of(batch)?;
-        let mut last: Option<(FamilyKey, Option<usize>)> = None;
-        for row in 0..batch.num_rows() {
-            let family = match &last {
-                Some((key, family)) if keys.is(row, key) => *family,
-                _ => {
-                    let key = keys.key(row);
-                    let family = self.families.get(&key).copied();
-                    last = Some((key, family));
-                    family
-                }
-            };
-            let Some(family) = family else { continue };
-            let id = ids.value(row);
-            if !self.seen.insert(id) {
-                continue;
-            }
-            let limit = self.store.limits.max_series;
-            if self.seen.len() > limit {
-                return Err(PromqlError::Execution(format!("a selector would look at more than {limit} series")));
-            }
-            let (of, parts) = &self.wanted[family];
-            let labels = self.store.labels_of(id, of, &identities.identity(row))?;
-            let parts = parts.filter(|part| {
-                let known = |matcher: &&&Matcher| Some(matcher.name.as_str()) != part.own_label();
-                self.matchers.iter().filter(known).all(|matcher| matcher.matches_labels(&labels))
-            });
-            if !parts.is_empty() {
-                self.found.series.push(StoredSeries { id, family, parts, labels });
-            }
-        }
-        Ok(())
+impl<'m> Test<'m> {
+    fn of(matchers: &[&'m Matcher], part: Part) -> Self {
+        let known = matchers.iter().filter(|matcher| Some(matcher.name.as_str()) != part.own_label());
+        Self { matchers: known.map(|matcher| (*matcher, None)).collect() }
     }
-}
 
-impl Store {
-    fn labels_of(&self, id: u64, family: &Family, identity: &Identity<'_>) -> Result<Labels, PromqlError> {
-        let key = (self.snapshot.tenant().clone(), id, family.is_literal());
-        if let Some(labels) = self.metrics.labels.get(&key) {
-            return Ok(labels);
-        }
-        let labels = match family.is_literal() {
-            true => labels::literal(identity)?,
-            false => labels::of_series(&self.metrics.config.view, family, identity)?,
-        };
-        self.metrics.labels.insert(key, labels.clone());
-        Ok(labels)
+    fn passes(&mut self, labels: &Labels) -> bool {
+        self.matchers.iter_mut().all(|(matcher, last)| match (labels.value(&matcher.name), &last) {
+            (None, _) => matcher.matches(""),
+            (Some(value), Some((known, matched))) if Arc::ptr_eq(value, known) => *matched,
+            (Some(value), _) => last.insert((value.clone(), matcher.matches(value))).1,
+        })
     }
 }
 

@@ -1,23 +1,20 @@
 //! The resources that metrics came from, for `target_info`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::{TimestampNanosecondType, UInt64Type};
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 use trefoil_model::Table;
-use trefoil_promql::labels::{Labels, LabelsBuilder, METRIC_NAME};
+use trefoil_promql::labels::Labels;
 use trefoil_promql::matcher::Matcher;
 
-use super::columns::{numbers, text, texts};
-use super::families::{FAMILY_COLUMNS, FamilyRows, on_days};
+use super::columns::numbers;
 use super::samples::of_series;
 use super::{Meter, NANOS_PER_MILLI, Period, Store, of_metrics};
 use crate::metrics::error::PromqlError;
-use crate::metrics::family::{Family, FamilyKey};
-use crate::metrics::labels::{self, Identity};
+use crate::metrics::family::Family;
 
 /// The metric that tells the attributes of resources.
 pub const TARGET_INFO: &str = "target_info";
@@ -40,32 +37,40 @@ pub struct Target {
 impl Store {
     /// The resources of metrics that came as OTLP and had samples on a day of the period, as far as their `target_info`
     /// fulfils the matchers.
-    pub async fn targets(
+    pub fn targets(
         &self,
         families: &[Family],
         matchers: &[Matcher],
         period: Period,
     ) -> Result<Vec<Target>, PromqlError> {
-        let families = families.iter().filter(|family| !family.is_literal());
-        let mut search = Search {
-            store: self,
-            families: families.map(|family| (&family.key, family)).collect(),
-            matchers,
-            seen: HashSet::new(),
-            found: HashMap::new(),
-        };
-        let columns: Vec<&str> =
-            FAMILY_COLUMNS.into_iter().chain(["series_id", "service_name", "resource_attributes"]).collect();
-        let rows = self.session.table(Table::Series.name()).await?;
-        let rows = rows.filter(on_days(period))?.select_columns(&columns)?;
-        let task = Arc::new(rows.task_ctx());
-        let plan = rows.create_physical_plan().await?;
-        let mut batches = execute_stream(plan.clone(), task)?;
-        while let Some(batch) = batches.next().await.transpose()? {
-            search.batch(&batch)?;
+        let families = || families.iter().filter(|family| !family.is_literal());
+        let limit = self.limits.max_series;
+        let (mut found, mut looked_at): (HashMap<&Labels, Target>, usize) = (HashMap::new(), 0);
+        for part in self.index.parts() {
+            let is_wanted = |labels: &&Labels| matchers.iter().all(|matcher| matcher.matches_labels(labels));
+            let wanted: Vec<Option<&Labels>> =
+                part.targets.iter().map(|labels| Some(labels).filter(is_wanted)).collect();
+            if wanted.iter().all(Option::is_none) {
+                continue;
+            }
+            for family in families() {
+                for series in part.series(&family.key, period.days()) {
+                    looked_at += 1;
+                    if looked_at > limit {
+                        return Err(PromqlError::Execution(format!(
+                            "{TARGET_INFO} would look at more than {limit} series"
+                        )));
+                    }
+                    let target = series.target.and_then(|target| wanted.get(target as usize).copied().flatten());
+                    let Some(labels) = target else { continue };
+                    let target = found.entry(labels);
+                    target
+                        .or_insert_with(|| Target { labels: labels.clone(), series: Vec::new() })
+                        .add(series.id, family);
+                }
+            }
         }
-        self.ran(plan.as_ref(), Table::Series);
-        let mut targets: Vec<Target> = search.found.into_values().flatten().collect();
+        let mut targets: Vec<Target> = found.into_values().collect();
         targets.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(targets)
     }
@@ -80,7 +85,7 @@ impl Store {
         names.sort();
         names.dedup();
         let condition = of_metrics(&names).and(period.holds("time_unix_nano")).and(of_series(places.keys().copied()));
-        let rows = self.session.table(Table::Samples.name()).await?;
+        let rows = self.session()?.table(Table::Samples.name()).await?;
         let rows = rows.filter(condition)?.select_columns(&["series_id", "time_unix_nano"])?;
         let meter = Meter::new(self.limits.max_raw_samples);
         let task = Arc::new(rows.task_ctx());
@@ -102,73 +107,12 @@ impl Store {
     }
 }
 
-/// A resource as it is stored.
-type Resource = (Option<String>, Option<String>);
-
-struct Search<'s> {
-    store: &'s Store,
-    families: HashMap<&'s FamilyKey, &'s Family>,
-    matchers: &'s [Matcher],
-    seen: HashSet<u64>,
-    /// `None`: not wanted.
-    found: HashMap<Resource, Option<Target>>,
-}
-
-impl Search<'_> {
-    fn batch(&mut self, batch: &RecordBatch) -> Result<(), PromqlError> {
-        let ids = numbers::<UInt64Type>(batch, "series_id")?;
-        let keys = FamilyRows::of(batch)?;
-        let (services, resources) = (texts(batch, "service_name")?, texts(batch, "resource_attributes")?);
-        let mut last: Option<(FamilyKey, Option<&Family>)> = None;
-        for row in 0..batch.num_rows() {
-            let family = match &last {
-                Some((key, family)) if keys.is(row, key) => *family,
-                _ => {
-                    let key = keys.key(row);
-                    let family = self.families.get(&key).copied();
-                    last = Some((key, family));
-                    family
-                }
-            };
-            let Some(family) = family else { continue };
-            if !self.seen.insert(ids.value(row)) {
-                continue;
-            }
-            let limit = self.store.limits.max_series;
-            if self.seen.len() > limit {
-                return Err(PromqlError::Execution(format!("{TARGET_INFO} would look at more than {limit} series")));
-            }
-            let (service, resource) = (text(services, row), text(resources, row));
-            let stored = (service.map(str::to_owned), resource.map(str::to_owned));
-            if !self.found.contains_key(&stored) {
-                let target = self.target(service, resource)?;
-                self.found.insert(stored.clone(), target);
-            }
-            if let Some(Some(target)) = self.found.get_mut(&stored) {
-                target.add(ids.value(row), family);
-            }
-        }
-        Ok(())
-    }
-
-    fn target(&self, service: Option<&str>, resource: Option<&str>) -> Result<Option<Target>, PromqlError> {
-        let identity = Identity { service_name: service, resource_attributes: resource, ..Identity::default() };
-        let labels = labels::of_target(&self.store.metrics.config.view, &identity)?;
-        let Some(labels) = labels.map(|labels| named(&labels)) else { return Ok(None) };
-        let is_wanted = self.matchers.iter().all(|matcher| matcher.matches_labels(&labels));
-        Ok(is_wanted.then(|| Target { labels, series: Vec::new() }))
-    }
-}
-
-fn named(labels: &Labels) -> Labels {
-    let mut builder: LabelsBuilder = labels.builder();
-    builder.set(METRIC_NAME, TARGET_INFO);
-    builder.build()
-}
-
 impl Target {
     /// Delta series are silent while nothing happens, so others are better witnesses.
     fn add(&mut self, id: u64, family: &Family) {
+        if self.series.iter().any(|(known, _)| *known == id) {
+            return;
+        }
         let series = (id, family.key.name.clone());
         match self.series.len() < SERIES_PER_TARGET {
             true if family.is_delta => self.series.push(series),

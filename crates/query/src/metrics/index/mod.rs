@@ -1,0 +1,125 @@
+//! Which metrics and series a tenant has, held in memory: what `series` says of them, read once.
+//!
+//! There is a part for the rows in files and one for the buffered rows beyond them. A flush adds files, so that only those are
+//! read; when files have gone (they were merged, or are too old) all are read again, but labels that are known are not parsed
+//! again.
+
+mod build;
+mod fresh;
+mod hash;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use trefoil_promql::labels::Labels;
+use trefoil_storage::catalog::FileId;
+
+pub use fresh::Indexes;
+pub use hash::IdHash;
+
+use super::family::{Family, FamilyKey};
+
+/// All metrics of a tenant, at one moment.
+#[derive(Debug, Default)]
+pub struct SeriesIndex {
+    pub files: Arc<Part>,
+    pub buffered: Arc<Part>,
+}
+
+/// What some rows of `series` say.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// The files that it was read from, ascending; of the buffer none.
+    read: Vec<FileId>,
+    places: HashMap<FamilyKey, usize>,
+    families: Vec<IndexedFamily>,
+    /// By id.
+    known: HashMap<u64, Known, IdHash>,
+    /// Series that are of several metrics, which differ in what they say of themselves: by id and place of the metric the days
+    /// in the others than that of `known`.
+    others: HashMap<(u64, usize), Days>,
+    /// The labels of `target_info` of the resources that series came from.
+    pub targets: Vec<Labels>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    labels: Labels,
+    days: Days,
+    family: usize,
+    is_literal: bool,
+    is_named: bool,
+}
+
+/// A metric, and its series in the order of their labels (then of their ids).
+#[derive(Debug, Clone)]
+pub struct IndexedFamily {
+    pub family: Family,
+    pub days: BTreeSet<i32>,
+    pub series: Arc<Vec<IndexedSeries>>,
+}
+
+#[derive(Debug, Clone)]
+pub struct IndexedSeries {
+    pub id: u64,
+    /// Of metrics that have one part: with its name. Never with `le` and `quantile` of a part.
+    pub labels: Labels,
+    pub days: Days,
+    /// Its resource among [`Part::targets`], if that has a `target_info`.
+    pub target: Option<u32>,
+}
+
+/// The days on which a series was written to, since the epoch, ascending.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Days(Vec<i32>);
+
+impl Days {
+    pub fn any_in(&self, (first, last): (i32, i32)) -> bool {
+        self.0.iter().any(|day| (first..=last).contains(day))
+    }
+
+    fn has(&self, day: i32) -> bool {
+        self.0.contains(&day)
+    }
+
+    fn add(&mut self, day: i32) {
+        if let Err(place) = self.0.binary_search(&day) {
+            self.0.insert(place, day);
+        }
+    }
+}
+
+impl SeriesIndex {
+    /// In both parts.
+    pub fn parts(&self) -> [&Part; 2] {
+        [&self.files, &self.buffered]
+    }
+
+    /// How many series it holds, those of both parts twice.
+    pub fn len(&self) -> usize {
+        self.files.known.len() + self.buffered.known.len()
+    }
+}
+
+impl Part {
+    /// The metrics that were written to on one of the days.
+    pub fn families(&self, days: (i32, i32)) -> impl Iterator<Item = &Family> {
+        let on_days = move |of: &&IndexedFamily| days.0 <= days.1 && of.days.range(days.0..=days.1).next().is_some();
+        self.families.iter().filter(on_days).map(|of| &of.family)
+    }
+
+    /// No id is that of two series.
+    pub fn is_distinct(&self) -> bool {
+        self.others.is_empty()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    /// The series of a metric that were written to on one of the days.
+    pub fn series(&self, key: &FamilyKey, days: (i32, i32)) -> impl Iterator<Item = &IndexedSeries> {
+        let of = self.places.get(key).into_iter().flat_map(|place| self.families[*place].series.iter());
+        of.filter(move |series| series.days.any_in(days))
+    }
+}

@@ -1,0 +1,212 @@
+//! Which stripes have what is wanted, and getting them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::common::ScalarValue;
+use futures::TryStreamExt;
+use tokio::task::JoinSet;
+use trefoil_model::Table;
+use trefoil_promql::source::Samples;
+use trefoil_storage::Snapshot;
+use trefoil_storage::catalog::DataFile;
+use trefoil_storage::scan::{Section, base_columns};
+
+use super::super::samples::crashed;
+use super::super::series::{FoundSeries, Wanted};
+use super::super::{Meter, NANOS_PER_MILLI, Period, Store};
+use super::assemble::{Piece, Places, assembled, pieces};
+use super::decode::{COLUMNS, Order, Shared, stripe};
+use super::{Stripe, StripeKey};
+use crate::metrics::error::PromqlError;
+use crate::metrics::state::Metrics;
+
+/// Sections that are read at once: what they share (dictionaries) is decoded once for all of them.
+const MOST_SECTIONS: usize = 8;
+
+/// Smaller batches of the buffer are about to be merged with others, and are not kept.
+const LEAST_KEPT_ROWS: usize = 4096;
+
+/// Stripes that are known already and looked through by one task.
+const STRIPES_PER_TASK: usize = 16;
+
+/// What is to be looked through, in the order of arrival.
+enum Source {
+    Known(Vec<Arc<Stripe>>),
+    Sections { file: Arc<DataFile>, row_group: usize, rows: Range<usize> },
+    Batch { batch: RecordBatch, key: Option<StripeKey> },
+}
+
+/// What all tasks of one question share.
+struct Reading {
+    snapshot: Snapshot,
+    metrics: Arc<Metrics>,
+    wanted: Places,
+    period: Period,
+    meter: Meter,
+}
+
+impl Store {
+    /// The numbers of the series at these places among those found, in their order.
+    pub async fn numbers(
+        &self,
+        wanted: &[Wanted<'_>],
+        found: &FoundSeries,
+        places: &[usize],
+        period: Period,
+    ) -> Result<Vec<Samples>, PromqlError> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let numbered = places.iter().zip(0..).map(|(place, number)| (found.series[*place].id, number));
+        let reading = Arc::new(Reading {
+            snapshot: self.snapshot.clone(),
+            metrics: self.engine.metrics.clone(),
+            wanted: numbered.collect(),
+            period,
+            meter: Meter::new(self.limits.max_raw_samples),
+        });
+        let names = places.iter().map(|place| wanted[found.series[*place].family].0.key.name.as_str());
+        let mut filter = Filter { names: names.collect(), ids: HashMap::new(), period };
+        for place in places {
+            let series = &found.series[*place];
+            filter.ids.entry(wanted[series.family].0.key.name.as_str()).or_default().push(series.id);
+        }
+        filter.ids.values_mut().for_each(|ids| ids.sort_unstable());
+
+        let mut tasks = JoinSet::new();
+        for (order, source) in self.sources(&filter).await?.into_iter().enumerate() {
+            let reading = reading.clone();
+            tasks.spawn(async move { Ok::<_, PromqlError>((order, reading.read(source).await?)) });
+        }
+        let mut read = Vec::new();
+        while let Some(ended) = tasks.join_next().await {
+            read.push(ended.map_err(crashed)??);
+        }
+        read.sort_by_key(|(order, _)| *order);
+        Ok(assembled(read.into_iter().flat_map(|(_, pieces)| pieces).collect(), places.len()))
+    }
+
+    async fn sources(&self, filter: &Filter<'_>) -> Result<Vec<Source>, PromqlError> {
+        let stripes = &self.metrics().stripes;
+        let mut sources = Vec::new();
+        for file in self.snapshot.files(Table::Samples).iter().filter(|file| filter.may_be_in(file)) {
+            let sections = self.snapshot.sections(file).await?;
+            for section in sections.iter().filter(|section| filter.may_be_at(section)) {
+                let key = StripeKey::Section { file: file.id, row_group: section.row_group, number: section.number() };
+                match stripes.get(&key) {
+                    Some(stripe) => add_known(&mut sources, stripe),
+                    None => add_section(&mut sources, file, section),
+                }
+            }
+        }
+        for batch in self.snapshot.buffered(Table::Samples) {
+            let ids = batch.column_by_name("series_id").filter(|_| batch.num_rows() >= LEAST_KEPT_ROWS);
+            let key = ids.map(|ids| StripeKey::Buffered {
+                ids: ids.to_data().buffers().first().map_or(0, |ids| ids.as_ptr() as usize),
+                rows: batch.num_rows(),
+            });
+            match key.as_ref().and_then(|key| stripes.get(key)) {
+                Some(stripe) => add_known(&mut sources, stripe),
+                None => sources.push(Source::Batch { batch: batch.clone(), key }),
+            }
+        }
+        Ok(sources)
+    }
+}
+
+fn add_known(sources: &mut Vec<Source>, stripe: Arc<Stripe>) {
+    match sources.last_mut() {
+        Some(Source::Known(stripes)) if stripes.len() < STRIPES_PER_TASK => stripes.push(stripe),
+        _ => sources.push(Source::Known(vec![stripe])),
+    }
+}
+
+fn add_section(sources: &mut Vec<Source>, file: &Arc<DataFile>, section: &Section) {
+    if let Some(Source::Sections { file: last, row_group, rows }) = sources.last_mut()
+        && (last.id, *row_group, rows.end) == (file.id, section.row_group, section.rows.start)
+        && section.rows.end - rows.start <= MOST_SECTIONS * trefoil_storage::scan::SECTION_ROWS
+    {
+        rows.end = section.rows.end;
+        return;
+    }
+    let rows = section.rows.clone();
+    sources.push(Source::Sections { file: file.clone(), row_group: section.row_group, rows });
+}
+
+impl Reading {
+    async fn read(&self, source: Source) -> Result<Vec<Piece>, PromqlError> {
+        let mut found = Vec::new();
+        let mut take = |stripe: &Stripe| pieces(stripe, &self.wanted, self.period, &self.meter, &mut found);
+        match source {
+            Source::Known(stripes) => stripes.iter().try_for_each(|stripe| take(stripe))?,
+            Source::Sections { file, row_group, rows } => {
+                let first = rows.start / trefoil_storage::scan::SECTION_ROWS;
+                let mut batches = self.snapshot.section_rows(&file, row_group, rows, &COLUMNS).await?;
+                let (mut shared, mut number) = (Shared::default(), first);
+                while let Some(batch) = batches.try_next().await? {
+                    let stripe = Arc::new(stripe(&batch, Order::Sorted, &mut shared, None)?);
+                    take(&stripe)?;
+                    self.metrics.stripes.insert(StripeKey::Section { file: file.id, row_group, number }, stripe);
+                    number += 1;
+                }
+            }
+            Source::Batch { batch, key } => {
+                let columns = base_columns(Table::Samples, &batch, &COLUMNS)?;
+                let held = key.and_then(|_| batch.column_by_name("series_id").cloned());
+                let stripe = Arc::new(stripe(&columns, Order::OfArrival, &mut Shared::default(), held)?);
+                take(&stripe)?;
+                if let Some(key) = key {
+                    self.metrics.stripes.insert(key, stripe);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What files and sections must have.
+struct Filter<'w> {
+    names: BTreeSet<&'w str>,
+    /// Ascending, by the name of the metric.
+    ids: HashMap<&'w str, Vec<u64>>,
+    period: Period,
+}
+
+impl Filter<'_> {
+    fn may_be_in(&self, file: &DataFile) -> bool {
+        let bounds = file.bounds("metric_name");
+        let text = |bound: Option<&ScalarValue>| match bound {
+            Some(ScalarValue::Utf8View(Some(text)) | ScalarValue::Utf8(Some(text))) => Some(text.clone()),
+            _ => None,
+        };
+        let least = bounds.and_then(|bounds| text(bounds.min.as_ref()));
+        let greatest = bounds.and_then(|bounds| text(bounds.max.as_ref()));
+        self.overlaps(file.time_range()) && self.has_name(least.as_deref(), greatest.as_deref())
+    }
+
+    fn may_be_at(&self, section: &Section) -> bool {
+        let names = section.metrics.as_ref();
+        let has_name = self.has_name(names.map(|(least, _)| least.as_str()), names.map(|(_, most)| most.as_str()));
+        has_name && self.overlaps(section.times) && self.has_series(section)
+    }
+
+    fn overlaps(&self, times: Option<(i64, i64)>) -> bool {
+        let millis = |nanos: i64| nanos.div_euclid(NANOS_PER_MILLI);
+        times.is_none_or(|(least, most)| millis(least) <= self.period.end_ms && self.period.start_ms <= millis(most))
+    }
+
+    fn has_name(&self, least: Option<&str>, most: Option<&str>) -> bool {
+        let mut from = self.names.range(least.unwrap_or("")..);
+        from.next().is_some_and(|name| most.is_none_or(|most| *name <= most))
+    }
+
+    /// Series lie by their ids within a metric.
+    fn has_series(&self, section: &Section) -> bool {
+        let (Some(name), Some((least, most))) = (section.only_metric(), section.series) else { return true };
+        let Some(ids) = self.ids.get(name) else { return false };
+        ids.get(ids.partition_point(|id| *id < least)).is_some_and(|id| *id <= most)
+    }
+}

@@ -1,0 +1,245 @@
+//! Neighbouring rows of files, for readers that keep what they have decoded: where they lie, what is known of them without
+//! reading, and their columns.
+//!
+//! Sections begin at every [`SECTION_ROWS`]th row of a row group, whatever pages the columns have, so that they can be told
+//! apart by number. Files never change, and so neither do their sections.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampNanosecondType, UInt64Type};
+use datafusion::common::{DataFusionError, Result, ScalarValue};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection, RowSelector};
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use trefoil_model::Table;
+
+use super::reader::{Reader, named};
+use crate::catalog::DataFile;
+
+/// Rows of a section; the last one of a row group has fewer.
+pub const SECTION_ROWS: usize = 1 << 16;
+
+/// Rows of one file that are read together, and what the file says of them. Bounds are inclusive, perhaps wider than the
+/// data, and `None` where they are not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    pub row_group: usize,
+    /// Counted from the beginning of the row group; `rows.start` is a multiple of [`SECTION_ROWS`].
+    pub rows: Range<usize>,
+    pub metrics: Option<(String, String)>,
+    pub series: Option<(u64, u64)>,
+    /// Of the table's time column, nanoseconds since the epoch.
+    pub times: Option<(i64, i64)>,
+}
+
+impl Section {
+    /// The section's place among those of its row group.
+    pub fn number(&self) -> usize {
+        self.rows.start / SECTION_ROWS
+    }
+
+    /// The metric's name, if all rows are of one metric.
+    pub fn only_metric(&self) -> Option<&str> {
+        self.metrics.as_ref().filter(|(first, last)| first == last).map(|(first, _)| first.as_str())
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let names = self.metrics.as_ref().map_or(0, |(first, last)| first.len() + last.len());
+        size_of::<Self>() + names
+    }
+}
+
+impl Reader {
+    /// The sections of a file, in the order of its rows.
+    pub(crate) async fn sections(&self, file: &DataFile) -> Result<Arc<Vec<Section>>> {
+        if let Some(sections) = self.known_sections(&file.path) {
+            return Ok(sections);
+        }
+        let footer = self.footer(file, PageIndexPolicy::Optional).await?;
+        let sections = Arc::new(of_file(file.table, &footer)?);
+        self.keep_sections(&file.path, &sections);
+        Ok(sections)
+    }
+
+    /// Some columns of neighbouring rows of a row group, a batch for each section. `rows` begins where a section does.
+    ///
+    /// Columns come in the types of the table; a column that the file does not have is NULL.
+    pub(crate) async fn section_rows(
+        &self,
+        file: &DataFile,
+        row_group: usize,
+        rows: Range<usize>,
+        columns: &[&str],
+    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let footer = self.footer(file, PageIndexPolicy::Optional).await?;
+        let metadata = ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new())?;
+        let table = file.table.base_schema();
+        let wanted = columns.iter().map(|name| table.field_with_name(name).cloned()).collect::<Result<Vec<_>, _>>()?;
+        let wanted = Arc::new(Schema::new(wanted));
+        let constants = constants(&metadata, row_group, &wanted)?;
+
+        let root = metadata.parquet_schema().root_schema();
+        let is_read = |name: &str| wanted.index_of(name).is_ok_and(|place| constants[place].is_none());
+        let roots = root.get_fields().iter().enumerate();
+        let roots: Vec<usize> = roots.filter(|(_, field)| is_read(field.name())).map(|(place, _)| place).collect();
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
+        let selection = vec![RowSelector::skip(rows.start), RowSelector::select(rows.len())];
+        let batches = ParquetRecordBatchStreamBuilder::new_with_metadata(self.open(file)?, metadata)
+            .with_row_groups(vec![row_group])
+            .with_projection(mask)
+            .with_row_selection(RowSelection::from(selection))
+            .with_batch_size(SECTION_ROWS)
+            .build()
+            .map_err(|error| named(&file.path, error.into()))?;
+        let path = file.path.clone();
+        let batches = batches.map_err(move |error| named(&path, DataFusionError::from(error)));
+        Ok(batches.map(move |batch| typed(&batch?, &wanted, &constants)).boxed())
+    }
+}
+
+/// Of each column its value if it has the same in all rows of the row group, as far as the file says so.
+fn constants(metadata: &ArrowReaderMetadata, row_group: usize, wanted: &SchemaRef) -> Result<Vec<Option<ScalarValue>>> {
+    let group = metadata.metadata().row_group(row_group);
+    let parquet = metadata.parquet_schema();
+    let constant = |field: &Arc<Field>| -> Result<Option<ScalarValue>> {
+        if !metadata.schema().fields().iter().any(|known| known.name() == field.name()) {
+            return Ok(Some(ScalarValue::try_from(field.data_type())?));
+        }
+        if !matches!(
+            field.data_type(),
+            DataType::UInt32 | DataType::Int64 | DataType::Float64 | DataType::Timestamp(..)
+        ) {
+            return Ok(None);
+        }
+        let statistics = StatisticsConverter::try_new(field.name(), metadata.schema(), parquet)?
+            .with_missing_null_counts_as_zero(false);
+        let nulls = statistics.row_group_null_counts([group])?;
+        let rows = u64::try_from(group.num_rows()).unwrap_or(u64::MAX);
+        match nulls.is_valid(0).then(|| nulls.value(0)) {
+            Some(nulls) if nulls == rows => return Ok(Some(ScalarValue::try_from(field.data_type())?)),
+            // Of doubles the least and the greatest say nothing of NaN and of zeros' signs.
+            Some(0) if *field.data_type() != DataType::Float64 => {}
+            _ => return Ok(None),
+        }
+        let (least, greatest) = (statistics.row_group_mins([group])?, statistics.row_group_maxes([group])?);
+        let is_constant = least.is_valid(0) && least == greatest;
+        Ok(is_constant.then(|| ScalarValue::try_from_array(&least, 0)).transpose()?)
+    };
+    wanted.fields().iter().map(constant).collect()
+}
+
+fn typed(batch: &RecordBatch, wanted: &SchemaRef, constants: &[Option<ScalarValue>]) -> Result<RecordBatch> {
+    let rows = batch.num_rows();
+    let column = |(field, constant): (&Arc<Field>, &Option<ScalarValue>)| -> Result<ArrayRef> {
+        match (constant, batch.column_by_name(field.name())) {
+            (Some(value), _) if value.is_null() => Ok(new_null_array(field.data_type(), rows)),
+            (Some(value), _) => Ok(cast(&value.to_array_of_size(rows)?, field.data_type())?),
+            (None, Some(array)) if array.data_type() == field.data_type() => Ok(array.clone()),
+            (None, Some(array)) => Ok(cast(array, field.data_type())?),
+            (None, None) => Ok(new_null_array(field.data_type(), rows)),
+        }
+    };
+    let columns = wanted.fields().iter().zip(constants).map(column).collect::<Result<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(wanted.clone(), columns, &options)?)
+}
+
+/// Some of a table's base columns of a batch of its buffer, in the types of the table; NULL where the batch has none.
+pub fn base_columns(table: Table, batch: &RecordBatch, columns: &[&str]) -> Result<RecordBatch> {
+    let table = table.base_schema();
+    let wanted = columns.iter().map(|name| table.field_with_name(name).cloned()).collect::<Result<Vec<_>, _>>()?;
+    typed(batch, &Arc::new(Schema::new(wanted)), &vec![None; columns.len()])
+}
+
+fn of_file(table: Table, footer: &ParquetMetaData) -> Result<Vec<Section>> {
+    let mut sections = Vec::new();
+    for row_group in 0..footer.num_row_groups() {
+        let pages = Pages { table, footer, row_group };
+        let (metrics, series) = (pages.bounds("metric_name")?, pages.bounds("series_id")?);
+        let times = pages.bounds(table.time_column())?;
+        let rows = usize::try_from(footer.row_group(row_group).num_rows()).unwrap_or_default();
+        for start in (0..rows).step_by(SECTION_ROWS) {
+            let rows = start..rows.min(start + SECTION_ROWS);
+            sections.push(Section {
+                row_group,
+                metrics: metrics.as_ref().and_then(|bounds| bounds.of(&rows, text)),
+                series: series.as_ref().and_then(|bounds| {
+                    bounds.of(&rows, |array, page| {
+                        array.as_primitive_opt::<UInt64Type>().map(|values| values.value(page))
+                    })
+                }),
+                times: times.as_ref().and_then(|bounds| {
+                    bounds.of(&rows, |array, page| {
+                        array.as_primitive_opt::<TimestampNanosecondType>().map(|values| values.value(page))
+                    })
+                }),
+                rows,
+            });
+        }
+    }
+    Ok(sections)
+}
+
+fn text(array: &dyn Array, page: usize) -> Option<String> {
+    let array = cast(array, &DataType::Utf8).ok()?;
+    Some(array.as_string_opt::<i32>()?.value(page).to_owned())
+}
+
+struct Pages<'f> {
+    table: Table,
+    footer: &'f ParquetMetaData,
+    row_group: usize,
+}
+
+/// What the pages of a column hold.
+struct PageBounds {
+    first_rows: Vec<usize>,
+    least: ArrayRef,
+    greatest: ArrayRef,
+}
+
+impl Pages<'_> {
+    fn bounds(&self, column: &str) -> Result<Option<PageBounds>> {
+        let (Some(indexes), Some(offsets)) = (self.footer.column_index(), self.footer.offset_index()) else {
+            return Ok(None);
+        };
+        let schema = self.footer.file_metadata().schema_descr();
+        let Some(leaf) = schema.columns().iter().position(|leaf| leaf.path().string() == column) else {
+            return Ok(None);
+        };
+        let table = self.table.base_schema();
+        let statistics = StatisticsConverter::try_new(column, &table, schema)?;
+        let (group, Some(pages)) = ([self.row_group], offsets.get(self.row_group).and_then(|group| group.get(leaf)))
+        else {
+            return Ok(None);
+        };
+        let least = statistics.data_page_mins(indexes, offsets, &group)?;
+        let greatest = statistics.data_page_maxes(indexes, offsets, &group)?;
+        let first_rows: Vec<usize> = pages
+            .page_locations()
+            .iter()
+            .map(|page| usize::try_from(page.first_row_index).unwrap_or_default())
+            .collect();
+        let is_whole = first_rows.len() == least.len() && least.len() == greatest.len() && !first_rows.is_empty();
+        Ok(is_whole.then_some(PageBounds { first_rows, least, greatest }))
+    }
+}
+
+impl PageBounds {
+    /// The least and the greatest of the pages that have some of the rows.
+    fn of<T: Ord>(&self, rows: &Range<usize>, value: impl Fn(&dyn Array, usize) -> Option<T>) -> Option<(T, T)> {
+        let first = self.first_rows.partition_point(|row| *row <= rows.start).saturating_sub(1);
+        let end = self.first_rows.partition_point(|row| *row < rows.end);
+        let of = |array: &ArrayRef| -> Option<Vec<T>> {
+            (first..end).map(|page| array.is_valid(page).then(|| value(array, page)).flatten()).collect()
+        };
+        Some((of(&self.least)?.into_iter().min()?, of(&self.greatest)?.into_iter().max()?))
+    }
+}
