@@ -36,7 +36,7 @@ pub struct StorageConfig {
     /// How long what is kept.
     pub retention: RetentionConfig,
     pub garbage: GarbageConfig,
-    /// Memory for what is kept of files between queries (footers, bloom filters).
+    /// Memory for what is kept of files between queries (footers, bloom filters, where sections lie).
     pub cache_bytes: ByteSize,
 }
 

@@ -130,7 +130,7 @@ fn constants(metadata: &ArrowReaderMetadata, row_group: usize, wanted: &SchemaRe
         }
         let (least, greatest) = (statistics.row_group_mins([group])?, statistics.row_group_maxes([group])?);
         let is_constant = least.is_valid(0) && least == greatest;
-        Ok(is_constant.then(|| ScalarValue::try_from_array(&least, 0)).transpose()?)
+        is_constant.then(|| ScalarValue::try_from_array(&least, 0)).transpose()
     };
     wanted.fields().iter().map(constant).collect()
 }

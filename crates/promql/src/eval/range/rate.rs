@@ -1,5 +1,7 @@
 //! `rate`, `increase` and `delta`, extrapolated to the edges of their range.
 
+use std::cmp::Ordering;
+
 use super::edges::Edges;
 use super::scope::Scope;
 use super::window::{View, Window};
@@ -139,8 +141,9 @@ impl Reach {
 
     /// Whether a counter may have been 0 on the way to the start: without a division, and so perhaps in vain.
     pub fn may_reach_zero(&self, first: f64, change: f64) -> bool {
-        // Not turned around: what cannot be compared may.
-        !(self.sampled * first > self.to_start * change * 1.000_001)
+        let order = (self.sampled * first).partial_cmp(&(self.to_start * change * 1.000_001));
+        // What cannot be compared may.
+        order != Some(Ordering::Greater)
     }
 }
 

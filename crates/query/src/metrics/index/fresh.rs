@@ -1,8 +1,9 @@
 //! The indexes of tenants, kept between questions and brought up to date.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures::TryStreamExt;
+use futures::{FutureExt, TryStreamExt};
 use parking_lot::Mutex;
 use trefoil_model::{Table, Tenant};
 use trefoil_storage::Snapshot;
@@ -11,6 +12,7 @@ use trefoil_storage::scan::base_columns;
 
 use super::build::Builder;
 use super::{Part, SeriesIndex};
+use crate::QueryError;
 use crate::metrics::error::PromqlError;
 use crate::metrics::options::PrometheusView;
 
@@ -57,12 +59,14 @@ impl Indexes {
         }
         let _alone = self.building.lock().await;
         let kept = self.kept(snapshot);
-        let index = match kept {
+        let before = match kept {
             Some(kept) if kept.buffered == Buffered::of(snapshot) => return Ok(kept.index),
-            Some(kept) => updated(snapshot, view, &kept.index).await?,
-            None => updated(snapshot, view, &SeriesIndex::default()).await?,
+            Some(kept) => kept.index,
+            None => Arc::default(),
         };
-        let index = Arc::new(index);
+        // Libraries that read damaged files may panic.
+        let updated = AssertUnwindSafe(updated(snapshot, view, &before)).catch_unwind().await;
+        let index = Arc::new(updated.map_err(QueryError::panicked)??);
         self.keep(snapshot, index.clone());
         Ok(index)
     }

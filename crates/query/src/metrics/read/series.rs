@@ -88,9 +88,12 @@ impl Store {
 
 /// Whether series fulfil the matchers that are not about what only samples tell.
 struct Test<'m> {
-    /// With the value looked at last and whether it matched: series lie by their labels, and those share their values.
-    matchers: Vec<(&'m Matcher, Option<(Arc<str>, bool)>)>,
+    /// With what was looked at last: series lie by their labels, and those share their values.
+    matchers: Vec<(&'m Matcher, Option<Seen>)>,
 }
+
+/// A value, and whether it matched.
+type Seen = (Arc<str>, bool);
 
 impl<'m> Test<'m> {
     fn of(matchers: &[&'m Matcher], part: Part) -> Self {
