@@ -217,8 +217,10 @@ def test_promtools_other_commands(start, tmp_path):
     )
     # 3: it would have other names; 1: it cannot be read.
     assert lint.returncode in (0, 3), lint.stderr
-    promtool("debug", "metrics", server.prometheus, cwd=tmp_path)
+    # It takes half a minute for a profile of the processor.
+    promtool("debug", "all", server.prometheus, cwd=tmp_path)
     with tarfile.open(tmp_path / "debug.tar.gz") as archive:
+        assert {"cpu.pb", "heap.pb", "mutex.pb"} <= set(archive.getnames())
         [name] = [name for name in archive.getnames() if "metrics" in name]
         assert b"trefoil_build_info" in archive.extractfile(name).read()
 

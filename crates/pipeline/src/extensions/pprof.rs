@@ -1,7 +1,7 @@
 //! `pprof`: CPU profiles over HTTP, in the format and at the path that `go tool pprof` and Grafana know.
 //!
 //! `GET /debug/pprof/profile?seconds=30` samples the whole process for that long, one profile at a time. There is no heap,
-//! block or mutex profile: those are Go's.
+//! block or mutex profile: those are Go's, and empty for clients that want all of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,9 +54,20 @@ impl ExtensionConfig for Config {
     }
 }
 
-/// The profile as a route for other listeners.
+/// What Go's runtime has beside it, and `promtool debug` does without none of.
+const OF_GO: [&str; 5] = ["block", "goroutine", "heap", "mutex", "threadcreate"];
+
+/// The profiles as routes for other listeners.
 pub fn router() -> Router {
-    Router::new().route("/debug/pprof/profile", get(profile)).with_state(Arc::new(Mutex::new(())))
+    let router = Router::new().route("/debug/pprof/profile", get(profile)).with_state(Arc::new(Mutex::new(())));
+    OF_GO.iter().fold(router, |router, kind| router.route(&format!("/debug/pprof/{kind}"), get(nothing)))
+}
+
+/// A profile without samples that says so.
+async fn nothing() -> Response {
+    let string_table = vec![String::new(), "this program takes no such profile".to_owned()];
+    let profile = pprof::protos::Profile { string_table, comment: vec![1], ..Default::default() };
+    ([(header::CONTENT_TYPE, "application/octet-stream")], profile.encode_to_vec()).into_response()
 }
 
 #[derive(Deserialize)]
@@ -87,6 +98,13 @@ async fn sample(duration: Duration) -> Result<Vec<u8>, pprof::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn profiles_of_gos_runtime_are_empty() {
+        let body = axum::body::to_bytes(nothing().await.into_body(), 1 << 10).await.unwrap();
+        let profile = pprof::protos::Profile::decode(&body[..]).unwrap();
+        assert_eq!((profile.sample.len(), profile.comment), (0, vec![1]));
+    }
 
     #[tokio::test]
     async fn a_profile_has_samples_of_busy_code() {
