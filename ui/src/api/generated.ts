@@ -4,6 +4,27 @@
  */
 
 export interface paths {
+    "/api/v1/cardinality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where series come from
+         * @description Metrics, labels and pairs of a label and a value, ranked by the series they have in a window of time or by how many more
+         *     these are than some time ago.
+         */
+        get: operations["cardinality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -113,6 +134,68 @@ export interface components {
          * @description Arrow's IPC stream format.
          */
         ArrowStream: string;
+        /** @description A tenant's series, counted. Series are counted as they are stored: a classic histogram that came as OTLP is one. */
+        CardinalityAnswer: {
+            /** @description There were too many to count one by one: numbers of values are within 2 % or so, and series of what is rare may be too low. */
+            approximate: boolean;
+            before?: components["schemas"]["Window"] | null;
+            /** Format: int64 */
+            label_count: number;
+            labels: components["schemas"]["CardinalityLabel"][];
+            /**
+             * Format: int64
+             * @description Metrics, labels, and different values of labels that there are in the window, whatever the limit.
+             */
+            metric_count: number;
+            metrics: components["schemas"]["CardinalityMetric"][];
+            pairs: components["schemas"]["CardinalityPair"][];
+            /** Format: int64 */
+            series: number;
+            /**
+             * Format: int64
+             * @description In the window before; `null` without one, here and below.
+             */
+            series_before: number | null;
+            /** Format: int64 */
+            value_count: number;
+            window: components["schemas"]["Window"];
+        };
+        /** @description Without `label`, which has `values` values, the metric would have `series_without` series. */
+        CardinalityHint: {
+            label: string;
+            /** Format: int64 */
+            series_without: number;
+            /** Format: int64 */
+            values: number;
+        };
+        /** @description A label: series that have it, and how many different values they have for it. */
+        CardinalityLabel: {
+            name: string;
+            /** Format: int64 */
+            series: number;
+            /** Format: int64 */
+            series_before: number | null;
+            /** Format: int64 */
+            values: number;
+        };
+        /** @description A metric, by Prometheus' name (of a histogram without `_bucket`, `_count`, `_sum`). */
+        CardinalityMetric: {
+            hint: components["schemas"]["CardinalityHint"] | null;
+            name: string;
+            /** Format: int64 */
+            series: number;
+            /** Format: int64 */
+            series_before: number | null;
+        };
+        /** @description A label with a value. */
+        CardinalityPair: {
+            name: string;
+            /** Format: int64 */
+            series: number;
+            /** Format: int64 */
+            series_before: number | null;
+            value: string;
+        };
         /** @description The body of every answer with a status of 400 or above. */
         ErrorAnswer: {
             error: components["schemas"]["ErrorBody"];
@@ -217,6 +300,12 @@ export interface components {
             /** @description Every request for data must name its tenant in `X-Scope-OrgID`. */
             enabled: boolean;
         };
+        /** @description Unix nanoseconds, as decimals; both inclusive. */
+        Window: {
+            end_time_unix_nano: string;
+            /** @example 1767225600000000000 */
+            start_time_unix_nano: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -226,6 +315,94 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    cardinality: {
+        parameters: {
+            query?: {
+                /** @description Series with a sample from here on: seconds since 1970 or RFC 3339; an hour before the end without it. */
+                start?: string;
+                /** @description … to here; now without it. */
+                end?: string;
+                /** @description Compare with a window that lies so much earlier (`1h`, `24h`, or seconds); `0`: with none. */
+                ago?: string;
+                /** @description Only series of this metric, by Prometheus' name. */
+                metric?: string;
+                /**
+                 * @description Only series that this PromQL selector selects.
+                 * @example {job="checkout"}
+                 */
+                match?: string;
+                /** @description Only pairs of this label: its values. */
+                label?: string;
+                /** @description What comes first. */
+                sort?: "series" | "growth";
+                /** @description Of each ranking. */
+                limit?: number;
+            };
+            header?: {
+                /** @description The tenant, where tenancy is enabled */
+                "X-Scope-OrgID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rankings */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CardinalityAnswer"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant is missing or invalid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There are more series than one question may look at */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description It took longer than a query may */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     openapi: {
         parameters: {
             query?: never;
