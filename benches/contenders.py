@@ -206,7 +206,9 @@ class VictoriaMetrics(Program):
         ]
 
     def on_disk(self):
-        return {"data": disk_usage(self.data / "data"), "index": disk_usage(self.data / "indexdb")}
+        # Newer ones have the index below the data.
+        places = {"data": self.data / "data", "index": self.data / "indexdb"}
+        return {name: disk_usage(place) for name, place in places.items() if place.exists()}
 
 
 ALL = (Trefoil, Prometheus, VictoriaMetrics)
