@@ -102,7 +102,8 @@ class Trefoil(Contender):
     def on_disk(self):
         """What its catalog lists, and the catalog; the log is left out, since it is deleted after a flush."""
         _, live = self.server.live_files()
-        catalog = sum(file.stat().st_size for file in self.data.glob("catalog.sqlite"))
+        # With what SQLite has not moved into its file yet; -shm is memory.
+        catalog = sum(file.stat().st_size for file in self.data.glob("catalog.sqlite*") if file.suffix != ".sqlite-shm")
         return {"files": live, "catalog": catalog}
 
     def compacted(self):
@@ -205,7 +206,9 @@ class VictoriaMetrics(Program):
         ]
 
     def on_disk(self):
-        return {"data": disk_usage(self.data / "data"), "index": disk_usage(self.data / "indexdb")}
+        # Newer ones have the index below the data.
+        places = {"data": self.data / "data", "index": self.data / "indexdb"}
+        return {name: disk_usage(place) for name, place in places.items() if place.exists()}
 
 
 ALL = (Trefoil, Prometheus, VictoriaMetrics)

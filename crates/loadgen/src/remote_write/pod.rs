@@ -215,7 +215,7 @@ impl Pod {
         to.series("process_start_time_seconds", "", Gauge, &[]);
         let began = start as f64 + (tick as f64 - running as f64) * 15.0 + 0.27;
         to.value(|| began);
-        let version = if self.number % 5 == 0 { "canary" } else { service.version };
+        let version = if self.number.is_multiple_of(5) { "canary" } else { service.version };
         to.series("build_info", "", Gauge, &[("language", service.language), ("version", version)]);
         to.value(|| 1.0);
         to.series("up", "", Gauge, &[]);
