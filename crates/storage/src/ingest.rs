@@ -26,7 +26,7 @@ pub(crate) enum Request {
     /// An OTLP export request.
     Otlp(Signal, Bytes),
     /// Samples of known series, and an OTLP request with the rest.
-    Samples(KnownSamples, Bytes),
+    Samples(Box<KnownSamples>, Bytes),
 }
 
 impl Request {

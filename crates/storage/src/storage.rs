@@ -150,7 +150,7 @@ impl Storage {
         samples: KnownSamples,
         rest: Bytes,
     ) -> Result<Appended, AppendError> {
-        self.0.engine.append(tenant, Request::Samples(samples, rest)).await
+        self.0.engine.append(tenant, Request::Samples(Box::new(samples), rest)).await
     }
 
     /// Which series are known, and the last samples of the active ones.

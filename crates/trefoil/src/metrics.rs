@@ -17,10 +17,13 @@ pub fn registry(storage: &Storage, pipelines: &Metrics) -> Registry {
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Arc;
 
-    use trefoil_model::{Signal, Table};
+    use trefoil_model::active::Reason;
+    use trefoil_model::series::SeriesIndex;
+    use trefoil_model::{Signal, Table, Tenant};
     use trefoil_storage::StorageConfig;
-    use trefoil_storage::metrics::{Metrics as StorageMetrics, Refusal};
+    use trefoil_storage::metrics::{Metrics as StorageMetrics, Refusal, SeriesCollector};
 
     use super::*;
 
@@ -86,6 +89,10 @@ mod tests {
         metrics.failed("flush");
         let mut registry = Registry::default();
         metrics.register(&mut registry);
+        let index = SeriesIndex::default();
+        let series = index.active().of(&Tenant::default());
+        series.discard(Reason::TooOld, 1);
+        registry.register_collector(Box::new(SeriesCollector(Arc::new(index))));
         registry
     }
 
@@ -102,8 +109,12 @@ mod tests {
         storage.close().await.unwrap();
 
         // A family without series is not exposed, and a registry does not list what it holds, but its `Debug` shows it.
-        let from_system = families.keys().filter(|name| name.starts_with("process_")).count();
-        let registered = format!("{registry:?}").matches("Descriptor {").count() + from_system;
+        let is_collected = |name: &&String| {
+            let series = ["trefoil_storage_active_series", "trefoil_storage_discarded_samples"];
+            name.starts_with("process_") || series.iter().any(|prefix| name.starts_with(prefix))
+        };
+        let collected = families.keys().filter(is_collected).count();
+        let registered = format!("{registry:?}").matches("Descriptor {").count() + collected;
         assert_eq!(families.len(), registered, "a registered family has no series here; touch it in this test");
 
         let documented = documented();

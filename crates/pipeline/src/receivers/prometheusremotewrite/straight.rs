@@ -171,7 +171,7 @@ fn references(labels: &[u8]) -> Option<impl Iterator<Item = u64> + '_> {
     let packed = field.bytes().ok()?;
     // One field, and nothing after it.
     let is_all = packed.as_ptr_range().end == labels.as_ptr_range().end;
-    is_all.then(|| Varints(packed))
+    is_all.then_some(Varints(packed))
 }
 
 struct Varints<'a>(&'a [u8]);
