@@ -87,7 +87,7 @@ impl<'a> Protobuf<'a> {
         }
         let (message, end) = decode::delimited(self.body, self.at)?;
         self.at = end;
-        self.family = Family::read(message.clone())?;
+        self.family = Family::read(message)?;
         self.rest = message;
         // Prometheus tells all three of each family, if only that there is no help. An empty unit says nothing.
         self.told.push(Found::Type);
