@@ -6,6 +6,7 @@ use axum::http::HeaderMap;
 use serde::Serialize;
 use trefoil_model::tenant::{NoTenant, TENANT_HEADER};
 use trefoil_model::{Tenancy, Tenant};
+use trefoil_pipeline::receivers::prometheus::Scraping;
 use trefoil_query::{Engine, Limits};
 use utoipa::ToSchema;
 
@@ -14,6 +15,8 @@ pub struct ApiState {
     pub engine: Engine,
     pub tenancy: Tenancy,
     pub limits: Limits,
+    /// What is scraped, now.
+    pub scraping: Scraping,
     /// Asked for every answer that tells it: a reload may move receivers.
     pub otlp: Arc<dyn Fn() -> OtlpEndpoints + Send + Sync>,
 }

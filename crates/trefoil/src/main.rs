@@ -9,6 +9,7 @@ mod control;
 mod listeners;
 mod metrics;
 mod process;
+mod scraping;
 mod serve;
 mod settings;
 mod store;

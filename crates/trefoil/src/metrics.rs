@@ -68,6 +68,7 @@ mod tests {
         metrics.refused_by("p");
         metrics.batch("p");
         metrics.exporter("e");
+        metrics.scrapes().set_targets("j", 1);
         metrics.queue("e").started(1);
     }
 

@@ -20,6 +20,8 @@ use trefoil_model::Tenancy;
 use trefoil_pipeline::component::{Downstream, Health, OtlpListening};
 use trefoil_pipeline::graph::{self, Graph, ReloadError, Resources};
 use trefoil_pipeline::receivers::otlp::{HttpLimits, http_router};
+use trefoil_pipeline::receivers::prometheus::Scraping;
+use trefoil_pipeline::receivers::prometheus::config::PrometheusConfig;
 use trefoil_pipeline::receivers::prometheusremotewrite::{self, WriteLimits};
 use trefoil_pipeline::{Metrics, Store};
 use trefoil_query::Engine;
@@ -30,6 +32,7 @@ use crate::configuration::Configuration;
 use crate::control::Control;
 use crate::listeners::Listener;
 use crate::metrics;
+use crate::scraping::Scraper;
 use crate::store::StorageStore;
 use crate::telemetry::{Output, Telemetry};
 
@@ -71,6 +74,11 @@ pub async fn serve(
         tracing::warn!("{warning}");
     }
 
+    let metrics = Metrics::default();
+    let tenancy = Tenancy::from(configuration.tenancy);
+    let otlp = Downstream::not_running();
+    let scraping = Scraping::default();
+    let scraper = Scraper::of(&args, otlp.clone(), tenancy, &metrics, &scraping)?;
     let listeners = bind(&configuration).await?;
     let main = listeners.iter().find(|listener| listener.name() == "main").and_then(Listener::address);
     let is_ready = Ready { main, otlp: configuration.listeners.main.otlp, tenancy: configuration.tenancy.enabled, log };
@@ -80,12 +88,9 @@ pub async fn serve(
     let readiness = Readiness::default();
     let closing = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let metrics = Metrics::default();
-    let tenancy = Tenancy::from(configuration.tenancy);
-    let otlp = Downstream::not_running();
     let otlp_listening = OtlpListening::default();
     let surfaces = Surfaces {
-        api: api_state(&configuration, &storage, otlp_listening.clone())?,
+        api: api_state(&configuration, &storage, otlp_listening.clone(), scraping.clone())?,
         otlp: configuration.listeners.main.otlp.then(|| otlp_router(otlp.clone(), tenancy, &metrics)),
         remote_write: RemoteWrite::new(&configuration, otlp.clone(), tenancy, &metrics),
         registry: Arc::new(metrics::registry(&storage, &metrics)),
@@ -102,18 +107,30 @@ pub async fn serve(
         data_dir: configuration.storage.path.join("components"),
         health: Health::default(),
         metrics,
+        scraping,
         otlp: otlp.clone(),
         otlp_listening,
         grace: GRACE,
     };
     let served = match Graph::start(configuration.pipelines, resources).await {
         Ok(graph) => {
+            let start = |(scraper, jobs): (Scraper, PrometheusConfig)| scraper.start(jobs, &otlp).map(|()| scraper);
+            let scraper = scraper.map(start).transpose();
             telemetry.send_to(otlp);
-            readiness.set(true);
-            tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
-            // Nobody needs to listen.
-            let _ = ready.send(is_ready);
-            until_stopped(graph, &args, &control, &readiness, telemetry).await
+            let running = Running { graph, scraper: None, telemetry, readiness };
+            match scraper {
+                Ok(scraper) => {
+                    running.readiness.set(true);
+                    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
+                    // Nobody needs to listen.
+                    let _ = ready.send(is_ready);
+                    Running { scraper, ..running }.until_stopped(&args, &control).await
+                }
+                Err(error) => {
+                    running.stop().await;
+                    Err(error)
+                }
+            }
         }
         Err(error) => Err(error.into()),
     };
@@ -139,7 +156,12 @@ async fn bind(configuration: &Configuration) -> anyhow::Result<Vec<Listener>> {
     Ok(listeners)
 }
 
-fn api_state(configuration: &Configuration, storage: &Storage, listening: OtlpListening) -> anyhow::Result<ApiState> {
+fn api_state(
+    configuration: &Configuration,
+    storage: &Storage,
+    listening: OtlpListening,
+    scraping: Scraping,
+) -> anyhow::Result<ApiState> {
     let memory = usize::try_from(configuration.query.max_memory.get()).context("query.max_memory")?;
     let main = configuration.listeners.main.otlp;
     let endpoint = move |protocol| listening.address(protocol).map(|address| address.to_string());
@@ -147,6 +169,7 @@ fn api_state(configuration: &Configuration, storage: &Storage, listening: OtlpLi
         engine: Engine::new(storage.clone(), memory)?,
         tenancy: Tenancy::from(configuration.tenancy),
         limits: configuration.query.limits(),
+        scraping,
         otlp: Arc::new(move || OtlpEndpoints { grpc: endpoint("grpc"), http: endpoint("http"), main }),
     })
 }
@@ -208,29 +231,49 @@ impl RemoteWrite {
     }
 }
 
-/// Reloads as often as it is asked to; drains the pipelines when it is told to stop.
-async fn until_stopped(
-    mut graph: Graph,
-    args: &ServeArgs,
-    control: &Control,
-    readiness: &Readiness,
+/// What takes telemetry in.
+struct Running {
+    graph: Graph,
+    /// Where there is a `prometheus.yml`.
+    scraper: Option<Scraper>,
     telemetry: Telemetry,
-) -> anyhow::Result<()> {
-    let outcome = loop {
-        tokio::select! {
-            () = control.stop.cancelled() => break Ok(()),
-            () = control.reload.notified() => {
-                if let Err(broken) = reload(&mut graph, args).await {
-                    break Err(broken.into());
+    readiness: Readiness,
+}
+
+impl Running {
+    /// Reloads as often as it is asked to; drains the pipelines when it is told to stop.
+    async fn until_stopped(mut self, args: &ServeArgs, control: &Control) -> anyhow::Result<()> {
+        let outcome = loop {
+            tokio::select! {
+                () = control.stop.cancelled() => break Ok(()),
+                () = control.reload.notified() => {
+                    if let Err(broken) = reload(&mut self.graph, args).await {
+                        break Err(broken.into());
+                    }
+                    self.reload_jobs(args);
                 }
             }
+        };
+        tracing::info!("stopping: draining the pipelines");
+        self.stop().await;
+        outcome
+    }
+
+    fn reload_jobs(&self, args: &ServeArgs) {
+        let (Some(scraper), Some(path)) = (&self.scraper, &args.prometheus_config) else { return };
+        if let Err(error) = scraper.reload(path) {
+            tracing::error!("the Prometheus configuration is not reloaded, and that of before stays:\n{error}");
         }
-    };
-    tracing::info!("stopping: draining the pipelines");
-    readiness.set(false);
-    telemetry.stop().await;
-    graph.shutdown().await;
-    outcome
+    }
+
+    async fn stop(self) {
+        self.readiness.set(false);
+        if let Some(scraper) = &self.scraper {
+            scraper.shutdown().await;
+        }
+        self.telemetry.stop().await;
+        self.graph.shutdown().await;
+    }
 }
 
 /// Changes the pipelines; the error is only for a state that cannot go on.

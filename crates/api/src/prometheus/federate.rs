@@ -37,8 +37,22 @@ pub(super) async fn federate(
     parameters: Parameters,
 ) -> Result<Response, Response> {
     let plain = |error: PromError| (error.status, format!("{}\n", error.message)).into_response();
-    let newest = newest(&state, &headers, &parameters).await.map_err(plain)?;
+    let mut newest = newest(&state, &headers, &parameters).await.map_err(plain)?;
+    if let Some(shown) = state.scraping.configuration()
+        && !shown.external_labels.is_empty()
+    {
+        newest =
+            newest.into_iter().map(|(labels, sample)| (labelled(&labels, &shown.external_labels), sample)).collect();
+    }
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], exposition(&newest)).into_response())
+}
+
+/// With the external labels that the series has not itself.
+fn labelled(labels: &Labels, external: &BTreeMap<String, String>) -> Labels {
+    let own = labels.iter().map(|label| (label.name.as_ref(), label.value.as_ref()));
+    let added = external.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let added = added.filter(|(name, _)| !labels.has(name));
+    Labels::from_pairs(own.chain(added).collect::<Vec<_>>())
 }
 
 async fn newest(state: &ApiState, headers: &HeaderMap, parameters: &Parameters) -> Result<Newest, PromError> {
@@ -131,6 +145,14 @@ mod tests {
         up{"a.b"="a",instance=""} 1e+07 6000000
         up{instance="i",job="b\"\\\n"} 1 6000000
         "#);
+    }
+
+    #[test]
+    fn external_labels_are_added_where_they_are_not() {
+        let external = [("region", "north"), ("job", "x")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let labels = Labels::from_pairs(vec![("__name__", "up"), ("job", "a")]);
+        let expected = Labels::from_pairs(vec![("__name__", "up"), ("job", "a"), ("region", "north")]);
+        assert_eq!(labelled(&labels, &external.into()), expected);
     }
 
     #[test]

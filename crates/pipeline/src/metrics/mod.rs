@@ -19,6 +19,7 @@ mod exporter;
 mod items;
 mod processor;
 mod receiver;
+mod scrape;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ pub use exporter::{ExporterMetrics, QueueMetrics};
 pub use items::ItemCounters;
 pub use processor::{BatchMetrics, ProcessorMetrics, Trigger};
 pub use receiver::{ReceiverMetrics, RequestMetrics, TransportMetrics};
+pub use scrape::ScrapeMetrics;
 
 /// The metrics of all components. Clones share their values.
 #[derive(Debug, Clone, Default)]
@@ -33,15 +35,22 @@ pub struct Metrics {
     receivers: Arc<Receivers>,
     processors: Arc<Processors>,
     exporters: Arc<Exporters>,
+    scrapes: ScrapeMetrics,
 }
 
 impl Metrics {
-    /// Registers everything as `otelcol_*`.
+    /// Registers everything as `otelcol_*`, and what is about scraping as `prometheus_target_*`.
     pub fn register(&self, registry: &mut Registry) {
+        self.scrapes.register(registry);
         let registry = registry.sub_registry_with_prefix("otelcol");
         self.receivers.register(registry);
         self.processors.register(registry);
         self.exporters.register(registry);
+    }
+
+    /// Of all that is scraped.
+    pub fn scrapes(&self) -> ScrapeMetrics {
+        self.scrapes.clone()
     }
 
     /// Of the receiver `id`, or of whatever else takes telemetry in.

@@ -49,7 +49,7 @@ async fn with_server(args: DemoArgs, Control { stop, reload }: Control) -> anyho
     let server_stop = CancellationToken::new();
     let control = Control { stop: server_stop.clone(), reload };
     let (ready, is_ready) = oneshot::channel();
-    let arguments = ServeArgs { config: args.config, data_dir: args.data_dir };
+    let arguments = ServeArgs { config: args.config, data_dir: args.data_dir, ..ServeArgs::default() };
     let mut server = tokio::spawn(serve::serve(arguments, Output::DataDir, control, ready));
 
     let ready = tokio::select! {

@@ -27,17 +27,17 @@ use crate::net::server::{self, Server};
 use crate::net::tls::ServerTlsSource;
 
 pub mod config;
-mod exemplars;
-mod families;
-mod groups;
-mod histogram;
+pub(crate) mod exemplars;
+pub(crate) mod families;
+pub(crate) mod groups;
+pub(crate) mod histogram;
 mod http;
-mod labels;
-mod message;
+pub(crate) mod labels;
+pub(crate) mod message;
 mod report;
 #[cfg(test)]
 mod tests;
-mod times;
+pub(crate) mod times;
 mod translate;
 
 pub use self::http::{PATH, WriteLimits};
