@@ -35,7 +35,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let engine = Engine::new(storage, 64 << 20).expect("an engine");
     let limits = Limits { max_rows: 1000, timeout: Duration::from_secs(1) };
     let otlp = Arc::new(OtlpEndpoints::default);
-    let router = main_router(ApiState { engine, tenancy: Tenancy::Single, limits, otlp });
+    let router = main_router(ApiState { engine, tenancy: Tenancy::Single, limits, scraping: Default::default(), otlp });
     Server { runtime, router, _directory: directory }
 });
 
