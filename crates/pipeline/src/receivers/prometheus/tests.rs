@@ -18,8 +18,9 @@ async fn target() -> String {
     address
 }
 
+/// The interval is the timeout, too, which a busy machine must not exceed.
 fn jobs(text: &str) -> Vec<Job> {
-    read(&format!("global: {{scrape_interval: 200ms}}\nscrape_configs: [{text}]")).unwrap().jobs
+    read(&format!("global: {{scrape_interval: 2s}}\nscrape_configs: [{text}]")).unwrap().jobs
 }
 
 fn one(name: &str, address: &str) -> String {
@@ -37,7 +38,7 @@ async fn until(taken: &Taken, done: impl Fn(&BTreeMap<String, Vec<String>>) -> b
         if done(&all.lock().unwrap()) {
             return all.into_inner().unwrap();
         }
-        assert!(start.elapsed() < Duration::from_secs(20), "{all:?}");
+        assert!(start.elapsed() < Duration::from_secs(60), "{all:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -70,7 +71,7 @@ async fn jobs_come_and_go_and_those_that_stay_are_left_alone() {
     // The same target under changed settings: its series go on.
     let changed = format!("{{job_name: a, sample_limit: 9, static_configs: [{{targets: ['{a}']}}]}}");
     manager.apply(&jobs(&changed)).unwrap();
-    let all = until(&taken, |all| all.get(&up("a", &a)).is_some_and(|values| values.len() > 5)).await;
+    let all = until(&taken, |all| all.get(&up("a", &a)).is_some_and(|values| values.len() > 2)).await;
     assert!(all[&up("a", &a)].iter().all(|value| value == "1"), "{all:?}");
     manager.shutdown().await;
     assert!(scraping.pools().is_empty());
