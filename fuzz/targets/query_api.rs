@@ -35,7 +35,16 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let engine = Engine::new(storage, 64 << 20).expect("an engine");
     let limits = Limits { max_rows: 1000, timeout: Duration::from_secs(1) };
     let otlp = Arc::new(OtlpEndpoints::default);
-    let router = main_router(ApiState { engine, tenancy: Tenancy::Single, limits, otlp, prometheus: PrometheusApi::default() });
+    let prometheus = PrometheusApi::default();
+    let router = main_router(ApiState {
+        engine,
+        tenancy: Tenancy::Single,
+        limits,
+        admin_api: false,
+        scraping: Default::default(),
+        otlp,
+        prometheus,
+    });
     Server { runtime, router, _directory: directory }
 });
 

@@ -1,11 +1,13 @@
 //! What every surface needs: the engine to ask, who may ask, and how much one question may cost.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use serde::Serialize;
 use trefoil_model::tenant::{NoTenant, TENANT_HEADER};
 use trefoil_model::{Tenancy, Tenant};
+use trefoil_pipeline::receivers::prometheus::Scraping;
 use trefoil_query::{Engine, Limits};
 use utoipa::ToSchema;
 
@@ -18,6 +20,8 @@ pub struct ApiState {
     pub limits: Limits,
     /// Prometheus' administrative API answers: deletion, snapshots.
     pub admin_api: bool,
+    /// What is scraped, now.
+    pub scraping: Scraping,
     /// Asked for every answer that tells it: a reload may move receivers.
     pub otlp: Arc<dyn Fn() -> OtlpEndpoints + Send + Sync>,
     /// Of the listener that has this state.
@@ -38,6 +42,15 @@ pub struct OtlpEndpoints {
 }
 
 impl ApiState {
+    /// Those of a `prometheus.yml` that is served, and where it has none of a name, those of our own configuration.
+    pub fn external_labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.prometheus.external_labels.clone();
+        if let Some(shown) = self.scraping.configuration() {
+            labels.extend(shown.external_labels.clone());
+        }
+        labels
+    }
+
     /// Whose data the request may see.
     pub fn tenant(&self, headers: &HeaderMap) -> Result<Tenant, NoTenant> {
         let header = headers.get(TENANT_HEADER).map(|value| String::from_utf8_lossy(value.as_bytes()));

@@ -38,6 +38,7 @@ impl Server {
         let storage = Storage::open(config).await.unwrap();
         let otlp = OtlpEndpoints { grpc: Some("127.0.0.1:4317".into()), http: None, main: true };
         let state = ApiState {
+            scraping: Default::default(),
             engine: Engine::new(storage.clone(), 64 << 20).unwrap(),
             tenancy,
             limits: Limits::default(),

@@ -84,7 +84,7 @@ pub enum Command {
     Completions { shell: Shell },
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct ServeArgs {
     /// The configuration file; built-in defaults without it.
     #[arg(long, env = "TREFOIL_CONFIG", value_name = "FILE")]
@@ -92,6 +92,12 @@ pub struct ServeArgs {
     /// Where the log, the embedded catalog and local data files live; overrides `storage.path`.
     #[arg(long, env = "TREFOIL_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// A Prometheus' configuration, whose jobs are scraped into the store. SIGHUP reads it again.
+    #[arg(long, env = "TREFOIL_PROMETHEUS_CONFIG", value_name = "FILE")]
+    pub prometheus_config: Option<PathBuf>,
+    /// Whose the scraped samples are, where tenants are told apart.
+    #[arg(long, env = "TREFOIL_PROMETHEUS_TENANT", value_name = "TENANT", requires = "prometheus_config")]
+    pub prometheus_tenant: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ mod listeners;
 mod metrics;
 mod process;
 mod prometheus;
+mod scraping;
 mod serve;
 mod settings;
 mod store;

@@ -72,6 +72,7 @@ mod tests {
         metrics.batch("p");
         metrics.guard("p").removes("t", "m", "l");
         metrics.exporter("e");
+        metrics.scrapes().set_targets("j", 1);
         metrics.queue("e").started(1);
     }
 

@@ -23,6 +23,8 @@ use trefoil_pipeline::component::{Downstream, Health, OtlpListening};
 use trefoil_pipeline::extensions::pprof;
 use trefoil_pipeline::graph::{self, Graph, ReloadError, Resources};
 use trefoil_pipeline::receivers::otlp::{self, HttpLimits, http_router};
+use trefoil_pipeline::receivers::prometheus::Scraping;
+use trefoil_pipeline::receivers::prometheus::config::PrometheusConfig;
 use trefoil_pipeline::receivers::prometheusremotewrite::{self, WriteLimits};
 use trefoil_pipeline::{Metrics, Store};
 use trefoil_query::Engine;
@@ -34,6 +36,7 @@ use crate::control::{Control, Reloaded};
 use crate::listeners::Listener;
 use crate::metrics;
 use crate::prometheus::PrometheusSection;
+use crate::scraping::Scraper;
 use crate::store::StorageStore;
 use crate::telemetry::{Output, Telemetry};
 
@@ -75,6 +78,11 @@ pub async fn serve(
         tracing::warn!("{warning}");
     }
 
+    let metrics = Metrics::default();
+    let tenancy = Tenancy::from(configuration.tenancy);
+    let otlp = Downstream::not_running();
+    let scraping = Scraping::default();
+    let scraper = Scraper::of(&args, otlp.clone(), tenancy, &metrics, &scraping)?;
     let listeners = bind(&configuration).await?;
     let main = listeners.iter().find(|listener| listener.name() == "main").and_then(Listener::address);
     let is_ready = Ready { main, otlp: configuration.listeners.main.otlp, tenancy: configuration.tenancy.enabled, log };
@@ -84,15 +92,12 @@ pub async fn serve(
     let readiness = Readiness::default();
     let closing = CancellationToken::new();
     let mut tasks = JoinSet::new();
-    let metrics = Metrics::default();
-    let tenancy = Tenancy::from(configuration.tenancy);
-    let otlp = Downstream::not_running();
     let otlp_listening = OtlpListening::default();
     let notifications = Notifications::default();
     let registry = Arc::new(metrics::registry(&storage, &metrics));
     let prometheus = prometheus_api(&configuration.prometheus, notifications.clone(), &control, registry.clone());
     let surfaces = Surfaces {
-        api: api_state(&configuration, &storage, otlp_listening.clone(), prometheus)?,
+        api: api_state(&configuration, &storage, otlp_listening.clone(), scraping.clone(), prometheus)?,
         otlp: configuration.listeners.main.otlp.then(|| otlp_router(otlp.clone(), tenancy, &metrics)),
         writes: Writes::new(&configuration, otlp.clone(), tenancy, &metrics),
         registry,
@@ -109,18 +114,30 @@ pub async fn serve(
         data_dir: configuration.storage.path.join("components"),
         health: Health::default(),
         metrics,
+        scraping,
         otlp: otlp.clone(),
         otlp_listening,
         grace: GRACE,
     };
     let served = match Graph::start(configuration.pipelines, resources).await {
         Ok(graph) => {
+            let start = |(scraper, jobs): (Scraper, PrometheusConfig)| scraper.start(jobs, &otlp).map(|()| scraper);
+            let scraper = scraper.map(start).transpose();
             telemetry.send_to(otlp);
-            readiness.set(true);
-            tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
-            // Nobody needs to listen.
-            let _ = ready.send(is_ready);
-            until_stopped(graph, &storage, &args, &control, &readiness, telemetry, &notifications).await
+            let running = Running { graph, scraper: None, storage: storage.clone(), telemetry, readiness, notifications };
+            match scraper {
+                Ok(scraper) => {
+                    running.readiness.set(true);
+                    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
+                    // Nobody needs to listen.
+                    let _ = ready.send(is_ready);
+                    Running { scraper, ..running }.until_stopped(&args, &control).await
+                }
+                Err(error) => {
+                    running.stop().await;
+                    Err(error)
+                }
+            }
         }
         Err(error) => Err(error.into()),
     };
@@ -175,6 +192,7 @@ fn api_state(
     configuration: &Configuration,
     storage: &Storage,
     listening: OtlpListening,
+    scraping: Scraping,
     prometheus: PrometheusApi,
 ) -> anyhow::Result<ApiState> {
     let memory = usize::try_from(configuration.query.max_memory.get()).context("query.max_memory")?;
@@ -185,6 +203,7 @@ fn api_state(
         tenancy: Tenancy::from(configuration.tenancy),
         limits: configuration.query.limits(),
         admin_api: configuration.listeners.prometheus.admin_api,
+        scraping,
         otlp: Arc::new(move || OtlpEndpoints { grpc: endpoint("grpc"), http: endpoint("http"), main }),
         prometheus,
     })
@@ -273,40 +292,61 @@ impl WritesOf {
     }
 }
 
-/// Reloads as often as it is asked to; drains the pipelines when it is told to stop.
-async fn until_stopped(
-    mut graph: Graph,
-    storage: &Storage,
-    args: &ServeArgs,
-    control: &Control,
-    readiness: &Readiness,
+/// What takes telemetry in.
+struct Running {
+    graph: Graph,
+    /// Where there is a `prometheus.yml`.
+    scraper: Option<Scraper>,
+    storage: Storage,
     telemetry: Telemetry,
-    notifications: &Notifications,
-) -> anyhow::Result<()> {
-    let outcome = loop {
-        tokio::select! {
-            () = control.stop.cancelled() => break Ok(()),
-            () = control.reload.notified() => {
-                let waiting = control.take_waiting();
-                let reloaded = match reload(&mut graph, args, storage).await {
-                    Ok(reloaded) => reloaded,
-                    Err(broken) => break Err(broken.into()),
-                };
-                match &reloaded {
-                    Ok(()) => notifications.clear(RELOAD_FAILED),
-                    Err(_) => notifications.raise(RELOAD_FAILED),
+    readiness: Readiness,
+    notifications: Notifications,
+}
+
+impl Running {
+    /// Reloads as often as it is asked to; drains the pipelines when it is told to stop.
+    async fn until_stopped(mut self, args: &ServeArgs, control: &Control) -> anyhow::Result<()> {
+        let outcome = loop {
+            tokio::select! {
+                () = control.stop.cancelled() => break Ok(()),
+                () = control.reload.notified() => {
+                    let waiting = control.take_waiting();
+                    let reloaded = match reload(&mut self.graph, args, &self.storage).await {
+                        Ok(reloaded) => reloaded.and(self.reload_jobs(args)),
+                        Err(broken) => break Err(broken.into()),
+                    };
+                    match &reloaded {
+                        Ok(()) => self.notifications.clear(RELOAD_FAILED),
+                        Err(_) => self.notifications.raise(RELOAD_FAILED),
+                    }
+                    // Who asked may have gone.
+                    waiting.into_iter().for_each(|told| drop(told.send(reloaded.clone())));
                 }
-                // Who asked may have gone.
-                waiting.into_iter().for_each(|told| drop(told.send(reloaded.clone())));
             }
+        };
+        tracing::info!("stopping: draining the pipelines");
+        self.notifications.raise(SHUTTING_DOWN);
+        self.stop().await;
+        outcome
+    }
+
+    fn reload_jobs(&self, args: &ServeArgs) -> Reloaded {
+        let (Some(scraper), Some(path)) = (&self.scraper, &args.prometheus_config) else { return Ok(()) };
+        scraper.reload(path).map_err(|error| {
+            let error = format!("the Prometheus configuration is not reloaded, and that of before stays:\n{error}");
+            tracing::error!("{error}");
+            error
+        })
+    }
+
+    async fn stop(self) {
+        self.readiness.set(false);
+        if let Some(scraper) = &self.scraper {
+            scraper.shutdown().await;
         }
-    };
-    tracing::info!("stopping: draining the pipelines");
-    notifications.raise(SHUTTING_DOWN);
-    readiness.set(false);
-    telemetry.stop().await;
-    graph.shutdown().await;
-    outcome
+        self.telemetry.stop().await;
+        self.graph.shutdown().await;
+    }
 }
 
 /// Changes the pipelines and how long what is kept; the outer error is only for a state that cannot go on.

@@ -41,10 +41,22 @@ pub(super) async fn federate(
     parameters: Parameters,
 ) -> Result<Response, Response> {
     let plain = |error: PromError| (error.status, format!("{}\n", error.message)).into_response();
-    let newest = newest(&state, &headers, &parameters).await.map_err(plain)?;
+    let mut newest = newest(&state, &headers, &parameters).await.map_err(plain)?;
+    let external = state.external_labels();
+    if !external.is_empty() {
+        newest = newest.into_iter().map(|(labels, sample)| (labelled(&labels, &external), sample)).collect();
+    }
     let written = negotiate(headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()), OFFERED);
     let head = [(header::CONTENT_TYPE, written.content_type()), (header::VARY, "Accept".to_owned())];
     Ok((head, exposition(newest, written)).into_response())
+}
+
+/// With the external labels that the series has not itself.
+fn labelled(labels: &Labels, external: &BTreeMap<String, String>) -> Labels {
+    let own = labels.iter().map(|label| (label.name.as_ref(), label.value.as_ref()));
+    let added = external.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let added = added.filter(|(name, _)| !labels.has(name));
+    Labels::from_pairs(own.chain(added).collect::<Vec<_>>())
 }
 
 async fn newest(state: &ApiState, headers: &HeaderMap, parameters: &Parameters) -> Result<Newest, PromError> {
@@ -163,6 +175,11 @@ mod tests {
             }
         }
         assert_eq!(found, [("h".to_owned(), Some(7), NativeHistogram::from(&histogram))]);
+    fn external_labels_are_added_where_they_are_not() {
+        let external = [("region", "north"), ("job", "x")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let labels = Labels::from_pairs(vec![("__name__", "up"), ("job", "a")]);
+        let expected = Labels::from_pairs(vec![("__name__", "up"), ("job", "a"), ("region", "north")]);
+        assert_eq!(labelled(&labels, &external.into()), expected);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Prometheus' HTTP API, as Grafana's Prometheus data source, `promtool` and the client libraries call it.
 //!
 //! Shapes, texts of errors and formats of numbers are those of Prometheus 3.14 (its OpenAPI description and what its server
-//! answers). Parameters come by URL or as a form. Rules, alerts and targets do not exist yet and are answered as empty.
+//! answers). Parameters come by URL or as a form. Rules and alerts do not exist yet and are answered as empty.
 
 mod admin;
 mod answer;

@@ -75,8 +75,12 @@ pub(super) fn rfc3339(time: SystemTime) -> String {
     DateTime::<Utc>::from_timestamp_nanos(nanos).to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
-/// What of Prometheus' configuration holds here. (Trefoil's own has another schema and may hold secrets.)
-pub(super) async fn config() -> Response {
+/// The `prometheus.yml` that the server was given, else what of Prometheus' configuration holds here. (Trefoil's own has another
+/// schema and may hold secrets.)
+pub(super) async fn config(State(state): State<ApiState>) -> Response {
+    if let Some(shown) = state.scraping.configuration() {
+        return small(&json!({ "yaml": shown.yaml }));
+    }
     let interval = format_duration(EngineOptions::default().default_evaluation_interval);
     small(&json!({ "yaml": format!("global:\n  evaluation_interval: {interval}\n") }))
 }

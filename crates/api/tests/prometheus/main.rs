@@ -40,6 +40,7 @@ impl Server {
         config.garbage.interval = Duration::ZERO;
         let storage = Storage::open(config).await.unwrap();
         let state = ApiState {
+            scraping: Default::default(),
             engine: Engine::new(storage.clone(), 64 << 20).unwrap(),
             tenancy,
             limits: Limits::default(),

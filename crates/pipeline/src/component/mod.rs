@@ -15,6 +15,7 @@ use trefoil_model::{Signal, Tenancy};
 
 use crate::config::{ConfigError, Section};
 use crate::metrics::Metrics;
+use crate::receivers::prometheus::Scraping;
 use crate::store::Store;
 use crate::telemetry::Consumer;
 
@@ -56,6 +57,8 @@ pub struct Context {
     pub health: Health,
     /// Where components count what they do.
     pub metrics: Metrics,
+    /// Where receivers tell what they scrape.
+    pub scraping: Scraping,
 }
 
 impl Context {

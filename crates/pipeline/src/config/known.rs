@@ -26,7 +26,6 @@ pub fn in_the_collector(class: &str, kind: &str) -> Option<&'static str> {
 
 const RECEIVER_ADVICE: &[(&str, &str)] = &[
     ("opencensus", "OpenCensus is retired: send OTLP to the receiver `otlp`"),
-    ("prometheus", "let a Prometheus scrape and send to the receiver `prometheusremotewrite`"),
     ("prometheus_remote_write", "its name here is `prometheusremotewrite`"),
     ("jaeger", "let the client send OTLP to the receiver `otlp`, as every current Jaeger client can"),
 ];

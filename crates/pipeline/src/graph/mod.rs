@@ -24,6 +24,7 @@ use crate::component::{
 use crate::config::{Configuration, Node};
 use crate::metrics::Metrics;
 use crate::receivers::otlp;
+use crate::receivers::prometheus::Scraping;
 use crate::store::Store;
 
 mod counted;
@@ -36,6 +37,9 @@ mod tests;
 /// The `receiver` in metrics of what comes in by Trefoil's main listener. It is no component, so no reload removes it.
 pub const MAIN_LISTENER: &str = "listeners/main";
 
+/// The same of what is scraped by a `prometheus.yml`.
+pub const PROMETHEUS_CONFIG: &str = "prometheus_config";
+
 /// What components get from the program around them.
 #[derive(Clone)]
 pub struct Resources {
@@ -45,6 +49,8 @@ pub struct Resources {
     pub data_dir: PathBuf,
     pub health: Health,
     pub metrics: Metrics,
+    /// What receivers scrape, for the API.
+    pub scraping: Scraping,
     /// The graph leads it to the pipelines of the `otlp` receivers, for OTLP that comes in by other listeners: begin with
     /// [`Downstream::not_running`].
     pub otlp: Downstream,
@@ -63,6 +69,7 @@ impl Resources {
             data_dir: self.data_dir.clone(),
             health: self.health.clone(),
             metrics: self.metrics.clone(),
+            scraping: self.scraping.clone(),
         }
     }
 }
@@ -211,7 +218,7 @@ impl Graph {
         let Configuration { receivers, processors, exporters, .. } = &*configuration;
         let names = |id: &ComponentId, name: &str| id.to_string() == name;
         self.resources.metrics.retain(
-            |name| name == MAIN_LISTENER || receivers.keys().any(|id| names(id, name)),
+            |name| matches!(name, MAIN_LISTENER | PROMETHEUS_CONFIG) || receivers.keys().any(|id| names(id, name)),
             |name| processors.keys().any(|id| names(id, name)),
             |name| exporters.keys().any(|id| names(id, name)),
         );

@@ -180,6 +180,7 @@ fn resources() -> Resources {
         data_dir: PathBuf::from("unused"),
         health: Health::default(),
         metrics: Metrics::default(),
+        scraping: Scraping::default(),
         otlp: Downstream::not_running(),
         otlp_listening: OtlpListening::default(),
         grace: Duration::from_secs(5),

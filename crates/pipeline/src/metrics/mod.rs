@@ -21,6 +21,7 @@ mod guard;
 mod items;
 mod processor;
 mod receiver;
+mod scrape;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ pub use guard::{GuardMetrics, Guarded};
 pub use items::ItemCounters;
 pub use processor::{BatchMetrics, ProcessorMetrics, Trigger};
 pub use receiver::{ReceiverMetrics, RequestMetrics, TransportMetrics};
+pub use scrape::ScrapeMetrics;
 
 /// The metrics of all components. Clones share their values.
 #[derive(Debug, Clone, Default)]
@@ -37,16 +39,23 @@ pub struct Metrics {
     processors: Arc<Processors>,
     guards: Arc<Guards>,
     exporters: Arc<Exporters>,
+    scrapes: ScrapeMetrics,
 }
 
 impl Metrics {
-    /// Registers everything as `otelcol_*`.
+    /// Registers everything as `otelcol_*`, and what is about scraping as `prometheus_target_*`.
     pub fn register(&self, registry: &mut Registry) {
+        self.scrapes.register(registry);
         let registry = registry.sub_registry_with_prefix("otelcol");
         self.receivers.register(registry);
         self.processors.register(registry);
         self.guards.register(registry);
         self.exporters.register(registry);
+    }
+
+    /// Of all that is scraped.
+    pub fn scrapes(&self) -> ScrapeMetrics {
+        self.scrapes.clone()
     }
 
     /// Of the receiver `id`, or of whatever else takes telemetry in.

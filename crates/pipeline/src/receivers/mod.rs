@@ -3,7 +3,8 @@
 use crate::component::ReceiverFactory;
 
 pub mod otlp;
+pub mod prometheus;
 pub mod prometheusremotewrite;
 
 /// Every kind of receiver.
-pub const FACTORIES: &[ReceiverFactory] = &[otlp::FACTORY, prometheusremotewrite::FACTORY];
+pub const FACTORIES: &[ReceiverFactory] = &[otlp::FACTORY, prometheus::FACTORY, prometheusremotewrite::FACTORY];

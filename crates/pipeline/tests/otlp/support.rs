@@ -192,6 +192,7 @@ pub fn context(id: &str, data_dir: &Path) -> Context {
         data_dir: data_dir.to_path_buf(),
         health: Health::default(),
         metrics: Metrics::default(),
+        scraping: Default::default(),
     }
 }
 

@@ -50,7 +50,7 @@ async fn with_server(args: DemoArgs, control: Control) -> anyhow::Result<()> {
     let stop = control.stop.clone();
     let control = control.stopped_by(server_stop.clone());
     let (ready, is_ready) = oneshot::channel();
-    let arguments = ServeArgs { config: args.config, data_dir: args.data_dir };
+    let arguments = ServeArgs { config: args.config, data_dir: args.data_dir, ..ServeArgs::default() };
     let mut server = tokio::spawn(serve::serve(arguments, Output::DataDir, control, ready));
 
     let ready = tokio::select! {

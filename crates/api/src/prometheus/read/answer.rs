@@ -49,7 +49,7 @@ pub struct Reading {
 
 impl Reading {
     pub fn new(state: &ApiState, tenant: Tenant, asked: Vec<Asked>, turn: OwnedSemaphorePermit) -> Self {
-        let external = state.prometheus.external_labels.clone().into_iter().collect();
+        let external = state.external_labels().into_iter().collect();
         let engine = state.engine.clone();
         Self { engine, tenant, external, asked: asked.into(), query: 0, series: None, _turn: turn }
     }

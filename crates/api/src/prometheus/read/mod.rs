@@ -55,7 +55,7 @@ async fn answer(read: RemoteRead, request: Request) -> Result<Response, PromErro
             request::MOST_BYTES
         ))
     })?;
-    let external = &state.prometheus.external_labels;
+    let external = &state.external_labels();
     let (kind, asked) = request::parse(&body, external).map_err(PromError::bad_data)?;
     let turn = turns.acquire_owned().await;
     let turn = turn.map_err(|_| PromError::unavailable("the server is shutting down"))?;

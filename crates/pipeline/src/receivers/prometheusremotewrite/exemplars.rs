@@ -71,7 +71,7 @@ pub fn translate<'a>(
 }
 
 /// The bytes of hexadecimal digits, unless they are all zero, which is no id.
-fn id(text: &str) -> Option<Vec<u8>> {
+pub fn id(text: &str) -> Option<Vec<u8>> {
     if !matches!(text.len(), 16 | 32) {
         return None;
     }
@@ -81,7 +81,7 @@ fn id(text: &str) -> Option<Vec<u8>> {
     id.iter().any(|byte| *byte != 0).then_some(id)
 }
 
-fn attribute(name: &str, value: &str) -> KeyValue {
+pub fn attribute(name: &str, value: &str) -> KeyValue {
     let value = AnyValue { value: Some(Value::StringValue(value.to_owned())) };
     KeyValue { key: name.to_owned(), value: Some(value), ..KeyValue::default() }
 }

@@ -27,19 +27,19 @@ use crate::net::server::{self, Server};
 use crate::net::tls::ServerTlsSource;
 
 pub mod config;
-mod exemplars;
-mod families;
-mod groups;
-mod histogram;
+pub(crate) mod exemplars;
+pub(crate) mod families;
+pub(crate) mod groups;
+pub(crate) mod histogram;
 mod http;
 mod judge;
-mod labels;
+pub(crate) mod labels;
 pub(crate) mod message;
 mod report;
 mod straight;
 #[cfg(test)]
 mod tests;
-mod times;
+pub(crate) mod times;
 mod translate;
 pub mod write;
 

@@ -1,0 +1,40 @@
+//! Any bytes as what a target says in two scrapes, in each format: no panic, and what it becomes are OTLP requests of which
+//! every point can be stored.
+//!
+//! The first byte chooses the format and how histograms are taken; a zero byte parts the scrapes.
+
+#![no_main]
+
+use std::path::Path;
+
+use libfuzzer_sys::fuzz_target;
+use trefoil_model::decode::{DecodeContext, decode};
+use trefoil_model::series::SeriesIndex;
+use trefoil_model::{Limits, Promoted, Signal, Tenant};
+use trefoil_pipeline::config::{Document, Section};
+use trefoil_pipeline::receivers::prometheus::config::PrometheusConfig;
+use trefoil_pipeline::receivers::prometheus::try_scrapes;
+use trefoil_prometheus::exposition::Format;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((choice, bodies)) = data.split_first() else { return };
+    let format = [Format::Text, Format::OpenMetrics, Format::Protobuf][usize::from(choice % 3)];
+    let text = format!(
+        "scrape_configs: [{{job_name: j, scrape_native_histograms: {}, convert_classic_histograms_to_nhcb: {}, \
+         honor_labels: {}, metric_relabel_configs: [{{regex: '(a)(.*)', replacement: $2, action: labelmap}}]}}]",
+        choice & 8 != 0,
+        choice & 16 != 0,
+        choice & 32 != 0
+    );
+    let document = Document::verbatim("fuzz.yml", &text).expect("it is YAML");
+    let config = PrometheusConfig::parse(&Section::new(document.root(), &[]), Path::new(""), &|_| None);
+    let config = config.expect("it is a configuration");
+    let job = &config.jobs[0];
+    let bodies: Vec<&[u8]> = bodies.splitn(2, |byte| *byte == 0).collect();
+    for request in try_scrapes(job, format, &bodies) {
+        let (promoted, series, limits) = (Promoted::default(), SeriesIndex::new(100), Limits::default());
+        let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+        let decoded = decode(Signal::Metrics, &Tenant::default(), &request, &context).expect("it is an OTLP request");
+        assert_eq!(decoded.rejected, 0, "{:?}", decoded.reasons);
+    }
+});
