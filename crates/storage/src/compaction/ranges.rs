@@ -116,7 +116,8 @@ mod tests {
         }
 
         fn keys(&self) -> Result<Keys, FilesError> {
-            let names: ArrayRef = Arc::new(StringArray::from_iter_values(self.0.iter().map(|(name, _)| name.to_string())));
+            let names: ArrayRef =
+                Arc::new(StringArray::from_iter_values(self.0.iter().map(|(name, _)| name.to_string())));
             let ids: ArrayRef = Arc::new(UInt64Array::from_iter_values(self.0.iter().map(|(_, id)| *id)));
             Ok(Keys::of(&names, &ids).unwrap())
         }
