@@ -111,6 +111,7 @@ mod tests {
     use super::*;
 
     /// (metric, series) of each row.
+    #[derive(Debug)]
     struct Rows(Vec<(u8, u64)>);
 
     impl Sorted for Rows {
