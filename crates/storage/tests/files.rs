@@ -137,7 +137,14 @@ async fn large_row_groups_are_moved_and_stay_findable() {
     let start = now().div_euclid(DAY) * DAY - DAY;
     let large = 66_000;
     for seed in 0..2 {
-        bench.write(Table::Spans, vec![batch(Table::Spans, &bench.tenant, seed, large, start)]).await;
+        let mut rows = batch(Table::Spans, &bench.tenant, seed, large, start);
+        if seed == 1 {
+            // NULLs are written for a scalar and for lists, one of structs.
+            for column in ["events", "links", "status_message"] {
+                rows.remove_column(rows.schema().index_of(column).unwrap());
+            }
+        }
+        bench.write(Table::Spans, vec![rows]).await;
     }
     for seed in 2..5 {
         bench.write(Table::Spans, vec![batch(Table::Spans, &bench.tenant, seed, 500, start)]).await;

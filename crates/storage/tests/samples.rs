@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+// Of what the tests of files share only a part is needed here.
+#[allow(dead_code)]
 mod support;
 
 use std::sync::Arc;
@@ -68,10 +70,7 @@ async fn numbers_take_no_columns_of_histograms_and_long_series_have_pages() {
     bench.write(Table::Samples, vec![rows]).await;
     assert_eq!(rows_of(&bench.scan(Table::Samples, vec![]).await), expected);
     let (names, pages) = only_file(&bench).await;
-    assert_eq!(
-        names,
-        ["tenant", "metric_name", "series_id", "time_unix_nano", "flags", "value_int", "value_is_int"]
-    );
+    assert_eq!(names, ["tenant", "metric_name", "series_id", "time_unix_nano", "flags", "value_int", "value_is_int"]);
     assert_eq!(pages, [0, 200, 230, 470]);
 }
 

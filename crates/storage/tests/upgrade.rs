@@ -51,7 +51,8 @@ fn without_new_columns(path: &Path) {
     let schema = batches[0].schema();
     let kept: Vec<usize> =
         (0..schema.fields().len()).filter(|&column| !NEW.contains(&schema.field(column).name().as_str())).collect();
-    assert_eq!(kept.len(), schema.fields().len() - NEW.len());
+    // A file has a list only if some row has one.
+    assert!(kept.len() < schema.fields().len());
     let file = File::create(path).unwrap();
     let compressed = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
     let mut writer = ArrowWriter::try_new(file, schema.project(&kept).unwrap().into(), Some(compressed)).unwrap();

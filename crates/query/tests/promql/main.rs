@@ -220,8 +220,11 @@ async fn series_end_where_nothing_was_recorded() {
     let custom = Histogram { data_points: vec![custom], aggregation_temporality: CUMULATIVE };
     let mut nhcb = literal("c", "unknown", Data::Histogram(custom));
     nhcb.metadata.extend(attributes(&[("prometheus.nhcb", "true")]));
-    let marker =
-        ExponentialHistogramDataPoint { time_unix_nano: nanos(10), flags: 1, ..ExponentialHistogramDataPoint::default() };
+    let marker = ExponentialHistogramDataPoint {
+        time_unix_nano: nanos(10),
+        flags: 1,
+        ..ExponentialHistogramDataPoint::default()
+    };
     let marker = ExponentialHistogram { data_points: vec![marker], aggregation_temporality: CUMULATIVE };
     let stale = f64::from_bits(0x7ff0_0000_0000_0002);
     let metrics = vec![

@@ -19,9 +19,12 @@ pub(super) trait Sorted {
     fn keys(&self) -> Result<Keys, FilesError>;
 }
 
-/// Stretches of the row groups, each with its number, in sets of about at most `capacity` rows; one set if they all fit. No
+/// Stretches of row groups, each with the number of its row group.
+pub(super) type Set = Vec<(usize, Range<usize>)>;
+
+/// Stretches of all row groups in sets of about at most `capacity` rows; one set if they all fit. No
 /// series is in two of them.
-pub(super) fn split(groups: &[impl Sorted], capacity: usize) -> Result<Vec<Vec<(usize, Range<usize>)>>, FilesError> {
+pub(super) fn split(groups: &[impl Sorted], capacity: usize) -> Result<Vec<Set>, FilesError> {
     let total: usize = groups.iter().map(Sorted::rows).sum();
     if total <= capacity {
         return Ok(vec![groups.iter().map(|group| 0..group.rows()).enumerate().collect()]);
@@ -29,7 +32,7 @@ pub(super) fn split(groups: &[impl Sorted], capacity: usize) -> Result<Vec<Vec<(
     // Of each row group at most so many rows more than were sampled lie in a set.
     let room = capacity.saturating_sub(groups.len() * SAMPLED).max(capacity / 2).max(1);
     let cuts = cuts(groups, total.div_ceil(room))?;
-    let mut sets: Vec<Vec<(usize, Range<usize>)>> = vec![Vec::new(); cuts.len() + 1];
+    let mut sets: Vec<Set> = vec![Vec::new(); cuts.len() + 1];
     for (number, group) in groups.iter().enumerate() {
         let keys = group.keys()?;
         let ends = cuts.iter().map(|(name, id)| keys.first_from((name, *id))).chain([group.rows()]);
@@ -108,6 +111,7 @@ mod tests {
     use super::*;
 
     /// (metric, series) of each row.
+    #[derive(Debug)]
     struct Rows(Vec<(u8, u64)>);
 
     impl Sorted for Rows {
@@ -116,7 +120,8 @@ mod tests {
         }
 
         fn keys(&self) -> Result<Keys, FilesError> {
-            let names: ArrayRef = Arc::new(StringArray::from_iter_values(self.0.iter().map(|(name, _)| name.to_string())));
+            let names: ArrayRef =
+                Arc::new(StringArray::from_iter_values(self.0.iter().map(|(name, _)| name.to_string())));
             let ids: ArrayRef = Arc::new(UInt64Array::from_iter_values(self.0.iter().map(|(_, id)| *id)));
             Ok(Keys::of(&names, &ids).unwrap())
         }

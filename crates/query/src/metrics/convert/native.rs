@@ -186,7 +186,10 @@ mod tests {
     fn exact_counts_go_before_rounded_ones() {
         let shape = Exponential { negative: (3, vec![7]), ..shape(0, 0, &[1, 2]) };
         let native = exponential(&shape, Some(&[9.0, 0.25, 0.5, 2.5, 6.75]), true).unwrap();
-        assert_eq!((native.zero_count, native.positive_buckets, native.negative_buckets), (0.25, vec![0.5, 2.5], vec![6.75]));
+        assert_eq!(
+            (native.zero_count, native.positive_buckets, native.negative_buckets),
+            (0.25, vec![0.5, 2.5], vec![6.75])
+        );
         assert_eq!(custom(&[1.0], &[1, 2], Some(&[3.0, 0.5, 2.5])).positive_buckets, [0.5, 2.5]);
     }
 }

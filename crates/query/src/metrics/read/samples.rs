@@ -335,7 +335,10 @@ impl<'b> Columns<'b> {
             count: self.counts.and_then(|column| number(column, row)).unwrap_or(0),
             sum: self.sums.and_then(|column| number(column, row)),
             shape,
-            reset_hint: self.native.and_then(|(hints, _)| number(hints, row)).and_then(|hint| ResetHint::of(hint.into())),
+            reset_hint: self
+                .native
+                .and_then(|(hints, _)| number(hints, row))
+                .and_then(|hint| ResetHint::of(hint.into())),
             float_counts: self.native.map(|(_, counts)| items::<Float64Type>(counts, row)).and_then(exact),
         });
         Ok(weight)
