@@ -86,7 +86,9 @@ impl Engine {
         if let Request::Samples(samples, _) = &request
             && samples.era != self.series.active().of(tenant).era()
         {
-            return Err(AppendError::unavailable("series of the tenant were deleted meanwhile; send the samples again"));
+            return Err(AppendError::unavailable(
+                "series of the tenant were deleted meanwhile; send the samples again",
+            ));
         }
         let (decoded, record) = self.prepare(tenant, request).await?;
         let appended = Appended { accepted: decoded.accepted, rejected: decoded.rejected, message: decoded.reasons };

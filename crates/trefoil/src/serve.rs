@@ -124,7 +124,8 @@ pub async fn serve(
             let start = |(scraper, jobs): (Scraper, PrometheusConfig)| scraper.start(jobs, &otlp).map(|()| scraper);
             let scraper = scraper.map(start).transpose();
             telemetry.send_to(otlp);
-            let running = Running { graph, scraper: None, storage: storage.clone(), telemetry, readiness, notifications };
+            let running =
+                Running { graph, scraper: None, storage: storage.clone(), telemetry, readiness, notifications };
             match scraper {
                 Ok(scraper) => {
                     running.readiness.set(true);

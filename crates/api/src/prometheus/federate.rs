@@ -175,6 +175,9 @@ mod tests {
             }
         }
         assert_eq!(found, [("h".to_owned(), Some(7), NativeHistogram::from(&histogram))]);
+    }
+
+    #[test]
     fn external_labels_are_added_where_they_are_not() {
         let external = [("region", "north"), ("job", "x")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         let labels = Labels::from_pairs(vec![("__name__", "up"), ("job", "a")]);

@@ -35,9 +35,9 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 pub use self::notifications::{Notifications, RELOAD_FAILED, SHUTTING_DOWN};
+pub(crate) use self::parameters::{parse_length, parse_time};
 #[doc(hidden)]
 pub use self::read::try_request;
-pub(crate) use self::parameters::{parse_length, parse_time};
 pub use self::surface::{Lifecycle, PrometheusApi};
 
 use self::read::RemoteRead;

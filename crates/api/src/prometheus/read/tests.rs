@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use trefoil_pipeline::receivers::prometheus::Scraping;
 use trefoil_promql::histogram::{CounterResetHint, FloatHistogram, Span};
 use trefoil_promql::points::PointRef;
 use trefoil_promql::source::{STALE_NAN_BITS, Samples, is_stale_nan};
@@ -300,6 +301,8 @@ mod whole {
             let directory = tempfile::tempdir().unwrap();
             let storage = Storage::open(StorageConfig::in_directory(directory.path())).await.unwrap();
             let state = ApiState {
+                admin_api: false,
+                scraping: Scraping::default(),
                 engine: Engine::new(storage.clone(), 64 << 20).unwrap(),
                 tenancy,
                 limits: Limits::default(),

@@ -238,7 +238,7 @@ impl Collector<'_> {
         exposed: &trefoil_prometheus::exposition::NativeHistogram,
     ) -> Result<Option<(Point, Kind)>, Failure> {
         let limits = &self.job.limits;
-        let converted = histogram::convert(&buckets::as_written(exposed), &mut self.zeros);
+        let converted = histogram::convert(&buckets::as_written(exposed), &mut self.zeros, None);
         let mut native = match converted {
             Ok(native) => native,
             Err(unfit) => {
