@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
@@ -52,16 +53,18 @@ impl Snapshot {
     }
 
     /// Some of the table's base columns of neighbouring rows of a file's row group, a batch for each section. `rows` begins
-    /// where a section does. Columns come in the types of the table; one that the file does not have is NULL.
+    /// where a section does. Columns come in the types of the table; one that the file does not have is NULL. `fetched` counts
+    /// the bytes that it takes from the file.
     pub async fn section_rows(
         &self,
         file: &DataFile,
         row_group: usize,
         rows: Range<usize>,
         columns: &[&str],
+        fetched: &Arc<AtomicU64>,
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         self.check(file)?;
-        self.reader.section_rows(file, row_group, rows, columns).await
+        self.reader.section_rows(file, row_group, rows, columns, fetched).await
     }
 
     fn check(&self, file: &DataFile) -> Result<()> {

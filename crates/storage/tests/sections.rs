@@ -4,6 +4,8 @@
 
 mod store_support;
 
+use std::sync::Arc;
+
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{TimestampNanosecondType, UInt64Type};
 use futures::TryStreamExt;
@@ -37,12 +39,16 @@ async fn what_is_said_of_sections_holds_for_their_rows() {
     let other = storage.snapshot(&Tenant::new("other").unwrap()).await.unwrap();
     let (mut rows, mut several) = (0, false);
     for file in snapshot.files(Table::Samples).iter() {
-        assert!(other.sections(file).await.is_err() && other.section_rows(file, 0, 0..1, &COLUMNS).await.is_err());
+        assert!(
+            other.sections(file).await.is_err()
+                && other.section_rows(file, 0, 0..1, &COLUMNS, &Arc::default()).await.is_err()
+        );
         let sections = snapshot.sections(file).await.unwrap();
         several |= sections.len() > 1;
         for group in sections.chunk_by(|a, b| a.row_group == b.row_group) {
             let all = group[0].rows.start..group.last().unwrap().rows.end;
-            let batches = snapshot.section_rows(file, group[0].row_group, all, &COLUMNS).await.unwrap();
+            let batches =
+                snapshot.section_rows(file, group[0].row_group, all, &COLUMNS, &Arc::default()).await.unwrap();
             let batches: Vec<_> = batches.try_collect().await.unwrap();
             assert_eq!(batches.len(), group.len());
             for (section, batch) in group.iter().zip(&batches) {
@@ -60,8 +66,10 @@ async fn what_is_said_of_sections_holds_for_their_rows() {
                 assert!(times.values().iter().all(|time| (least..=most).contains(time)));
                 assert_eq!((batch.column(3).null_count(), batch.column(4).null_count()), (0, 0));
                 // Alone they are what they are together.
-                let alone =
-                    snapshot.section_rows(file, section.row_group, section.rows.clone(), &COLUMNS).await.unwrap();
+                let alone = snapshot
+                    .section_rows(file, section.row_group, section.rows.clone(), &COLUMNS, &Arc::default())
+                    .await
+                    .unwrap();
                 assert_eq!(alone.try_collect::<Vec<_>>().await.unwrap(), std::slice::from_ref(batch));
             }
         }

@@ -37,6 +37,7 @@ use Answer::{Bytes, Data, Events, Lines, Nothing};
 const GET: &[&str] = &["get"];
 const POST: &[&str] = &["post"];
 const BOTH: &[&str] = &["get", "post"];
+const WRITE: &[&str] = &["post", "put"];
 
 const fn operation(
     path: &'static str,
@@ -84,6 +85,11 @@ const OPERATIONS: &[Operation] = &[
     operation("/status/tsdb/blocks", GET, "Blocks of the storage", "", Data("Object")),
     operation("/status/walreplay", GET, "How far the log has been replayed", "", Data("Object")),
     operation("/status/self_metrics", GET, "The server's own metrics", "metric_name_pattern", Data("Objects")),
+    operation("/cardinality/label_names", BOTH, "Labels by how many values they have (Mimir's)", "selector limit", Data("Object")),
+    operation("/cardinality/label_values", BOTH, "Values of labels by how many series they have (Mimir's)", "label_names[]! selector limit", Data("Object")),
+    operation("/admin/tsdb/delete_series", WRITE, "Delete samples", "match[]! start end", Nothing),
+    operation("/admin/tsdb/clean_tombstones", WRITE, "Free the room of what was deleted", "", Nothing),
+    operation("/admin/tsdb/snapshot", WRITE, "Copy the tenant's metrics", "skip_head", Data("Object")),
     operation("/features", GET, "What of Prometheus' features there is", "", Data("Object")),
     operation("/notifications", GET, "What whoever runs the server should know now", "", Data("Objects")),
     operation("/notifications/live", GET, "The same as it changes", "", Events),
@@ -117,6 +123,9 @@ const PARAMETERS: &[(&str, &str, &str)] = &[
     ("include_metadata", "boolean", "Whether to tell type, help and unit"),
     ("batch_size", "integer", "Results of one line"),
     ("label", "string", "The name of a label, as it is"),
+    ("selector", "string", "A selector of the series that count"),
+    ("label_names[]", "[string]", "The name of a label"),
+    ("skip_head", "boolean", "Whether to leave out what is not in files yet"),
     ("type", "string", "`alert` or `record`"),
     ("rule_name[]", "[string]", "The name of a rule"),
     ("rule_group[]", "[string]", "The name of a group"),

@@ -49,7 +49,7 @@ fn selector(spent: &SelectorSpent) -> Value {
         "storedSeries": spent.stored_series,
         "series": spent.series,
         "samples": spent.samples,
-        "tables": { "series": table(&spent.series_table), "samples": table(&spent.samples_table) },
+        "tables": { "samples": table(&spent.samples_table) },
     })
 }
 
@@ -61,6 +61,7 @@ fn table(spent: &TableSpent) -> Value {
         "prunedRowGroups": spent.pruned_row_groups,
         "bytes": spent.bytes,
         "rows": spent.rows,
+        "keptRows": spent.kept_rows,
     })
 }
 

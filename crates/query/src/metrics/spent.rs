@@ -13,7 +13,8 @@ use trefoil_promql::matcher::Matcher;
 use trefoil_promql::source::{RawSeries, SelectHints};
 use trefoil_storage::Snapshot;
 
-/// One table of the store, as one selector read it.
+/// The samples of the store, as one selector read them: numbers and distributions in a round each. (Series are found in an
+/// index in memory.)
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableSpent {
     /// Files that had to be opened, and those of the tenant that what the catalog knows of them has spared.
@@ -24,8 +25,22 @@ pub struct TableSpent {
     pub pruned_row_groups: u64,
     /// Fetched from files.
     pub bytes: u64,
-    /// That came out of the scans, those of the buffer included.
+    /// That were read, those of the buffer included.
     pub rows: u64,
+    /// That were looked through in memory, where a question before had left them decoded.
+    pub kept_rows: u64,
+}
+
+impl TableSpent {
+    pub fn add(&mut self, more: &Self) {
+        self.files += more.files;
+        self.pruned_files += more.pruned_files;
+        self.row_groups += more.row_groups;
+        self.pruned_row_groups += more.pruned_row_groups;
+        self.bytes += more.bytes;
+        self.rows += more.rows;
+        self.kept_rows += more.kept_rows;
+    }
 }
 
 /// What one selector took.
@@ -42,7 +57,6 @@ pub struct SelectorSpent {
     /// Prometheus' series of them, and their samples (a histogram is one).
     pub series: usize,
     pub samples: usize,
-    pub series_table: TableSpent,
     pub samples_table: TableSpent,
     pub time: Duration,
 }
@@ -72,19 +86,21 @@ impl Spent {
         self.with(|told| note(&mut told.current));
     }
 
-    /// Notes what a plan has done that ran to its end.
-    pub fn ran(&self, plan: &dyn ExecutionPlan, table: Table, snapshot: &Snapshot) {
+    /// Notes what a plan over samples has done that ran to its end.
+    pub fn ran(&self, plan: &dyn ExecutionPlan, snapshot: &Snapshot) {
         let mut scanned = Scanned::default();
         scanned.add(plan);
-        let all = snapshot.catalog().files(table, snapshot.tenant()).len();
+        let all = snapshot.catalog().files(Table::Samples, snapshot.tenant()).len();
         self.note(|spent| {
-            let of = if table == Table::Series { &mut spent.series_table } else { &mut spent.samples_table };
-            of.files += scanned.files.len() as u64;
-            of.pruned_files += all.saturating_sub(scanned.files.len()) as u64;
-            of.row_groups += scanned.row_groups;
-            of.pruned_row_groups += scanned.pruned_row_groups;
-            of.bytes += scanned.bytes;
-            of.rows += scanned.rows;
+            spent.samples_table.add(&TableSpent {
+                files: scanned.files.len() as u64,
+                pruned_files: all.saturating_sub(scanned.files.len()) as u64,
+                row_groups: scanned.row_groups,
+                pruned_row_groups: scanned.pruned_row_groups,
+                bytes: scanned.bytes,
+                rows: scanned.rows,
+                kept_rows: 0,
+            });
         });
     }
 

@@ -186,10 +186,10 @@ mod tests {
         assert_eq!(Header::read(&good), Header::Intact { log_id: ID, first_sequence: 77 });
         assert_eq!(Header::read(&good[..20]), Header::Damaged);
         let mut newer = good;
-        newer[8] = 2;
+        newer[8] = 3;
         let crc = crc32c::crc32c(&newer[..12]);
         newer[12..16].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(Header::read(&newer), Header::Newer { version: 2 });
+        assert_eq!(Header::read(&newer), Header::Newer { version: 3 });
         let mut flipped = good;
         flipped[17] ^= 1;
         assert_eq!(Header::read(&flipped), Header::Damaged);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use datafusion::common::{DataFusionError, Result};
@@ -140,8 +141,10 @@ impl Reader {
     }
 
     /// The file's bytes, for readers other than DataFusion's.
-    pub(super) fn open(&self, file: &DataFile) -> Result<NamingReader> {
-        self.naming_factory().reader(0, self.partitioned(file)?, None, &ExecutionPlanMetricsSet::new())
+    /// Counts the bytes that are fetched in `fetched`.
+    pub(super) fn open(&self, file: &DataFile, fetched: &Arc<AtomicU64>) -> Result<NamingReader> {
+        let reader = self.naming_factory().reader(0, self.partitioned(file)?, None, &ExecutionPlanMetricsSet::new())?;
+        Ok(NamingReader { fetched: Arc::clone(fetched), ..reader })
     }
 
     fn naming_factory(&self) -> NamingFactory {
@@ -250,7 +253,8 @@ impl NamingFactory {
         let path = file.object_meta.location.to_string();
         let hint = file.metadata_size_hint.or(hint);
         let inner = self.inner.create_reader(partition, file, hint, metrics)?;
-        Ok(NamingReader { path, inner, metrics: self.metrics.clone(), _lease: self.lease.clone() })
+        let fetched = Arc::default();
+        Ok(NamingReader { path, inner, metrics: self.metrics.clone(), fetched, _lease: self.lease.clone() })
     }
 }
 
@@ -259,18 +263,27 @@ pub(super) struct NamingReader {
     path: String,
     inner: Box<dyn AsyncFileReader + Send>,
     metrics: ReaderMetrics,
+    /// By this reader alone.
+    fetched: Arc<AtomicU64>,
     _lease: Option<Lease>,
+}
+
+impl NamingReader {
+    fn count(&self, bytes: u64) {
+        self.metrics.read_bytes.inc_by(bytes);
+        self.fetched.fetch_add(bytes, Ordering::Relaxed);
+    }
 }
 
 impl AsyncFileReader for NamingReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
-        self.metrics.read_bytes.inc_by(range.end - range.start);
+        self.count(range.end - range.start);
         let path = self.path.clone();
         self.inner.get_bytes(range).map(move |result| result.map_err(|error| named_parquet(&path, error))).boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, parquet::errors::Result<Vec<Bytes>>> {
-        self.metrics.read_bytes.inc_by(ranges.iter().map(|range| range.end - range.start).sum());
+        self.count(ranges.iter().map(|range| range.end - range.start).sum());
         let path = self.path.clone();
         self.inner
             .get_byte_ranges(ranges)

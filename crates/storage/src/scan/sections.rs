@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::cast;
@@ -70,13 +71,14 @@ impl Reader {
 
     /// Some columns of neighbouring rows of a row group, a batch for each section. `rows` begins where a section does.
     ///
-    /// Columns come in the types of the table; a column that the file does not have is NULL.
+    /// Columns come in the types of the table; a column that the file does not have is NULL. `fetched` counts bytes.
     pub(crate) async fn section_rows(
         &self,
         file: &DataFile,
         row_group: usize,
         rows: Range<usize>,
         columns: &[&str],
+        fetched: &Arc<AtomicU64>,
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let footer = self.footer(file, PageIndexPolicy::Optional).await?;
         let metadata = ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new())?;
@@ -91,7 +93,7 @@ impl Reader {
         let roots: Vec<usize> = roots.filter(|(_, field)| is_read(field.name())).map(|(place, _)| place).collect();
         let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
         let selection = vec![RowSelector::skip(rows.start), RowSelector::select(rows.len())];
-        let batches = ParquetRecordBatchStreamBuilder::new_with_metadata(self.open(file)?, metadata)
+        let batches = ParquetRecordBatchStreamBuilder::new_with_metadata(self.open(file, fetched)?, metadata)
             .with_row_groups(vec![row_group])
             .with_projection(mask)
             .with_row_selection(RowSelection::from(selection))

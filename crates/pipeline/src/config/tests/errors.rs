@@ -81,7 +81,7 @@ fn errors_name_the_place_and_what_to_do() {
     c.yaml:5:3: processors.bach: unknown processor type `bach`; did you mean `batch`?
     c.yaml:10:46: service.pipelines.traces.processors[0]: `batch` is not defined under `processors`; did you mean `bach`?
     --- tail_sampling: {}
-    c.yaml:5:3: processors.tail_sampling: the processor `tail_sampling` of the Collector is not supported by Trefoil yet; supported are attributes, batch, memory_limiter, resource
+    c.yaml:5:3: processors.tail_sampling: the processor `tail_sampling` of the Collector is not supported by Trefoil yet; supported are attributes, batch, cardinality_guard, memory_limiter, resource
     c.yaml:10:46: service.pipelines.traces.processors[0]: `batch` is not defined under `processors`; the only one is `tail_sampling`
     --- loki: {}
     c.yaml:7:3: exporters.loki: the exporter `loki` of the Collector is not supported by Trefoil yet; Loki takes OTLP: use `otlphttp` with `endpoint: http://<loki>:3100/otlp`, or keep logs here with `trefoil`

@@ -122,7 +122,8 @@ async fn of_files(snapshot: &Snapshot, view: &PrometheusView, before: &SeriesInd
         for group in sections.chunk_by(|a, b| a.row_group == b.row_group) {
             let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
             let rows = first.rows.start..last.rows.end;
-            let mut batches = snapshot.section_rows(file, first.row_group, rows, &Builder::columns()).await?;
+            let mut batches =
+                snapshot.section_rows(file, first.row_group, rows, &Builder::columns(), &Arc::default()).await?;
             while let Some(batch) = batches.try_next().await? {
                 builder.add(&batch)?;
             }

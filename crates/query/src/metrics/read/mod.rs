@@ -18,7 +18,6 @@ use std::sync::{Arc, OnceLock};
 use datafusion::common::ScalarValue;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{Expr, SessionContext, col, lit};
-use trefoil_model::Table;
 use trefoil_promql::labels::METRIC_NAME;
 use trefoil_promql::matcher::Matcher;
 use trefoil_storage::Snapshot;
@@ -115,8 +114,8 @@ impl Store {
         }
     }
 
-    fn ran(&self, plan: &dyn ExecutionPlan, table: Table) {
-        self.spent.iter().for_each(|spent| spent.ran(plan, table, &self.snapshot));
+    fn ran(&self, plan: &dyn ExecutionPlan) {
+        self.spent.iter().for_each(|spent| spent.ran(plan, &self.snapshot));
     }
 
     fn metrics(&self) -> &Metrics {

@@ -121,7 +121,7 @@ impl Store {
         while let Some(ended) = tasks.join_next().await {
             partitions.push(ended.map_err(crashed)??);
         }
-        self.ran(plan.as_ref(), Table::Samples);
+        self.ran(plan.as_ref());
         partitions.sort_by_key(|(partition, _)| *partition);
         let mut samples: Vec<Stored> = Vec::new();
         samples.resize_with(found.series.len(), Stored::default);

@@ -102,7 +102,7 @@ impl Store {
                 *latest = time.max(*latest);
             }
         }
-        self.ran(plan.as_ref(), Table::Samples);
+        self.ran(plan.as_ref());
         Ok(times.into_iter().map(|times| times.into_values().collect()).collect())
     }
 }

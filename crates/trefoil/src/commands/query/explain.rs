@@ -41,7 +41,6 @@ struct Selector {
 
 #[derive(Debug, Deserialize)]
 struct Tables {
-    series: Table,
     samples: Table,
 }
 
@@ -54,6 +53,7 @@ struct Table {
     pruned_row_groups: u64,
     bytes: u64,
     rows: u64,
+    kept_rows: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,11 +97,10 @@ impl Selector {
             self;
         format!(
             "\n{selector} from {} to {}: {}\n  {metrics} metrics; {stored_series} of {series_looked_at} stored series fulfil \
-             the matchers\n    {}\n  {series} series, {samples} samples\n    {}\n",
+             the matchers\n  {series} series, {samples} samples\n    {}\n",
             instant(*start),
             instant(*end),
             millis(*time),
-            tables.series.shown(),
             tables.samples.shown(),
         )
     }
@@ -109,9 +108,9 @@ impl Selector {
 
 impl Table {
     fn shown(&self) -> String {
-        let Self { files, pruned_files, row_groups, pruned_row_groups, bytes, rows } = self;
+        let Self { files, pruned_files, row_groups, pruned_row_groups, bytes, rows, kept_rows } = self;
         format!(
-            "{rows} rows; read {files} of {} files, {row_groups} of their {} row groups, {bytes} bytes",
+            "{rows} rows read and {kept_rows} found decoded in memory; {files} of {} files, {row_groups} of their {} row groups, {bytes} bytes",
             files + pruned_files,
             row_groups + pruned_row_groups,
         )
@@ -135,7 +134,9 @@ mod tests {
 
     #[test]
     fn selectors_and_nodes_are_shown() {
-        let table = |rows: u64| json!({ "files": 1, "prunedFiles": 2, "rowGroups": 3, "prunedRowGroups": 4, "bytes": 5, "rows": rows });
+        let table = json!({
+            "files": 1, "prunedFiles": 2, "rowGroups": 3, "prunedRowGroups": 4, "bytes": 5, "rows": 8, "keptRows": 9,
+        });
         let explained: Explained = serde_json::from_value(json!({
             "timings": {
                 "execTotalTime": 0.01, "execQueueTime": 0.0, "queryPreparationTime": 0.001, "innerEvalTime": 0.009,
@@ -144,7 +145,7 @@ mod tests {
             "selectors": [{
                 "selector": "{__name__=\"up\"}", "start": 0.001, "end": 60.0, "time": 0.004, "metrics": 1,
                 "seriesLookedAt": 7, "storedSeries": 2, "series": 2, "samples": 8,
-                "tables": { "series": table(7), "samples": table(8) },
+                "tables": { "samples": table },
             }],
             "nodes": [
                 { "depth": 0, "expr": "sum(up)", "time": 0.009, "series": 1, "samples": 4 },
@@ -157,9 +158,8 @@ mod tests {
 
         {__name__="up"} from 1970-01-01T00:00:00.001Z to 1970-01-01T00:01:00.000Z: 4.00 ms
           1 metrics; 2 of 7 stored series fulfil the matchers
-            7 rows; read 1 of 3 files, 3 of their 7 row groups, 5 bytes
           2 series, 8 samples
-            8 rows; read 1 of 3 files, 3 of their 7 row groups, 5 bytes
+            8 rows read and 9 found decoded in memory; 1 of 3 files, 3 of their 7 row groups, 5 bytes
 
         node             time     series      samples
         sum(up)       9.00 ms          1            4

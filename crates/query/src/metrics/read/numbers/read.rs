@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use arrow::array::RecordBatch;
 use datafusion::common::ScalarValue;
@@ -21,6 +23,7 @@ use super::assemble::{Piece, Places, assembled, pieces};
 use super::decode::{COLUMNS, Order, Shared, stripe};
 use super::{Stripe, StripeKey};
 use crate::metrics::error::PromqlError;
+use crate::metrics::spent::TableSpent;
 use crate::metrics::state::Metrics;
 
 /// Sections that are read at once: what they share (dictionaries) is decoded once for all of them.
@@ -46,6 +49,7 @@ struct Reading {
     wanted: Places,
     period: Period,
     meter: Meter,
+    fetched: Arc<AtomicU64>,
 }
 
 impl Store {
@@ -67,6 +71,7 @@ impl Store {
             wanted: numbered.collect(),
             period,
             meter: Meter::new(self.limits.max_raw_samples),
+            fetched: Arc::default(),
         });
         let names = places.iter().map(|place| wanted[found.series[*place].family].0.key.name.as_str());
         let mut filter = Filter { names: names.collect(), ids: HashMap::new(), period };
@@ -85,6 +90,7 @@ impl Store {
         while let Some(ended) = tasks.join_next().await {
             read.push(ended.map_err(crashed)??);
         }
+        self.note(|spent| spent.samples_table.bytes += reading.fetched.load(Relaxed));
         read.sort_by_key(|(order, _)| *order);
         Ok(assembled(read.into_iter().flat_map(|(_, pieces)| pieces).collect(), places.len()))
     }
@@ -92,13 +98,32 @@ impl Store {
     async fn sources(&self, filter: &Filter<'_>) -> Result<Vec<Source>, PromqlError> {
         let stripes = &self.metrics().stripes;
         let mut sources = Vec::new();
-        for file in self.snapshot.files(Table::Samples).iter().filter(|file| filter.may_be_in(file)) {
+        let mut spent = TableSpent::default();
+        for file in self.snapshot.files(Table::Samples).iter() {
+            if !filter.may_be_in(file) {
+                spent.pruned_files += 1;
+                continue;
+            }
+            spent.files += 1;
             let sections = self.snapshot.sections(file).await?;
-            for section in sections.iter().filter(|section| filter.may_be_at(section)) {
+            let wanted = |section: &&Section| filter.may_be_at(section);
+            for group in sections.chunk_by(|a, b| a.row_group == b.row_group) {
+                match group.iter().any(|section| wanted(&section)) {
+                    true => spent.row_groups += 1,
+                    false => spent.pruned_row_groups += 1,
+                }
+            }
+            for section in sections.iter().filter(wanted) {
                 let key = StripeKey::Section { file: file.id, row_group: section.row_group, number: section.number() };
                 match stripes.get(&key) {
-                    Some(stripe) => add_known(&mut sources, stripe),
-                    None => add_section(&mut sources, file, section),
+                    Some(stripe) => {
+                        spent.kept_rows += section.rows.len() as u64;
+                        add_known(&mut sources, stripe);
+                    }
+                    None => {
+                        spent.rows += section.rows.len() as u64;
+                        add_section(&mut sources, file, section);
+                    }
                 }
             }
         }
@@ -109,10 +134,17 @@ impl Store {
                 rows: batch.num_rows(),
             });
             match key.as_ref().and_then(|key| stripes.get(key)) {
-                Some(stripe) => add_known(&mut sources, stripe),
-                None => sources.push(Source::Batch { batch: batch.clone(), key }),
+                Some(stripe) => {
+                    spent.kept_rows += batch.num_rows() as u64;
+                    add_known(&mut sources, stripe);
+                }
+                None => {
+                    spent.rows += batch.num_rows() as u64;
+                    sources.push(Source::Batch { batch: batch.clone(), key });
+                }
             }
         }
+        self.note(|told| told.samples_table.add(&spent));
         Ok(sources)
     }
 }
@@ -144,7 +176,7 @@ impl Reading {
             Source::Known(stripes) => stripes.iter().try_for_each(|stripe| take(stripe))?,
             Source::Sections { file, row_group, rows } => {
                 let first = rows.start / trefoil_storage::scan::SECTION_ROWS;
-                let mut batches = self.snapshot.section_rows(&file, row_group, rows, &COLUMNS).await?;
+                let mut batches = self.snapshot.section_rows(&file, row_group, rows, &COLUMNS, &self.fetched).await?;
                 let (mut shared, mut number) = (Shared::default(), first);
                 while let Some(batch) = batches.try_next().await? {
                     let stripe = Arc::new(stripe(&batch, Order::Sorted, &mut shared, None)?);
