@@ -26,7 +26,7 @@ def values(server, name, tenant=None):
     return [row[0] for row in rows]
 
 
-def discarded(server, reason, tenant="anonymous"):
+def discarded(server, reason, tenant="default"):
     name = f'trefoil_storage_discarded_samples_total{{tenant="{tenant}",reason="{reason}"}}'
     return server.metrics().get(name, 0)
 
