@@ -85,6 +85,10 @@ impl Engine {
                     values.extend(store.metric_names(matchers, period).await?);
                     continue;
                 }
+                if matchers.is_empty() && name != METRIC_NAME && !is_bound(name) {
+                    values.extend(store.values_of_all(name, period).into_iter().map(|value| value.to_string()));
+                    continue;
+                }
                 let with_bounds = is_bound(name) || is_about_bounds(matchers);
                 for labels in store.label_sets(matchers, period, with_bounds).await? {
                     let value = labels.get(name);

@@ -186,6 +186,7 @@ impl<'b> Builder<'b> {
             known: self.known,
             others: self.others,
             targets: self.targets,
+            values: Default::default(),
         }
     }
 }

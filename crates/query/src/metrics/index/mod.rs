@@ -11,6 +11,7 @@ mod hash;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use trefoil_promql::labels::Labels;
 use trefoil_storage::catalog::FileId;
 
@@ -40,7 +41,18 @@ pub struct Part {
     others: HashMap<(u64, usize), Days>,
     /// The labels of `target_info` of the resources that series came from.
     pub targets: Vec<Labels>,
+    /// What [`Part::values`] was asked lately, by label and days.
+    values: Mutex<HashMap<ValuesKey, Arc<Values>>>,
 }
+
+/// A label, and the first and the last day.
+type ValuesKey = (String, (i32, i32));
+
+/// The values of a label.
+pub type Values = BTreeSet<Arc<str>>;
+
+/// Labels whose values are kept: dashboards ask for the same few.
+const KEPT_VALUES: usize = 32;
 
 #[derive(Debug, Clone)]
 struct Known {
@@ -115,6 +127,40 @@ impl Part {
 
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
+    }
+
+    /// The values that a label has in all series that were written to on one of the days, those of `target_info` included.
+    pub fn values(&self, label: &str, days: (i32, i32)) -> Arc<Values> {
+        let key = (label.to_owned(), days);
+        if let Some(values) = self.values.lock().get(&key) {
+            return values.clone();
+        }
+        let values = Arc::new(self.collect_values(label, days));
+        let mut kept = self.values.lock();
+        if kept.len() >= KEPT_VALUES {
+            kept.clear();
+        }
+        kept.insert(key, values.clone());
+        values
+    }
+
+    fn collect_values(&self, label: &str, days: (i32, i32)) -> Values {
+        let mut values = Values::new();
+        let mut targets = BTreeSet::new();
+        // Series lie by their labels and share their texts.
+        let mut last: Option<&Arc<str>> = None;
+        let visible = self.families.iter().filter(|of| !of.family.named(&[]).is_empty());
+        for series in visible.flat_map(|of| of.series.iter()).filter(|series| series.days.any_in(days)) {
+            targets.extend(series.target);
+            let Some(value) = series.labels.value(label) else { continue };
+            if last.is_none_or(|last| !Arc::ptr_eq(last, value)) && !values.contains(value) {
+                values.insert(value.clone());
+            }
+            last = Some(value);
+        }
+        let targets = targets.into_iter().filter_map(|target| self.targets.get(target as usize));
+        values.extend(targets.filter_map(|labels| labels.value(label)).cloned());
+        values
     }
 
     /// The series of a metric that were written to on one of the days.

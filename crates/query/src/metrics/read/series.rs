@@ -11,7 +11,7 @@ use super::columns::{text, texts};
 use super::{Period, Store};
 use crate::metrics::error::PromqlError;
 use crate::metrics::family::{Family, Part, Parts};
-use crate::metrics::index::IdHash;
+use crate::metrics::index::{IdHash, Values};
 use crate::metrics::labels::Identity;
 
 /// A metric of the store, and which parts of it are wanted.
@@ -37,6 +37,16 @@ pub struct FoundSeries {
 }
 
 impl Store {
+    /// The values of a label, other than the name and those of buckets and quantiles, in all series that were written to on a day
+    /// of the period.
+    pub fn values_of_all(&self, label: &str, period: Period) -> Values {
+        if period.start_ms > period.end_ms {
+            return Values::new();
+        }
+        let [files, buffered] = self.index.parts().map(|part| part.values(label, period.days()));
+        files.union(&buffered).cloned().collect()
+    }
+
     /// The series of the wanted metrics that had samples on a day of the period and fulfil the matchers, as far as that is
     /// known without samples.
     pub fn stored_series(
