@@ -237,6 +237,21 @@ def test_a_snapshot_is_a_copy_that_duckdb_reads(start):
     assert values(server, "up") == {}
 
 
+def test_a_series_comes_again_after_its_deletion(start):
+    server = start(QUIET)
+    now = rw.now_ms()
+    # From the second time on its labels are known and not sent to the store any more.
+    for at in (now - 3000, now - 2000, now - 1000):
+        write(server, "up", {"job": "x"}, [(at, 1.0)])
+    delete(server, "up")
+    assert values(server, "up") == {}
+    # The same sample is no duplicate of the deleted one.
+    write(server, "up", {"job": "x"}, [(now - 1000, 1.0)])
+    write(server, "up", {"job": "x"}, [(now, 2.0)])
+    assert values(server, "up") == {"job=x": [1.0, 2.0]}
+    assert requests.get(f"{server.prometheus}/api/v1/label/job/values", timeout=30).json()["data"] == ["x"]
+
+
 def test_deleting_while_everything_moves_and_dies(start):
     """Writers, flushes, compaction, deletions of one label at a time, and kill -9: what was deleted stays deleted, what was
     acknowledged and not deleted stays."""

@@ -13,12 +13,13 @@ use arrow::datatypes::{Int64Type, UInt64Type};
 use datafusion::prelude::SessionContext;
 use object_store::memory::InMemory;
 use store_support::*;
+use trefoil_model::samples::KnownSamples;
 use trefoil_model::{Signal, Table, Tenant};
 use trefoil_storage::catalog::{Catalog, Change};
 use trefoil_storage::files::FileStore;
 use trefoil_storage::log::LocalDisk;
 use trefoil_storage::units::ByteSize;
-use trefoil_storage::{Deleted, Deletion, Snapshot, Storage};
+use trefoil_storage::{AppendError, Deleted, Deletion, Snapshot, Storage};
 
 async fn rows(snapshot: &Snapshot, table: Table, sql: &str) -> Vec<arrow::array::RecordBatch> {
     let context = SessionContext::new();
@@ -62,6 +63,29 @@ async fn numbers(storage: &Storage, connection: u32) -> BTreeSet<u64> {
     let numbers = found.get(&connection).cloned().unwrap_or_default();
     assert!(numbers.values().all(|count| *count == 1), "nothing is there twice");
     numbers.into_keys().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn samples_that_were_judged_before_a_deletion_are_to_be_sent_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = Storage::open(quiet(directory.path())).await.unwrap();
+    append(&storage, Signal::Metrics, 1, 0..10).await;
+    let series = storage.series().active().of(&Tenant::default());
+    let judged = || {
+        let mut samples = KnownSamples::default();
+        samples.era = series.era();
+        let metric = samples.metric("m");
+        samples.push(metric, 1, 1_700_000_000_000_000_000, 0, 1.0);
+        samples
+    };
+    let before = judged();
+    delete(&storage, "true").await;
+    let refused = storage.append_samples(&Tenant::default(), before, Default::default()).await.unwrap_err();
+    assert!(matches!(refused, AppendError::Unavailable { .. }), "{refused}");
+    assert_eq!(count(&storage).await, 0);
+    storage.append_samples(&Tenant::default(), judged(), Default::default()).await.unwrap();
+    assert_eq!(count(&storage).await, 1);
+    storage.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
