@@ -1,5 +1,5 @@
-//! Which series were written to in a window of time, and each of them in turn. Ids are held, labels are not: millions of series
-//! are tens of bytes each.
+//! Which series were written to in a window of time, and each of them in turn. Ids are held here, tens of bytes a series; labels
+//! are not (but the index that the store brings has them).
 
 use std::collections::HashMap;
 use std::sync::Arc;
