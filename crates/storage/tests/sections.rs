@@ -14,6 +14,8 @@ use trefoil_storage::Storage;
 use trefoil_storage::scan::{SECTION_ROWS, base_columns};
 
 const COLUMNS: [&str; 5] = ["series_id", "metric_name", "time_unix_nano", "value_int", "flags"];
+const NUMBERS: [&str; 6] =
+    ["series_id", "time_unix_nano", "start_time_unix_nano", "flags", "value_int", "value_double"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_of_sections_holds_for_their_rows() {
@@ -71,6 +73,20 @@ async fn what_is_said_of_sections_holds_for_their_rows() {
                     .await
                     .unwrap();
                 assert_eq!(alone.try_collect::<Vec<_>>().await.unwrap(), std::slice::from_ref(batch));
+            }
+            // The way for numbers alone gives the same.
+            let all = group[0].rows.start..group.last().unwrap().rows.end;
+            for rows in [all, group[group.len() - 1].rows.clone()] {
+                let row_group = group[0].row_group;
+                let expected =
+                    snapshot.section_rows(file, row_group, rows.clone(), &NUMBERS, &Arc::default()).await.unwrap();
+                let expected: Vec<_> = expected.try_collect().await.unwrap();
+                let fetched = Arc::default();
+                let numbers =
+                    snapshot.section_numbers(file, row_group, rows.clone(), &NUMBERS, &fetched).await.unwrap();
+                assert_eq!(numbers, expected);
+                assert!(fetched.load(std::sync::atomic::Ordering::Relaxed) > 0);
+                assert!(other.section_numbers(file, row_group, rows, &NUMBERS, &fetched).await.is_err());
             }
         }
     }

@@ -8,6 +8,7 @@
 mod attribute;
 mod blame;
 mod buffered;
+mod columns;
 mod provider;
 mod prune;
 mod reader;
