@@ -83,6 +83,15 @@ impl Labels {
         self.0.iter().find(|label| label.name.as_ref() == name).map(|label| &label.value)
     }
 
+    /// [`Labels::value`], looked for first at the place where another label set had it; `place` then is where it was found.
+    pub fn value_near(&self, name: &str, place: &mut usize) -> Option<&Arc<str>> {
+        if let Some(label) = self.0.get(*place).filter(|label| label.name.as_ref() == name) {
+            return Some(&label.value);
+        }
+        *place = self.0.iter().position(|label| label.name.as_ref() == name)?;
+        self.0.get(*place).map(|label| &label.value)
+    }
+
     pub fn has(&self, name: &str) -> bool {
         !self.get(name).is_empty()
     }

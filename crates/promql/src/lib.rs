@@ -21,6 +21,8 @@ pub mod pattern;
 pub mod points;
 pub mod print;
 pub mod quote;
+pub mod shares;
 pub mod source;
 pub mod steps;
+pub mod times;
 pub mod value;

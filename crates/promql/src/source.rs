@@ -1,5 +1,6 @@
 //! Where samples come from.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::error::EvalError;
@@ -7,6 +8,7 @@ use crate::histogram::FloatHistogram;
 use crate::labels::Labels;
 use crate::matcher::Matcher;
 use crate::points::PointRef;
+use crate::times::Times;
 
 /// The NaN that says "this series ends here" (`0x7ff0000000000002`), apart from all NaNs that are values.
 pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
@@ -15,11 +17,15 @@ pub fn is_stale_nan(value: f64) -> bool {
     value.to_bits() == STALE_NAN_BITS
 }
 
+/// Whether any value is the stale NaN. Blocks have no way out, so that many values are compared at once.
+pub fn has_stale(values: &[f64]) -> bool {
+    values.chunks(256).any(|values| values.iter().fold(false, |stale, value| stale | is_stale_nan(*value)))
+}
+
 /// The samples of one series by time, each time once.
 #[derive(Debug, Clone, Default)]
 pub struct Samples {
-    /// Milliseconds since the epoch, ascending.
-    pub times: Vec<i64>,
+    pub times: Times,
     /// As long as `times`; 0 where a histogram is.
     pub floats: Vec<f64>,
     /// As long as `times`; `None` for a series without histograms. A histogram that is stale has a stale NaN as its sum.
@@ -95,4 +101,15 @@ pub trait SeriesSource {
     ///
     /// The raw samples do not count against the limit of samples, which is about what evaluation holds: a source limits itself.
     fn select(&self, matchers: &[Matcher], hints: &SelectHints) -> Result<Vec<RawSeries>, EvalError>;
+
+    /// The same series, some after others and in no order, for whoever need not hold all of them at once. Ends where `take` wants
+    /// no more.
+    fn select_in_batches(
+        &self,
+        matchers: &[Matcher],
+        hints: &SelectHints,
+        take: &mut dyn FnMut(Vec<RawSeries>) -> Result<ControlFlow<()>, EvalError>,
+    ) -> Result<ControlFlow<()>, EvalError> {
+        take(self.select(matchers, hints)?)
+    }
 }

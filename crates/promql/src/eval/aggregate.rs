@@ -13,13 +13,16 @@ mod running;
 #[cfg(test)]
 mod tests;
 
+use std::ops::ControlFlow;
+
 use super::Evaluator;
 use crate::ast::{Aggregate, AggregateOp};
 use crate::error::EvalError;
 use crate::labels::Labels;
 use crate::points::Points;
 use crate::value::{StepSeries, Value};
-use grouping::Groups;
+use grouping::{Grouping, Groups};
+use running::Running;
 
 pub(in crate::eval) use ranked::quantile_of;
 
@@ -43,10 +46,7 @@ impl Evaluator<'_> {
                 param_values.warn_of_quantiles(self, param);
                 self.group_rows(aggregate, &rows, |evaluator, rows| evaluator.quantiles(aggregate, &param_values, rows))
             }
-            _ => {
-                let rows = self.vector(&aggregate.expr)?;
-                self.group_rows(aggregate, &rows, |evaluator, rows| evaluator.run(aggregate, rows))
-            }
+            _ => self.run(aggregate),
         }
     }
 
@@ -80,28 +80,75 @@ impl Evaluator<'_> {
         self.finish(results)
     }
 
-    fn run(&self, aggregate: &Aggregate, rows: &[&StepSeries]) -> Result<Points, EvalError> {
-        let has_histograms = have_histograms(rows);
-        let len = self.steps.count();
-        Ok(match aggregate.op {
-            AggregateOp::Sum | AggregateOp::Avg if has_histograms => self.sums_with_histograms(aggregate, rows)?,
-            AggregateOp::Sum => running::sum(len, rows),
-            AggregateOp::Avg => average::average(len, rows),
-            AggregateOp::Count => running::count(len, rows),
-            AggregateOp::Group => running::group(len, rows),
-            op => {
+    /// What takes in one series after another, as they are read where that is possible.
+    fn run(&self, aggregate: &Aggregate) -> Result<Vec<StepSeries>, EvalError> {
+        if let Some(rows) = self.run_along(aggregate)? {
+            return self.finish(rows);
+        }
+        let rows = self.vector(&aggregate.expr)?;
+        self.group_rows(aggregate, &rows, |evaluator, rows| match (aggregate.op, have_histograms(rows)) {
+            (AggregateOp::Sum | AggregateOp::Avg, true) => evaluator.sums_with_histograms(aggregate, rows),
+            (op, has_histograms) => {
                 if has_histograms {
-                    self.ignored_histograms(op, aggregate.expr.unwrapped().position());
+                    evaluator.say_ignored(aggregate);
                 }
-                match op {
-                    AggregateOp::Min => running::extreme(len, rows, |value, best| value < best),
-                    AggregateOp::Max => running::extreme(len, rows, |value, best| value > best),
-                    AggregateOp::Stdvar => running::variance(len, rows),
-                    AggregateOp::Stddev => running::variance(len, rows).map_floats(f64::sqrt),
-                    _ => return Err(EvalError::Execution(format!("{} needs a parameter", op.name()))),
-                }
+                let mut running = evaluator.running(op)?;
+                rows.iter().for_each(|row| running.add(&row.points));
+                Ok(running.finish())
             }
         })
+    }
+
+    /// `None` where the series have to be known all at once.
+    fn run_along(&self, aggregate: &Aggregate) -> Result<Option<Vec<StepSeries>>, EvalError> {
+        let Some(stream) = self.stream(&aggregate.expr) else { return Ok(None) };
+        let mut grouping = Grouping::new(aggregate, !self.options.delayed_name_removal);
+        let mut groups: Vec<(Running, bool)> = Vec::new();
+        let before = self.shared.samples.get();
+        let has_run = self.run_stream(&stream, &mut |rows: Vec<StepSeries>| {
+            grouping.forget_texts();
+            for row in &rows {
+                if have_histograms(&[row]) {
+                    match aggregate.op {
+                        AggregateOp::Sum | AggregateOp::Avg => return Ok(ControlFlow::Break(())),
+                        _ => self.say_ignored(aggregate),
+                    }
+                }
+                let place = grouping.place(row);
+                if place == groups.len() {
+                    groups.push((self.running(aggregate.op)?, false));
+                    self.check_rows(groups.len())?;
+                }
+                if let Some((running, drop_name)) = groups.get_mut(place) {
+                    running.add(&row.points);
+                    *drop_name |= row.drop_name && self.options.delayed_name_removal;
+                }
+            }
+            drop(rows);
+            self.settle(before, groups.len() * self.steps.count())?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if has_run.is_break() {
+            return Ok(None);
+        }
+        let rows = grouping.labels.into_iter().zip(groups).map(|(labels, (running, drop_name))| StepSeries {
+            labels,
+            drop_name,
+            points: running.finish(),
+        });
+        Ok(Some(rows.filter(|row| !row.points.is_empty()).collect()))
+    }
+
+    fn running(&self, op: AggregateOp) -> Result<Running, EvalError> {
+        Running::new(op, self.steps.count())
+            .ok_or_else(|| EvalError::Execution(format!("{} needs a parameter", op.name())))
+    }
+
+    /// Of what is only for floats.
+    fn say_ignored(&self, aggregate: &Aggregate) {
+        if !matches!(aggregate.op, AggregateOp::Count | AggregateOp::Group) {
+            self.ignored_histograms(aggregate.op, aggregate.expr.unwrapped().position());
+        }
     }
 
     fn ignored_histograms(&self, op: AggregateOp, position: crate::error::Position) {

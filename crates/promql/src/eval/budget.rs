@@ -4,7 +4,7 @@ use super::Evaluator;
 use crate::error::EvalError;
 use crate::points::PointRef;
 use crate::source::Samples;
-use crate::value::Value;
+use crate::value::{StepSeries, Value};
 
 /// Rows are dense, so a step without a value costs memory as well: this many such cells are allowed for each sample that is.
 const CELLS_PER_SAMPLE: usize = 4;
@@ -54,14 +54,16 @@ pub(super) fn size_of_value(value: &Value) -> usize {
     match value {
         Value::Scalar(values) => values.len(),
         Value::String(_) => 0,
-        Value::Vector(rows) => rows
-            .iter()
-            .map(|row| match row.points.has_histograms() {
-                false => row.points.count(),
-                true => row.points.iter().map(|(_, point)| size_of_point(point)).sum(),
-            })
-            .sum(),
+        Value::Vector(rows) => size_of_rows(rows),
     }
+}
+
+pub(super) fn size_of_rows(rows: &[StepSeries]) -> usize {
+    let size = |row: &StepSeries| match row.points.has_histograms() {
+        false => row.points.count(),
+        true => row.points.iter().map(|(_, point)| size_of_point(point)).sum(),
+    };
+    rows.iter().map(size).sum()
 }
 
 pub(super) fn size_of_samples(samples: &Samples) -> usize {

@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::durations::Durations;
 use super::names;
 use super::profile::{Looked, NodeSpent, Profile};
+use super::sampler::Sampler;
 use super::stats_only::BucketUse;
 use super::{EngineOptions, Evaluator, Shared};
 use crate::annotations::Annotations;
@@ -16,7 +17,7 @@ use crate::ast::{Expr, ValueType};
 use crate::error::{EvalError, ParseError};
 use crate::labels::Labels;
 use crate::parser::{self, ParserOptions};
-use crate::points::{PointRef, Points};
+use crate::points::Points;
 use crate::source::{Samples, SeriesSource};
 use crate::steps::Steps;
 use crate::value::{QueryResult, StepSeries, Value};
@@ -210,7 +211,8 @@ impl Engine {
 /// Rows as series of samples, without those that have none.
 fn matrix(evaluator: &Evaluator<'_>, rows: &[StepSeries], steps: Steps) -> QueryResult {
     let series = rows.iter().filter(|row| !row.points.is_empty());
-    sorted_matrix(evaluator, series.map(|row| (row.labels.clone(), samples(&row.points, steps))).collect())
+    let mut sampler = Sampler::on(steps);
+    sorted_matrix(evaluator, series.map(|row| (row.labels.clone(), sampler.samples(&row.points))).collect())
 }
 
 fn sorted_matrix(evaluator: &Evaluator<'_>, mut series: Vec<(Labels, Samples)>) -> QueryResult {
@@ -218,20 +220,6 @@ fn sorted_matrix(evaluator: &Evaluator<'_>, mut series: Vec<(Labels, Samples)>) 
     series.sort_by(|(a, _), (b, _)| a.cmp(b));
     evaluator.shared.sorting.set(begin.elapsed());
     QueryResult::Matrix(series)
-}
-
-/// The steps that have a value, as samples at the steps' times.
-pub(super) fn samples(points: &Points, steps: Steps) -> Samples {
-    let count = points.count();
-    let mut samples =
-        Samples { times: Vec::with_capacity(count), floats: Vec::with_capacity(count), ..Samples::default() };
-    for (step, point) in points.iter() {
-        match point {
-            PointRef::Float(value) => samples.push_float(steps.at(step), value),
-            PointRef::Histogram(histogram) => samples.push_histogram(steps.at(step), histogram.clone()),
-        }
-    }
-    samples
 }
 
 #[cfg(test)]

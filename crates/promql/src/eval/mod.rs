@@ -10,10 +10,13 @@ mod engine;
 mod functions;
 mod invariant;
 mod names;
+mod newest;
 mod profile;
 mod range;
+mod sampler;
 mod selector;
 mod stats_only;
+mod stream;
 mod subquery;
 
 pub use engine::{Answer, Engine, QueryFailure, QueryLimits, QueryStats, Timings};

@@ -8,9 +8,17 @@ use crate::labels::{Labels, METRIC_NAME, METRIC_TYPE, METRIC_UNIT};
 use crate::points::{PointRef, Points};
 use crate::value::StepSeries;
 
+/// The labels that say what the metric is.
+const NAMES: [&str; 3] = [METRIC_NAME, METRIC_TYPE, METRIC_UNIT];
+
 /// Without the name and what else says what the metric is: a value that was computed is another thing.
 pub(crate) fn without_name(labels: &Labels) -> Labels {
-    labels.without(&[METRIC_NAME, METRIC_TYPE, METRIC_UNIT])
+    labels.without(&NAMES)
+}
+
+/// Whether a label of that name says what the metric is.
+pub(crate) fn names_metric(label: &str) -> bool {
+    NAMES.contains(&label)
 }
 
 impl Evaluator<'_> {
@@ -21,6 +29,17 @@ impl Evaluator<'_> {
             true => Ok(rows),
             false => drop_at_end(rows),
         }
+    }
+
+    /// [`Evaluator::finish`] for rows of which no two have the same labels: where they lose one and the same name, none will.
+    pub fn finish_distinct(&self, mut rows: Vec<StepSeries>) -> Result<Vec<StepSeries>, EvalError> {
+        let same = |a: &StepSeries, b: &StepSeries| NAMES.iter().all(|name| a.labels.get(name) == b.labels.get(name));
+        let is_one = rows.iter().all(|row| row.drop_name) && rows.windows(2).all(|pair| same(&pair[0], &pair[1]));
+        if self.options.delayed_name_removal || !is_one {
+            return self.finish(rows);
+        }
+        rows.iter_mut().for_each(|row| row.labels = without_name(&row.labels));
+        Ok(rows)
     }
 }
 

@@ -26,6 +26,26 @@ impl Looked {
         }
     }
 
+    /// For the same steps.
+    pub fn like(other: &Self) -> Self {
+        Self::on(other.0.len())
+    }
+
+    pub fn add(&self, other: &Self) {
+        other.0.iter().enumerate().for_each(|(step, samples)| self.at(step, samples.get()));
+    }
+
+    /// A sample at each of the steps whose bit is set.
+    pub fn at_each(&self, steps: &[u64]) {
+        for (index, word) in steps.iter().enumerate() {
+            let mut rest = *word;
+            while rest != 0 {
+                self.at(index * 64 + rest.trailing_zeros() as usize, 1);
+                rest &= rest - 1;
+            }
+        }
+    }
+
     pub fn by_step(&self) -> Vec<u64> {
         self.0.iter().map(Cell::get).collect()
     }
@@ -57,22 +77,42 @@ pub(crate) struct Profile {
 
 impl Profile {
     pub fn of<E>(&self, expr: &Expr, evaluate: impl FnOnce() -> Result<Value, E>) -> Result<Value, E> {
-        let depth = self.depth.replace(self.depth.get() + 1);
-        let place = self.nodes.borrow().len();
-        let node = NodeSpent { depth, text: text(expr), time: Duration::ZERO, series: 0, samples: 0 };
-        self.nodes.borrow_mut().push(node);
+        let depth = self.depth.get();
+        let node = self.open(expr);
+        self.depth.set(depth + 1);
         let begin = Instant::now();
         let value = evaluate();
         self.depth.set(depth);
-        if let (Ok(value), Some(node)) = (&value, self.nodes.borrow_mut().get_mut(place)) {
-            node.time = begin.elapsed();
-            node.samples = size_of_value(value);
-            node.series = match value {
+        if let Ok(value) = &value {
+            let series = match value {
                 Value::Vector(rows) => rows.len(),
                 Value::Scalar(_) | Value::String(_) => 1,
             };
+            self.add_rows(node, series, size_of_value(value));
+            self.close(node, begin.elapsed());
         }
         value
+    }
+
+    /// Begins a node that has nothing below it; the place to name it by.
+    pub fn open(&self, expr: &Expr) -> usize {
+        let (time, series, samples) = (Duration::ZERO, 0, 0);
+        let mut nodes = self.nodes.borrow_mut();
+        nodes.push(NodeSpent { depth: self.depth.get(), text: text(expr), time, series, samples });
+        nodes.len() - 1
+    }
+
+    pub fn add_rows(&self, node: usize, series: usize, samples: usize) {
+        if let Some(node) = self.nodes.borrow_mut().get_mut(node) {
+            node.series += series;
+            node.samples += samples;
+        }
+    }
+
+    pub fn close(&self, node: usize, time: Duration) {
+        if let Some(node) = self.nodes.borrow_mut().get_mut(node) {
+            node.time = time;
+        }
     }
 
     pub fn into_nodes(self) -> Vec<NodeSpent> {

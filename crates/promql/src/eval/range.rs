@@ -22,18 +22,20 @@ mod window;
 
 use std::sync::Arc;
 
+use self::input::Input;
 use self::notes::Notes;
 use self::scope::Scope;
-use self::table::RangeFunction;
-use self::window::{Tracks, for_each_window};
+use self::window::{Span, Tracks, for_each_window};
 use super::Evaluator;
-use crate::ast::{Call, Expr};
+use crate::ast::{Call, Expr, MatrixSelector};
 use crate::error::{EvalError, Position};
 use crate::histogram::FloatHistogram;
 use crate::points::{Point, Points};
+use crate::source::RawSeries;
 use crate::value::{StepSeries, Value};
 
 pub(crate) use self::absent::labels_of_absent;
+pub(super) use self::table::RangeFunction;
 
 /// After so many samples in windows of one series it is asked whether the query still runs.
 const LONGEST_UNCHECKED: usize = 1 << 20;
@@ -56,7 +58,7 @@ impl Evaluator<'_> {
             }
             (name, _) => {
                 let rows = self.range_function(call, table::named(name)?);
-                rows.and_then(|rows| self.finish(rows))
+                rows.and_then(|rows| self.finish_distinct(rows))
             }
         };
         Some(rows.map(Value::Vector))
@@ -67,8 +69,7 @@ impl Evaluator<'_> {
     }
 
     fn range_function(&self, call: &Call, function: &RangeFunction) -> Result<Vec<StepSeries>, EvalError> {
-        let is_range = |arg: &&Expr| matches!(arg.unwrapped(), Expr::Matrix(_) | Expr::Subquery(_));
-        let Some(range) = call.args.iter().find(is_range) else {
+        let Some(range) = call.args.iter().find(|arg| is_range(arg)) else {
             return Err(EvalError::Execution(format!("{} is called without a range vector", call.function.name)));
         };
         let input = match range.unwrapped() {
@@ -76,6 +77,11 @@ impl Evaluator<'_> {
             Expr::Subquery(subquery) => self.subquery_samples(subquery)?,
             _ => return Ok(Vec::new()),
         };
+        self.evaluate(call, function, &self.range_params(call)?, input)
+    }
+
+    /// What a function is given beside the range, at each step.
+    pub(super) fn range_params(&self, call: &Call) -> Result<Vec<Vec<f64>>, EvalError> {
         let mut params: Vec<Vec<f64>> = Vec::new();
         for arg in call.args.iter().filter(|arg| !is_range(arg)) {
             match self.eval(arg)? {
@@ -83,8 +89,29 @@ impl Evaluator<'_> {
                 _ => return Err(EvalError::Execution(format!("{} is given no scalar", call.function.name))),
             }
         }
-        let position = position(call);
+        Ok(params)
+    }
 
+    /// The values of a function over some of the series of its selector.
+    pub(super) fn range_rows(
+        &self,
+        call: &Call,
+        function: &RangeFunction,
+        params: &[Vec<f64>],
+        span: Span,
+        series: Vec<RawSeries>,
+    ) -> Result<Vec<StepSeries>, EvalError> {
+        self.evaluate(call, function, params, Input::of(series, span, None))
+    }
+
+    fn evaluate(
+        &self,
+        call: &Call,
+        function: &RangeFunction,
+        params: &[Vec<f64>],
+        input: Input,
+    ) -> Result<Vec<StepSeries>, EvalError> {
+        let position = position(call);
         let before = self.shared.samples.get();
         let (mut rows, mut held, mut overlaps) = (Vec::new(), 0, Vec::new());
         let with_starts = self.options.use_start_timestamps && function.uses_start_times;
@@ -153,6 +180,19 @@ impl Evaluator<'_> {
         }
         self.say_overlaps(overlaps, position);
         Ok(rows)
+    }
+}
+
+fn is_range(arg: &Expr) -> bool {
+    matches!(arg.unwrapped(), Expr::Matrix(_) | Expr::Subquery(_))
+}
+
+/// The function over a range selector that a call is; `None` for all other calls.
+pub(super) fn range_selector(call: &Call) -> Option<(&'static RangeFunction, &MatrixSelector)> {
+    let function = table::named(call.function.name)?;
+    match call.args.iter().find(|arg| is_range(arg))?.unwrapped() {
+        Expr::Matrix(matrix) => Some((function, matrix)),
+        _ => None,
     }
 }
 

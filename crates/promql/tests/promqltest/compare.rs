@@ -328,7 +328,7 @@ mod tests {
             (vec![0, 2000], vec![1.0, 4.0], false),
             (vec![0, 2001], vec![1.0, 3.0], false),
         ] {
-            let samples = Samples { times, floats, ..Samples::default() };
+            let samples = Samples { times: times.into(), floats, ..Samples::default() };
             let outcome = result(&eval, &QueryResult::Matrix(vec![(Labels::default(), samples)]));
             assert_eq!(outcome.is_ok(), is_same, "{outcome:?}");
         }

@@ -1,6 +1,7 @@
 //! The samples that a script has loaded, as a source of series.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use trefoil_promql::error::EvalError;
@@ -100,6 +101,21 @@ impl SeriesSource for Memory {
             samples: stored.between(hints.start, hints.end),
         });
         Ok(series.filter(|series| !series.samples.is_empty()).collect())
+    }
+
+    /// Two at once, the last first: whoever takes them may rely on no order.
+    fn select_in_batches(
+        &self,
+        matchers: &[Matcher],
+        hints: &SelectHints,
+        take: &mut dyn FnMut(Vec<RawSeries>) -> Result<ControlFlow<()>, EvalError>,
+    ) -> Result<ControlFlow<()>, EvalError> {
+        for batch in self.select(matchers, hints)?.chunks(2).rev() {
+            if take(batch.to_vec())?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The store as the source of a query's series.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use super::cancel::Cancel;
 use super::convert;
 use super::error::PromqlError;
 use super::family::{Family, Kind, Parts};
-use super::read::{FoundSeries, Period, Store, TARGET_INFO, Target, Wanted, name_matchers};
-use super::spent::Spent;
+use super::read::{FoundSeries, Period, Store, StoredSeries, TARGET_INFO, Target, Wanted, batches, name_matchers};
+use super::spent::{Read, Spent};
 
 /// Reads on the runtime while the thread of the evaluation waits.
 pub struct StoreSource {
@@ -28,21 +29,96 @@ pub struct StoreSource {
 
 impl SeriesSource for StoreSource {
     fn select(&self, matchers: &[Matcher], hints: &SelectHints) -> Result<Vec<RawSeries>, EvalError> {
+        let mut all = Vec::new();
+        let _ = self.read(matchers, hints, |selection| vec![selection.numbers()], &mut |series| {
+            all = series;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(all)
+    }
+
+    fn select_in_batches(
+        &self,
+        matchers: &[Matcher],
+        hints: &SelectHints,
+        take: &mut dyn FnMut(Vec<RawSeries>) -> Result<ControlFlow<()>, EvalError>,
+    ) -> Result<ControlFlow<()>, EvalError> {
+        self.read(matchers, hints, |selection| selection.batches(), take)
+    }
+}
+
+impl StoreSource {
+    /// Reads the series, batch by batch; what is not stored as numbers comes with the only one.
+    fn read(
+        &self,
+        matchers: &[Matcher],
+        hints: &SelectHints,
+        batches: impl FnOnce(&Selection<'_>) -> Vec<Vec<usize>>,
+        take: &mut dyn FnMut(Vec<RawSeries>) -> Result<ControlFlow<()>, EvalError>,
+    ) -> Result<ControlFlow<()>, EvalError> {
         let period = Period { start_ms: hints.start, end_ms: hints.end };
-        let begin = Instant::now().into_std();
-        let read = self.runtime.block_on(async {
+        let mut begin = Instant::now();
+        let mut read = Read::default();
+        let families = self.store.families(period);
+        let selection = self.store.selection(&families, matchers, period)?;
+        let mut flow = ControlFlow::Continue(());
+        for numbers in batches(&selection) {
+            let series = self.block_on(self.store.read(&selection, &numbers))?;
+            read.series += series.len();
+            read.samples += series.iter().map(|series| series.samples.len()).sum::<usize>();
+            read.time += begin.elapsed();
+            flow = take(series)?;
+            begin = Instant::now();
+            if flow.is_break() {
+                break;
+            }
+        }
+        if let Some(spent) = &self.spent {
+            spent.selected(matchers, hints, read);
+        }
+        Ok(flow)
+    }
+
+    fn block_on<T>(&self, read: impl Future<Output = Result<T, PromqlError>>) -> Result<T, EvalError> {
+        self.runtime.block_on(async {
             tokio::select! {
                 () = self.cancel.canceled() => Err(EvalError::Canceled),
-                read = timeout_at(self.deadline, self.store.select(matchers, period)) => match read {
+                read = timeout_at(self.deadline, read) => match read {
                     Ok(read) => read.map_err(EvalError::from),
                     Err(_) => Err(EvalError::Timeout(self.timeout)),
                 },
             }
-        })?;
-        if let Some(spent) = &self.spent {
-            spent.selected(matchers, hints, &read, begin);
+        })
+    }
+}
+
+/// What a selector asks for, as far as that is known without samples.
+pub struct Selection<'f> {
+    families: &'f [Family],
+    wanted: Vec<Wanted<'f>>,
+    matchers: &'f [Matcher],
+    period: Period,
+    found: FoundSeries,
+}
+
+impl Selection<'_> {
+    /// The places of the series that are stored as numbers.
+    fn numbers(&self) -> Vec<usize> {
+        let places = 0..self.found.series.len();
+        places.filter(|place| is_plain(self.wanted[self.found.series[*place].family].0)).collect()
+    }
+
+    /// The same in batches; one only if there is more than numbers, which may have labels in common with these.
+    fn batches(&self) -> Vec<Vec<usize>> {
+        let numbers = self.numbers();
+        match numbers.len() == self.found.series.len() && !self.asks_for_targets() {
+            true => batches(&self.found, &numbers, self.period),
+            false => vec![numbers],
         }
-        Ok(read)
+    }
+
+    fn asks_for_targets(&self) -> bool {
+        name_matchers(self.matchers).iter().all(|matcher| matcher.matches(TARGET_INFO))
     }
 }
 
@@ -59,18 +135,28 @@ fn is_plain(family: &Family) -> bool {
 }
 
 impl Store {
-    /// The series that fulfil all matchers and have samples in the period, sorted by labels, each label set once.
-    pub async fn select(&self, matchers: &[Matcher], period: Period) -> Result<Vec<RawSeries>, PromqlError> {
-        if period.start_ms > period.end_ms {
-            return Ok(Vec::new());
-        }
-        let families = self.families(period);
-        let wanted = wanted(&families, matchers);
+    /// The series that may fulfil all matchers.
+    fn selection<'f>(
+        &self,
+        families: &'f [Family],
+        matchers: &'f [Matcher],
+        period: Period,
+    ) -> Result<Selection<'f>, PromqlError> {
+        let wanted = match period.start_ms <= period.end_ms {
+            true => wanted(families, matchers),
+            false => Vec::new(),
+        };
         let found = self.stored_series(&wanted, matchers, period)?;
-        let mut series = self.number_series(&wanted, &found, period).await?;
-        series.extend(self.other_series(&wanted, found, matchers, period).await?);
-        if name_matchers(matchers).iter().all(|matcher| matcher.matches(TARGET_INFO)) {
-            series.extend(self.target_info(&families, matchers, period).await?);
+        Ok(Selection { families, wanted, matchers, period, found })
+    }
+
+    /// Those of the selected series that are stored as numbers and at these places, and all that are not stored so.
+    async fn read(&self, selection: &Selection<'_>, numbers: &[usize]) -> Result<Vec<RawSeries>, PromqlError> {
+        let Selection { families, wanted, matchers, period, found } = selection;
+        let mut series = self.number_series(wanted, found, numbers, *period).await?;
+        series.extend(self.other_series(wanted, found, matchers, *period).await?);
+        if selection.asks_for_targets() && period.start_ms <= period.end_ms {
+            series.extend(self.target_info(families, matchers, *period).await?);
         }
         Ok(convert::merged(series))
     }
@@ -80,12 +166,11 @@ impl Store {
         &self,
         wanted: &[Wanted<'_>],
         found: &FoundSeries,
+        places: &[usize],
         period: Period,
     ) -> Result<Vec<RawSeries>, PromqlError> {
-        let places = 0..found.series.len();
-        let places: Vec<usize> = places.filter(|place| is_plain(wanted[found.series[*place].family].0)).collect();
-        let samples = self.numbers(wanted, found, &places, period).await?;
-        let series = places.into_iter().zip(samples).filter(|(_, samples)| !samples.is_empty());
+        let samples = self.numbers(wanted, found, places, period).await?;
+        let series = places.iter().copied().zip(samples).filter(|(_, samples)| !samples.is_empty());
         Ok(series.map(|(place, samples)| RawSeries { labels: found.series[place].labels.clone(), samples }).collect())
     }
 
@@ -93,17 +178,18 @@ impl Store {
     async fn other_series(
         &self,
         wanted: &[Wanted<'_>],
-        mut found: FoundSeries,
+        found: &FoundSeries,
         matchers: &[Matcher],
         period: Period,
     ) -> Result<Vec<RawSeries>, PromqlError> {
-        let all = found.series.len();
-        found.series.retain(|series| !is_plain(wanted[series.family].0));
-        // So many need not be told apart from the others by their ids.
-        found.looked_at -= all - found.series.len();
-        if found.series.is_empty() {
+        let others = found.series.iter().filter(|series| !is_plain(wanted[series.family].0));
+        let others: Vec<StoredSeries> = others.cloned().collect();
+        if others.is_empty() {
             return Ok(Vec::new());
         }
+        // The numbers need not be told apart from the others by their ids.
+        let looked_at = found.looked_at - (found.series.len() - others.len());
+        let found = FoundSeries { series: others, looked_at };
         let mut series = Vec::new();
         let stored = self.samples(wanted, &found, period).await?;
         for (of, stored) in found.series.iter().zip(stored) {
@@ -133,7 +219,7 @@ pub async fn of_targets(store: &Store, targets: Vec<Target>, period: Period) -> 
     let series = targets.into_iter().zip(times).filter(|(_, times)| !times.is_empty());
     let series = series.map(|(target, times)| {
         let floats = vec![1.0; times.len()];
-        RawSeries { labels: target.labels, samples: Samples { times, floats, ..Samples::default() } }
+        RawSeries { labels: target.labels, samples: Samples { times: times.into(), floats, ..Samples::default() } }
     });
     Ok(series.collect())
 }

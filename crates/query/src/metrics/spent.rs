@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
@@ -10,7 +10,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::MetricValue;
 use trefoil_model::Table;
 use trefoil_promql::matcher::Matcher;
-use trefoil_promql::source::{RawSeries, SelectHints};
+use trefoil_promql::source::SelectHints;
 use trefoil_storage::Snapshot;
 
 /// The samples of the store, as one selector read them: numbers and distributions in a round each. (Series are found in an
@@ -104,22 +104,30 @@ impl Spent {
         });
     }
 
-    /// Closes the account of a selector that began to be read at `begin`.
-    pub fn selected(&self, matchers: &[Matcher], hints: &SelectHints, series: &[RawSeries], begin: Instant) {
+    /// Closes the account of a selector.
+    pub fn selected(&self, matchers: &[Matcher], hints: &SelectHints, read: Read) {
         let matchers: Vec<String> = matchers.iter().map(Matcher::to_string).collect();
         self.with(|told| {
-            let read = std::mem::take(&mut told.current);
+            let noted = std::mem::take(&mut told.current);
             told.selectors.push(SelectorSpent {
                 selector: format!("{{{}}}", matchers.join(", ")),
                 start_ms: hints.start,
                 end_ms: hints.end,
-                series: series.len(),
-                samples: series.iter().map(|series| series.samples.len()).sum(),
-                time: begin.elapsed(),
-                ..read
+                series: read.series,
+                samples: read.samples,
+                time: read.time,
+                ..noted
             });
         });
     }
+}
+
+/// What a selector came to, and how long that took.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Read {
+    pub series: usize,
+    pub samples: usize,
+    pub time: Duration,
 }
 
 #[derive(Default)]

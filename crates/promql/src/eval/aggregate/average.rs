@@ -1,9 +1,6 @@
 //! The mean of many floats, which their sum may be too large for.
 
-use super::running;
 use crate::histogram::kahan_inc;
-use crate::points::Points;
-use crate::value::StepSeries;
 
 /// A sum that turns into a running mean at the value that would make it infinite. The sum is the more exact of the two, but
 /// the mean of large values exists where their sum does not.
@@ -44,13 +41,6 @@ impl Average {
             false => self.value / self.count + self.compensation / self.count,
         }
     }
-}
-
-pub(super) fn average(len: usize, rows: &[&StepSeries]) -> Points {
-    let mut states = vec![Average::default(); len];
-    let seen =
-        running::fold(&mut states, rows, |state, value| *state = Average::of(value), |state, value| state.add(value));
-    Points::masked(states.into_iter().map(Average::result).collect(), seen.into_words())
 }
 
 #[cfg(test)]

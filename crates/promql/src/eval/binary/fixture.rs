@@ -1,5 +1,7 @@
 //! Queries over a few series that stand in a test, with a sample or none at each step.
 
+use std::ops::ControlFlow;
+
 use crate::error::EvalError;
 use crate::eval::{Engine, EngineOptions};
 use crate::labels::{Labels, METRIC_NAME};
@@ -21,6 +23,20 @@ impl SeriesSource for Series {
         found.retain(|series| series.samples.times.iter().any(|time| (hints.start..=hints.end).contains(time)));
         found.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(found)
+    }
+
+    /// One by one.
+    fn select_in_batches(
+        &self,
+        matchers: &[Matcher],
+        hints: &SelectHints,
+        take: &mut dyn FnMut(Vec<RawSeries>) -> Result<ControlFlow<()>, EvalError>,
+    ) -> Result<ControlFlow<()>, EvalError> {
+        let mut series = self.select(matchers, hints)?.into_iter();
+        series.try_fold(ControlFlow::Continue(()), |flow, series| match flow {
+            ControlFlow::Continue(()) => take(vec![series]),
+            ended => Ok(ended),
+        })
     }
 }
 

@@ -87,7 +87,7 @@ impl Evaluator<'_> {
         let position = Position::default();
         let selector = VectorSelector { name: None, matchers, offset: Some(offset), at, extension: None, position };
         let has_histograms = Cell::new(false);
-        let rows = self.newest_samples(&selector, |points, step, samples, index| {
+        let rows = self.instant_selector_with(&selector, |points, step, samples, index| {
             has_histograms.set(has_histograms.get() || samples.histogram(index).is_some());
             points.set_float(step, samples.times[index] as f64);
         })?;

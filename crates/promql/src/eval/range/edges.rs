@@ -76,7 +76,7 @@ mod tests {
         let floats = View { first: 0, times: &times, values: &[0.0, 10.0, 0.0, 30.0], starts: &[] };
         let pairs = |start, end, smoothed| {
             let samples = Edges { start, end, smoothed }.extend(floats);
-            samples.times.into_iter().zip(samples.floats).collect::<Vec<_>>()
+            samples.times.iter().copied().zip(samples.floats).collect::<Vec<_>>()
         };
         assert_eq!(pairs(5, 25, true), [(5, 5.0), (10, 10.0), (20, 0.0), (25, 15.0)]);
         assert_eq!(pairs(5, 35, false), [(5, 0.0), (10, 10.0), (20, 0.0), (30, 30.0), (35, 30.0)]);

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::super::Evaluator;
-use super::super::engine;
+use super::super::sampler::Sampler;
 use super::edges::Edges;
 use super::window::{Span, Tracks, for_each_window};
 use crate::ast::{Extension, MatrixSelector, Subquery};
 use crate::error::EvalError;
 use crate::histogram::{CounterResetHint, FloatHistogram};
 use crate::labels::Labels;
-use crate::source::Samples;
+use crate::source::{RawSeries, Samples};
 use crate::steps::Steps;
 
 pub(super) struct Input {
@@ -24,6 +24,15 @@ pub(super) struct InputSeries {
     /// Its name is to be dropped already.
     pub drop_name: bool,
     pub samples: Samples,
+}
+
+impl Input {
+    pub(super) fn of(selected: Vec<RawSeries>, span: Span, extension: Option<Extension>) -> Self {
+        let series = selected.into_iter();
+        let series =
+            series.map(|series| InputSeries { labels: series.labels, drop_name: false, samples: series.samples });
+        Self { series: series.collect(), span, extension }
+    }
 }
 
 /// What can be asked of ranges with values at their edges.
@@ -46,13 +55,10 @@ impl Evaluator<'_> {
         let span = self.span(matrix)?;
         let selector = &matrix.selector;
         let selected = self.select(selector, span.reference, span.range, span.back, span.ahead)?;
-        let series = selected.into_iter();
-        let series =
-            series.map(|series| InputSeries { labels: series.labels, drop_name: false, samples: series.samples });
-        Ok(Input { series: series.collect(), span, extension })
+        Ok(Input::of(selected, span, extension))
     }
 
-    fn span(&self, matrix: &MatrixSelector) -> Result<Span, EvalError> {
+    pub(in super::super) fn span(&self, matrix: &MatrixSelector) -> Result<Span, EvalError> {
         let selector = &matrix.selector;
         let lookback = self.options.lookback_delta;
         let (back, ahead) = match selector.extension {
@@ -73,8 +79,9 @@ impl Evaluator<'_> {
             back: 0,
             ahead: 0,
         };
+        let mut sampler = Sampler::on(steps);
         let series = rows.into_iter().map(|row| {
-            let mut samples = engine::samples(&row.points, steps);
+            let mut samples = sampler.samples(&row.points);
             forget_resets(&mut samples);
             InputSeries { labels: row.labels, drop_name: row.drop_name, samples }
         });

@@ -2,13 +2,10 @@
 //!
 //! Which samples are in a window, and how far the change between them is to be extrapolated, depends on times only. It is worked
 //! out once for all neighbouring series that were measured at the same times; for a series remains a subtraction, a
-//! multiplication and a look whether it came from zero. Series are independent of each other, so many of them are shared out
-//! among threads.
+//! multiplication and a look whether it came from zero.
 
 use std::convert::Infallible;
-use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread;
 
 use super::super::{Evaluator, Running};
 use super::input::InputSeries;
@@ -17,13 +14,9 @@ use super::starts;
 use super::window::{Span, Tracks, for_each_window};
 use crate::error::EvalError;
 use crate::points::Points;
+use crate::shares::{SERIES_AT_ONCE, shared_out};
 use crate::steps::Steps;
-
-/// So many series are evaluated before it is asked again how much is held.
-const SERIES_AT_ONCE: usize = 2048;
-
-/// Fewer windows are not worth a thread.
-const WINDOWS_PER_THREAD: usize = 1 << 16;
+use crate::times::Times;
 
 /// What a series comes to.
 pub(super) struct Rated {
@@ -37,7 +30,7 @@ pub(super) struct Rated {
 /// The windows of all series that were measured at the same times.
 #[derive(Default)]
 struct Plan {
-    times: Vec<i64>,
+    times: Times,
     windows: Vec<Planned>,
     /// A bit a step: there is a value.
     present: Vec<u64>,
@@ -67,22 +60,8 @@ impl Evaluator<'_> {
     ) -> Result<Vec<(InputSeries, Rated)>, EvalError> {
         self.check_running()?;
         let mut series: Vec<InputSeries> = waiting.take(SERIES_AT_ONCE).collect();
-        let windows = series.len().saturating_mul(self.steps.count());
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let threads = (windows / WINDOWS_PER_THREAD).clamp(1, cores);
-        let share = series.len().div_ceil(threads).max(1);
         let (steps, running) = (self.steps, self.shared.running());
-        let rated: Vec<Result<Vec<Rated>, EvalError>> = thread::scope(|scope| {
-            let mut shares = series.chunks_mut(share);
-            let own = shares.next();
-            let others = shares.map(|share| scope.spawn(move || rates(rate, span, steps, share, running)));
-            let others: Vec<_> = others.collect();
-            let own = own.map(|own| rates(rate, span, steps, own, running));
-            let joined = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            own.into_iter().chain(joined).collect()
-        });
-        let rated = rated.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let rated: Vec<Rated> = rated.into_iter().flatten().collect();
+        let rated = shared_out(&mut series, steps.count(), |share| rates(rate, span, steps, share, running))?;
         for same in rated.chunk_by(|a, b| Arc::ptr_eq(&a.looked_at, &b.looked_at)) {
             let Some(first) = same.first() else { continue };
             let by_step = first.looked_at.iter().enumerate();
@@ -205,7 +184,7 @@ mod tests {
         let mut series = Vec::new();
         for times in [&regular, &irregular] {
             for floats in [&from_zero, &falling, &strange] {
-                let samples = Samples { times: times.clone(), floats: floats.clone(), ..Samples::default() };
+                let samples = Samples { times: times.clone().into(), floats: floats.clone(), ..Samples::default() };
                 series.push(InputSeries { labels: Labels::default(), drop_name: false, samples });
             }
         }

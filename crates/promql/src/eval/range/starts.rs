@@ -22,6 +22,9 @@ pub(super) fn overlaps(before_start: i64, before: i64, start: i64) -> bool {
 
 /// Where a counter was reset: the places of the samples after.
 pub(super) fn float_resets(track: &Track<f64>) -> Vec<usize> {
+    if track.starts.is_empty() && !falls(&track.values) {
+        return Vec::new();
+    }
     let reset = |index: &usize| {
         let index = *index;
         track.values[index] < track.values[index - 1]
@@ -30,6 +33,12 @@ pub(super) fn float_resets(track: &Track<f64>) -> Vec<usize> {
             })
     };
     (1..track.values.len()).filter(reset).collect()
+}
+
+/// Whether any value is less than the one before. Without a way out early, so that many are compared at once.
+fn falls(values: &[f64]) -> bool {
+    let later = values.get(1..).unwrap_or_default();
+    values.iter().zip(later).fold(false, |falls, (before, after)| falls | (after < before))
 }
 
 /// Where a start time overlaps the sample before: the places of the samples after.

@@ -10,9 +10,9 @@ use crate::points::Point;
 /// The value of one window, given the other arguments at its step.
 type Evaluate = for<'a> fn(&Scope<'a>, &Window<'_>, [f64; 2]) -> Result<Option<Point>, EvalError>;
 
-pub(super) struct RangeFunction {
+pub(in crate::eval) struct RangeFunction {
     name: &'static str,
-    pub evaluate: Evaluate,
+    pub(super) evaluate: Evaluate,
     /// Its values are samples as they are.
     pub keeps_name: bool,
     /// It makes sense only for counters.
@@ -20,7 +20,7 @@ pub(super) struct RangeFunction {
     /// It can make use of when counting began.
     pub uses_start_times: bool,
     /// As what it is evaluated where there is nothing but floats.
-    pub plain: Option<Rate>,
+    pub(super) plain: Option<Rate>,
 }
 
 impl RangeFunction {

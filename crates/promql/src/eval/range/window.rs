@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use super::super::selector::Reference;
 use crate::histogram::FloatHistogram;
-use crate::source::Samples;
+use crate::source::{Samples, has_stale};
 use crate::steps::Steps;
+use crate::times::Times;
 
 /// The samples of one kind of one series, without those that only say that the series ends.
 #[derive(Debug)]
 pub(super) struct Track<T> {
-    pub times: Vec<i64>,
+    pub times: Times,
     pub values: Vec<T>,
     /// When counting began, 0 where that is unknown; as long as `times`, or empty where nobody asks.
     pub starts: Vec<i64>,
@@ -19,7 +20,7 @@ pub(super) struct Track<T> {
 
 impl<T> Default for Track<T> {
     fn default() -> Self {
-        Self { times: Vec::new(), values: Vec::new(), starts: Vec::new() }
+        Self { times: Times::default(), values: Vec::new(), starts: Vec::new() }
     }
 }
 
@@ -86,8 +87,7 @@ impl Tracks {
     /// With `with_starts` also when counting began.
     pub fn new(samples: Samples, with_starts: bool) -> Self {
         let starts = samples.start_times.as_ref().filter(|_| with_starts);
-        let has_stale = (0..samples.len()).any(|index| samples.is_stale(index));
-        if samples.histograms.is_none() && !has_stale {
+        if samples.histograms.is_none() && !has_stale(&samples.floats) {
             let starts = starts.cloned().unwrap_or_default();
             let floats = Track { times: samples.times, values: samples.floats, starts };
             return Self { floats, ..Self::default() };
@@ -106,7 +106,7 @@ impl Tracks {
 
 /// How far a range vector looks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Span {
+pub(in crate::eval) struct Span {
     pub reference: Reference,
     /// Milliseconds.
     pub range: i64,

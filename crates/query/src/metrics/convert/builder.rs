@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_millisecond_has_one_sample() {
         let samples = series("a", &[(1000, 1.0), (1999, 2.0), (2000, 3.0)]).samples;
-        assert_eq!((samples.times, samples.floats, samples.start_times), (vec![1, 2], vec![2.0, 3.0], None));
+        assert_eq!((&*samples.times, samples.floats, samples.start_times), (&[1, 2][..], vec![2.0, 3.0], None));
     }
 
     #[test]
@@ -119,6 +119,6 @@ mod tests {
         let all = vec![series("b", &[(1000, 1.0)]), series("a", &[(3000, 3.0)]), series("b", &[(0, 0.0), (1000, 9.0)])];
         let merged = merged(all);
         assert_eq!(merged.len(), 2);
-        assert_eq!((&merged[1].samples.times, &merged[1].samples.floats), (&vec![0, 1], &vec![0.0, 9.0]));
+        assert_eq!((&*merged[1].samples.times, &merged[1].samples.floats), (&[0, 1][..], &vec![0.0, 9.0]));
     }
 }

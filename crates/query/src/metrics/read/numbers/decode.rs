@@ -1,15 +1,18 @@
 //! Rows of `samples` → stripes.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
 use arrow::datatypes::{Float64Type, Int64Type, TimestampNanosecondType, UInt32Type, UInt64Type};
+use datafusion::common::DataFusionError;
 use trefoil_promql::source::STALE_NAN_BITS;
 
 use super::super::NANOS_PER_MILLI;
 use super::super::columns::numbers;
+use super::packed::Packed;
+use super::times::SharedTimes;
 use super::{Run, Stripe};
 use crate::metrics::error::PromqlError;
 
@@ -20,39 +23,6 @@ pub const COLUMNS: [&str; 6] =
 /// OTLP's `DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK`.
 const NO_RECORDED_VALUE: u32 = 1;
 
-/// Lists of times that were made already, so that series that have the same share them.
-#[derive(Default)]
-pub struct Shared {
-    by_hash: HashMap<u64, Arc<[i64]>>,
-    last: Option<Arc<[i64]>>,
-    hasher: RandomState,
-}
-
-impl Shared {
-    /// The list, and what it costs in memory beyond those that there are.
-    fn list(&mut self, times: &[i64]) -> (Arc<[i64]>, usize) {
-        if let Some(last) = self.last.as_ref().filter(|last| last.as_ref() == times) {
-            return (last.clone(), 0);
-        }
-        let hash = self.hasher.hash_one(times);
-        if let Some(known) = self.by_hash.get(&hash).filter(|known| known.as_ref() == times) {
-            self.last = Some(known.clone());
-            return (known.clone(), 0);
-        }
-        let list: Arc<[i64]> = times.into();
-        self.by_hash.insert(hash, list.clone());
-        self.last = Some(list.clone());
-        (list, size_of_val(times))
-    }
-}
-
-/// The rows of a batch by series and time: in files they lie so, in the buffer in the order of arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    Sorted,
-    OfArrival,
-}
-
 struct Columns<'b> {
     ids: &'b [u64],
     times: &'b [i64],
@@ -62,13 +32,8 @@ struct Columns<'b> {
     doubles: &'b PrimitiveArray<Float64Type>,
 }
 
-/// `held` = the ids of a batch of the buffer, if the stripe is to be kept.
-pub fn stripe(
-    batch: &RecordBatch,
-    order: Order,
-    shared: &mut Shared,
-    held: Option<ArrayRef>,
-) -> Result<Stripe, PromqlError> {
+/// The stripe of rows that lie by series and time.
+pub fn stripe(batch: &RecordBatch, shared: &mut SharedTimes) -> Result<Stripe, PromqlError> {
     let columns = Columns {
         ids: numbers::<UInt64Type>(batch, "series_id")?.values(),
         times: numbers::<TimestampNanosecondType>(batch, "time_unix_nano")?.values(),
@@ -77,107 +42,148 @@ pub fn stripe(
         ints: numbers(batch, "value_int")?,
         doubles: numbers(batch, "value_double")?,
     };
-    let mut making = Making::new(shared);
-    match order {
-        Order::Sorted => making.all(&columns, 0..batch.num_rows()),
-        Order::OfArrival => {
-            let mut rows: Vec<u32> = (0..u32::try_from(batch.num_rows()).unwrap_or(u32::MAX)).collect();
-            // Stable: of equal times the one that came later stays behind.
-            rows.sort_by_key(|row| (columns.ids[*row as usize], columns.times[*row as usize]));
-            making.all(&columns, rows.into_iter().map(|row| row as usize));
-        }
+    let mut making = Making {
+        shared,
+        has_starts: columns.starts.null_count() < columns.starts.len(),
+        has_flags: columns.flags.values().iter().fold(0, |all, flags| all | flags) & NO_RECORDED_VALUE != 0,
+        columns,
+        runs: Vec::new(),
+        values: Packed::default(),
+        last_starts: None,
+        bytes: 0,
+    };
+    let mut begin = 0;
+    for same in making.columns.ids.chunk_by(|a, b| a == b) {
+        making.run(begin..begin + same.len());
+        begin += same.len();
     }
-    Ok(making.finish(held))
+    Ok(making.finish())
 }
 
-struct Making<'s> {
-    shared: &'s mut Shared,
+/// The stripe of rows that lie in the order of arrival; of rows of one time the later counts. `held` are its ids if it is to be
+/// kept.
+pub fn stripe_of_arrivals(batch: &RecordBatch, held: Option<ArrayRef>) -> Result<Stripe, PromqlError> {
+    let ids = numbers::<UInt64Type>(batch, "series_id")?.values();
+    let times = numbers::<TimestampNanosecondType>(batch, "time_unix_nano")?.values();
+    let mut rows: Vec<u32> = (0..u32::try_from(batch.num_rows()).unwrap_or(u32::MAX)).collect();
+    // Stable: of equal times the one that came later stays behind.
+    rows.sort_by_key(|row| (ids[*row as usize], times[*row as usize]));
+    let sorted = take_record_batch(batch, &UInt32Array::from(rows)).map_err(DataFusionError::from)?;
+    let stripe = stripe(&sorted, &mut SharedTimes::default())?;
+    let bytes = stripe.bytes + held.as_ref().map_or(0, |ids| ids.get_array_memory_size());
+    Ok(Stripe { bytes, _ids: held, ..stripe })
+}
+
+struct Making<'b, 's> {
+    columns: Columns<'b>,
+    has_starts: bool,
+    /// Some row is marked to have no value.
+    has_flags: bool,
+    shared: &'s mut SharedTimes,
     runs: Vec<Run>,
-    values: Vec<f64>,
-    /// Of the run under way.
-    times: Vec<i64>,
-    rests: Vec<i64>,
-    starts: Vec<i64>,
+    values: Packed,
+    last_starts: Option<Arc<[i64]>>,
     bytes: usize,
 }
 
-impl<'s> Making<'s> {
-    fn new(shared: &'s mut Shared) -> Self {
-        let (times, rests, starts) = (Vec::new(), Vec::new(), Vec::new());
-        Self { shared, runs: Vec::new(), values: Vec::new(), times, rests, starts, bytes: 0 }
-    }
-
-    fn all(&mut self, columns: &Columns<'_>, rows: impl Iterator<Item = usize>) {
-        let has_starts = columns.starts.null_count() < columns.starts.len();
-        let has_flags = columns.flags.values().iter().any(|flags| *flags != 0);
-        let (no_ints, no_doubles) = (is_null(columns.ints), is_null(columns.doubles));
-        let mut id = None;
-        for row in rows {
-            if id != Some(columns.ids[row]) {
-                if let Some(id) = id {
-                    self.end(id);
+impl Making<'_, '_> {
+    /// Rows of one series.
+    fn run(&mut self, rows: Range<usize>) {
+        if !self.has_flags {
+            if let Some(ints) = all(self.columns.ints, &rows) {
+                return self.push(rows.clone(), &self.columns.times[rows], ints, Packed::push_ints);
+            }
+            if let Some(doubles) = all(self.columns.doubles, &rows) {
+                return self.push(rows.clone(), &self.columns.times[rows], doubles, Packed::push);
+            }
+        }
+        let mut begin = rows.start;
+        // Neighbours that have values, without those that have none.
+        let (mut times, mut values) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        for row in rows.clone() {
+            match self.value(row) {
+                Some(value) => {
+                    times.push(self.columns.times[row]);
+                    values.push(value);
                 }
-                id = Some(columns.ids[row]);
-            }
-            let value = if has_flags && columns.flags.value(row) & NO_RECORDED_VALUE != 0 {
-                f64::from_bits(STALE_NAN_BITS)
-            } else if !no_ints && columns.ints.is_valid(row) {
-                columns.ints.value(row) as f64
-            } else if !no_doubles && columns.doubles.is_valid(row) {
-                columns.doubles.value(row)
-            } else {
-                continue;
-            };
-            let time = columns.times[row].div_euclid(NANOS_PER_MILLI);
-            if self.times.last() == Some(&time) {
-                self.times.pop();
-                self.rests.pop();
-                self.starts.pop();
-                self.values.pop();
-            }
-            self.times.push(time);
-            self.rests.push(columns.times[row].rem_euclid(NANOS_PER_MILLI));
-            self.values.push(value);
-            if has_starts {
-                let start = if columns.starts.is_valid(row) { columns.starts.value(row) } else { 0 };
-                self.starts.push(start.div_euclid(NANOS_PER_MILLI));
+                None => {
+                    self.push(begin..row, &times, &values, Packed::push);
+                    times.clear();
+                    values.clear();
+                    begin = row + 1;
+                }
             }
         }
-        if let Some(id) = id {
-            self.end(id);
-        }
+        self.push(begin..rows.end, &times, &values, Packed::push);
     }
 
-    fn end(&mut self, id: u64) {
-        if self.times.is_empty() {
-            return;
+    fn value(&self, row: usize) -> Option<f64> {
+        let Columns { flags, ints, doubles, .. } = &self.columns;
+        if self.has_flags && flags.is_valid(row) && flags.value(row) & NO_RECORDED_VALUE != 0 {
+            return Some(f64::from_bits(STALE_NAN_BITS));
         }
-        let first = u32::try_from(self.values.len() - self.times.len()).unwrap_or(u32::MAX);
-        let (times, new) = self.shared.list(&self.times);
+        let int = ints.is_valid(row).then(|| ints.value(row) as f64);
+        int.or_else(|| doubles.is_valid(row).then(|| doubles.value(row)))
+    }
+
+    /// `rows` and what they have.
+    fn push<T: Copy>(
+        &mut self,
+        rows: Range<usize>,
+        times: &[i64],
+        values: &[T],
+        pack: impl FnOnce(&mut Packed, &[T]) -> u32,
+    ) {
+        let Some(id) = self.columns.ids.get(rows.start).copied().filter(|_| !rows.is_empty()) else { return };
+        let (measured, new) = self.shared.measured(times);
         self.bytes += new;
-        let [rests, starts] = [&self.rests, &self.starts].map(|numbers| {
-            numbers.iter().any(|number| *number != 0).then(|| {
-                let (numbers, new) = self.shared.list(numbers);
-                self.bytes += new;
-                numbers
-            })
-        });
-        self.times.clear();
-        self.rests.clear();
-        self.starts.clear();
-        self.runs.push(Run { id, first, times, rests, starts });
+        let starts = self.starts(&rows, measured.rows.as_deref());
+        let values = match measured.rows.as_deref() {
+            None => pack(&mut self.values, values),
+            Some(kept) => {
+                let values: Vec<T> = kept.iter().filter_map(|row| values.get(*row as usize).copied()).collect();
+                pack(&mut self.values, &values)
+            }
+        };
+        self.runs.push(Run { id, values, measured, starts });
     }
 
-    fn finish(mut self, held: Option<ArrayRef>) -> Stripe {
+    /// When counting began, of those of the rows that are kept.
+    fn starts(&mut self, rows: &Range<usize>, kept: Option<&[u32]>) -> Option<Arc<[i64]>> {
+        if !self.has_starts {
+            return None;
+        }
+        let column = self.columns.starts;
+        let start = |row: usize| if column.is_valid(row) { column.value(row).div_euclid(NANOS_PER_MILLI) } else { 0 };
+        let starts: Vec<i64> = match kept {
+            None => rows.clone().map(start).collect(),
+            Some(kept) => kept.iter().map(|row| start(rows.start + *row as usize)).collect(),
+        };
+        if starts.iter().all(|start| *start == 0) {
+            return None;
+        }
+        if self.last_starts.as_deref() != Some(starts.as_slice()) {
+            self.bytes += size_of_val(starts.as_slice());
+            self.last_starts = Some(starts.into());
+        }
+        self.last_starts.clone()
+    }
+
+    fn finish(mut self) -> Stripe {
+        // Stable: a series may be of several metrics, and stays in the order of its rows.
+        self.runs.sort_by_key(|run| run.id);
         self.runs.shrink_to_fit();
-        self.values.shrink_to_fit();
-        let held_bytes = held.as_ref().map_or(0, |ids| ids.get_array_memory_size());
-        let bytes =
-            self.bytes + size_of_val(&*self.runs) + size_of_val(&*self.values) + held_bytes + size_of::<Stripe>();
-        Stripe { runs: self.runs, values: self.values, bytes, _ids: held }
+        self.values.shrink();
+        let bytes = self.bytes + size_of_val(&*self.runs) + self.values.bytes() + size_of::<Stripe>();
+        Stripe { runs: self.runs, values: self.values, bytes, _ids: None }
     }
 }
 
-fn is_null<T: ArrowPrimitiveType>(column: &PrimitiveArray<T>) -> bool {
-    column.null_count() == column.len()
+/// The values of these rows, if all have one.
+fn all<'b, T: ArrowPrimitiveType>(column: &'b PrimitiveArray<T>, rows: &Range<usize>) -> Option<&'b [T::Native]> {
+    let is_whole = match column.nulls() {
+        None => true,
+        Some(nulls) => nulls.slice(rows.start, rows.len()).null_count() == 0,
+    };
+    is_whole.then(|| &column.values()[rows.clone()])
 }

@@ -2,14 +2,22 @@
 //! them as columns in memory.
 
 mod assemble;
+mod batches;
 mod decode;
+mod packed;
+mod picks;
 mod read;
+mod times;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use trefoil_promql::times::Times;
 use trefoil_storage::catalog::FileId;
+
+pub use batches::batches;
+use packed::Packed;
+use times::Measured;
 
 /// Where a stripe is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,9 +37,10 @@ pub enum StripeKey {
 /// The numbers of neighbouring rows. Rows without a number and without the flag that there is none are left out.
 #[derive(Debug)]
 pub struct Stripe {
+    /// Ascending by id.
     runs: Vec<Run>,
     /// Stale NaNs where a series ends.
-    values: Vec<f64>,
+    values: Packed,
     bytes: usize,
     /// Of a batch of the buffer its ids, which stand for it in its key.
     _ids: Option<ArrayRef>,
@@ -41,12 +50,9 @@ pub struct Stripe {
 #[derive(Debug, Clone)]
 struct Run {
     id: u64,
-    /// The place of its first value in the stripe.
-    first: u32,
-    /// Milliseconds since the epoch, ascending; series that are measured together share them.
-    times: Arc<[i64]>,
-    /// The nanoseconds beyond them, as long; `None`: all 0. (They say which sample of a millisecond is the later one.)
-    rests: Option<Arc<[i64]>>,
+    /// Its values among those of the stripe.
+    values: u32,
+    measured: Measured,
     /// When counting began, in milliseconds since the epoch (0: unknown), as long as the times; `None`: all unknown.
     starts: Option<Arc<[i64]>>,
 }
@@ -56,9 +62,19 @@ impl Stripe {
     pub fn bytes(&self) -> usize {
         self.bytes
     }
+}
 
-    fn values(&self, run: &Run, places: Range<usize>) -> &[f64] {
-        let first = run.first as usize;
-        self.values.get(first + places.start..first + places.end).unwrap_or_default()
+impl Run {
+    fn times(&self) -> &Times {
+        &self.measured.times
+    }
+
+    /// The nanoseconds beyond a millisecond.
+    fn rest(&self, place: usize) -> i64 {
+        self.measured.rests.as_ref().and_then(|rests| rests.get(place)).copied().unwrap_or(0)
+    }
+
+    fn start(&self, place: usize) -> i64 {
+        self.starts.as_ref().and_then(|starts| starts.get(place)).copied().unwrap_or(0)
     }
 }

@@ -8,19 +8,20 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use arrow::array::RecordBatch;
 use datafusion::common::ScalarValue;
-use futures::TryStreamExt;
 use tokio::task::JoinSet;
 use trefoil_model::Table;
 use trefoil_promql::source::Samples;
 use trefoil_storage::Snapshot;
 use trefoil_storage::catalog::DataFile;
-use trefoil_storage::scan::{Section, base_columns};
+use trefoil_storage::scan::{SECTION_ROWS, Section, base_columns};
 
 use super::super::samples::crashed;
 use super::super::series::{FoundSeries, Wanted};
 use super::super::{Meter, NANOS_PER_MILLI, Period, Store};
-use super::assemble::{Piece, Places, assembled, pieces};
-use super::decode::{COLUMNS, Order, Shared, stripe};
+use super::assemble::assembled;
+use super::decode::{COLUMNS, stripe, stripe_of_arrivals};
+use super::picks::{Found, Places};
+use super::times::SharedTimes;
 use super::{Stripe, StripeKey};
 use crate::metrics::error::PromqlError;
 use crate::metrics::spent::TableSpent;
@@ -64,11 +65,11 @@ impl Store {
         if places.is_empty() {
             return Ok(Vec::new());
         }
-        let numbered = places.iter().zip(0..).map(|(place, number)| (found.series[*place].id, number));
+        let ids = places.iter().map(|place| found.series[*place].id);
         let reading = Arc::new(Reading {
             snapshot: self.snapshot.clone(),
             metrics: self.engine.metrics.clone(),
-            wanted: numbered.collect(),
+            wanted: ids.collect(),
             period,
             meter: Meter::new(self.limits.max_raw_samples),
             fetched: Arc::default(),
@@ -92,7 +93,8 @@ impl Store {
         }
         self.note(|spent| spent.samples_table.bytes += reading.fetched.load(Relaxed));
         read.sort_by_key(|(order, _)| *order);
-        Ok(assembled(read.into_iter().flat_map(|(_, pieces)| pieces).collect(), places.len()))
+        let found: Vec<Found> = read.into_iter().flat_map(|(_, found)| found).collect();
+        assembled(&found, places.len())
     }
 
     async fn sources(&self, filter: &Filter<'_>) -> Result<Vec<Source>, PromqlError> {
@@ -159,7 +161,7 @@ fn add_known(sources: &mut Vec<Source>, stripe: Arc<Stripe>) {
 fn add_section(sources: &mut Vec<Source>, file: &Arc<DataFile>, section: &Section) {
     if let Some(Source::Sections { file: last, row_group, rows }) = sources.last_mut()
         && (last.id, *row_group, rows.end) == (file.id, section.row_group, section.rows.start)
-        && section.rows.end - rows.start <= MOST_SECTIONS * trefoil_storage::scan::SECTION_ROWS
+        && section.rows.end - rows.start <= MOST_SECTIONS * SECTION_ROWS
     {
         rows.end = section.rows.end;
         return;
@@ -169,18 +171,21 @@ fn add_section(sources: &mut Vec<Source>, file: &Arc<DataFile>, section: &Sectio
 }
 
 impl Reading {
-    async fn read(&self, source: Source) -> Result<Vec<Piece>, PromqlError> {
+    async fn read(&self, source: Source) -> Result<Vec<Found>, PromqlError> {
         let mut found = Vec::new();
-        let mut take = |stripe: &Stripe| pieces(stripe, &self.wanted, self.period, &self.meter, &mut found);
+        let mut look = |stripe: Arc<Stripe>| {
+            found.extend(Found::in_stripe(stripe, &self.wanted, self.period, &self.meter)?);
+            Ok::<_, PromqlError>(())
+        };
         match source {
-            Source::Known(stripes) => stripes.iter().try_for_each(|stripe| take(stripe))?,
+            Source::Known(stripes) => stripes.into_iter().try_for_each(look)?,
             Source::Sections { file, row_group, rows } => {
-                let first = rows.start / trefoil_storage::scan::SECTION_ROWS;
-                let mut batches = self.snapshot.section_rows(&file, row_group, rows, &COLUMNS, &self.fetched).await?;
-                let (mut shared, mut number) = (Shared::default(), first);
-                while let Some(batch) = batches.try_next().await? {
-                    let stripe = Arc::new(stripe(&batch, Order::Sorted, &mut shared, None)?);
-                    take(&stripe)?;
+                let mut number = rows.start / SECTION_ROWS;
+                let batches = self.snapshot.section_numbers(&file, row_group, rows, &COLUMNS, &self.fetched).await?;
+                let mut shared = SharedTimes::default();
+                for batch in batches {
+                    let stripe = Arc::new(stripe(&batch, &mut shared)?);
+                    look(stripe.clone())?;
                     self.metrics.stripes.insert(StripeKey::Section { file: file.id, row_group, number }, stripe);
                     number += 1;
                 }
@@ -188,8 +193,8 @@ impl Reading {
             Source::Batch { batch, key } => {
                 let columns = base_columns(Table::Samples, &batch, &COLUMNS)?;
                 let held = key.and_then(|_| batch.column_by_name("series_id").cloned());
-                let stripe = Arc::new(stripe(&columns, Order::OfArrival, &mut Shared::default(), held)?);
-                take(&stripe)?;
+                let stripe = Arc::new(stripe_of_arrivals(&columns, held)?);
+                look(stripe.clone())?;
                 if let Some(key) = key {
                     self.metrics.stripes.insert(key, stripe);
                 }

@@ -1,0 +1,180 @@
+//! The newest sample of each series at each step.
+//!
+//! Of floats without an end, which nearly all are, it depends on times only which sample that is: it is worked out once for all
+//! neighbouring series that were measured at the same times.
+
+use super::Evaluator;
+use super::budget::size_of_point;
+use super::selector::Reference;
+use crate::error::EvalError;
+use crate::points::{PointRef, Points};
+use crate::shares::{SERIES_AT_ONCE, shared_out};
+use crate::source::{RawSeries, Samples, has_stale};
+use crate::steps::Steps;
+use crate::times::Times;
+use crate::value::StepSeries;
+
+/// Which sample counts at which step.
+struct Plan {
+    times: Times,
+    /// Of each step; 0 where there is none.
+    places: Vec<u32>,
+    /// A bit a step: there is one.
+    present: Vec<u64>,
+}
+
+/// How steps look at samples.
+#[derive(Clone, Copy)]
+struct Look {
+    reference: Reference,
+    lookback: i64,
+    steps: Steps,
+}
+
+impl Evaluator<'_> {
+    /// The values of the newest samples no older than the lookback delta.
+    pub(super) fn newest_values(
+        &self,
+        reference: Reference,
+        series: Vec<RawSeries>,
+    ) -> Result<Vec<StepSeries>, EvalError> {
+        let look = Look { reference, lookback: self.options.lookback_delta, steps: self.steps };
+        let before = self.shared.samples.get();
+        let (mut rows, mut held) = (Vec::with_capacity(series.len()), 0);
+        let running = self.shared.running();
+        let mut waiting = series.into_iter();
+        while waiting.len() > 0 {
+            let mut series: Vec<RawSeries> = waiting.by_ref().take(SERIES_AT_ONCE).collect();
+            let points = shared_out(&mut series, self.steps.count(), |share| {
+                let mut plan = None;
+                let points = share.iter_mut().map(|series| {
+                    running.check()?;
+                    Ok(look.values(&std::mem::take(&mut series.samples), &mut plan))
+                });
+                points.collect()
+            })?;
+            for (RawSeries { labels, .. }, points) in series.into_iter().zip(points) {
+                let count = points.count();
+                if count == 0 {
+                    continue;
+                }
+                held += count;
+                self.note_looked(&points);
+                rows.push(StepSeries { labels, drop_name: false, points });
+            }
+            self.settle(before, held)?;
+            self.check_rows(rows.len())?;
+        }
+        Ok(rows)
+    }
+
+    /// Instead of their values what `take` makes of them.
+    pub(super) fn newest_samples(
+        &self,
+        reference: Reference,
+        series: Vec<RawSeries>,
+        take: impl Fn(&mut Points, usize, &Samples, usize),
+    ) -> Result<Vec<StepSeries>, EvalError> {
+        let look = Look { reference, lookback: self.options.lookback_delta, steps: self.steps };
+        let before = self.shared.samples.get();
+        let (mut rows, mut held) = (Vec::new(), 0);
+        for RawSeries { labels, samples } in series {
+            self.check_running()?;
+            let mut points = Points::empty(self.steps.count());
+            look.for_each(&samples, |step, newest| take(&mut points, step, &samples, newest));
+            let count = points.count();
+            if count == 0 {
+                continue;
+            }
+            held += count;
+            self.note_looked(&points);
+            self.settle(before, held)?;
+            rows.push(StepSeries { labels, drop_name: false, points });
+            self.check_rows(rows.len())?;
+        }
+        Ok(rows)
+    }
+
+    fn note_looked(&self, points: &Points) {
+        match points.has_histograms() {
+            true => points.iter().for_each(|(step, point)| self.looked.at(step, size_of_point(point) as u64)),
+            false => self.looked.at_each(points.present()),
+        }
+    }
+}
+
+impl Look {
+    /// `last` is the plan for the series before.
+    fn values(&self, samples: &Samples, last: &mut Option<Plan>) -> Points {
+        if samples.histograms.is_some() || has_stale(&samples.floats) {
+            let mut points = Points::empty(self.steps.count());
+            self.for_each(samples, |step, newest| match samples.point(newest) {
+                PointRef::Float(value) => points.set_float(step, value),
+                PointRef::Histogram(histogram) => points.set_histogram(step, histogram.clone()),
+            });
+            return points;
+        }
+        let plan = match last.take().filter(|plan| plan.times == samples.times) {
+            Some(same) => last.insert(same),
+            None => last.insert(self.plan(samples)),
+        };
+        let value = |place: &u32| samples.floats.get(*place as usize).copied().unwrap_or_default();
+        Points::masked(plan.places.iter().map(value).collect(), plan.present.clone())
+    }
+
+    fn plan(&self, samples: &Samples) -> Plan {
+        let steps = self.steps.count();
+        let mut plan =
+            Plan { times: samples.times.clone(), places: vec![0; steps], present: vec![0; steps.div_ceil(64)] };
+        self.for_each(samples, |step, newest| {
+            plan.places[step] = u32::try_from(newest).unwrap_or(u32::MAX);
+            plan.present[step / 64] |= 1 << (step % 64);
+        });
+        plan
+    }
+
+    /// Hands over each step that has a sample, and its place.
+    fn for_each(&self, samples: &Samples, mut take: impl FnMut(usize, usize)) {
+        let mut next = 0;
+        for (step, time) in self.steps.iter().enumerate() {
+            let time = self.reference.of(time);
+            while samples.times.get(next).is_some_and(|sample| *sample <= time) {
+                next += 1;
+            }
+            let Some(newest) = next.checked_sub(1) else { continue };
+            if samples.times[newest] > time.saturating_sub(self.lookback) && !samples.is_stale(newest) {
+                take(step, newest);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::STALE_NAN_BITS;
+
+    #[test]
+    fn planned_values_are_those_of_each_series() {
+        let look = Look {
+            reference: Reference { at: None, offset: 0 },
+            lookback: 25_000,
+            steps: Steps::range(0, 1_000_000, 7_000),
+        };
+        let times: Times = (0..70).filter(|tick| tick % 9 != 4).map(|tick: i64| tick * 10_000 + 3).collect();
+        let mut last = None;
+        for number in 0..4 {
+            let mut floats: Vec<f64> = (0..times.len()).map(|place| place as f64 + f64::from(number) / 10.0).collect();
+            if number == 2 {
+                floats[30] = f64::from_bits(STALE_NAN_BITS);
+            }
+            let samples = Samples { times: times.clone(), floats, ..Samples::default() };
+            let points = look.values(&samples, &mut last);
+            let mut expected = Points::empty(look.steps.count());
+            look.for_each(&samples, |step, newest| expected.set_float(step, samples.floats[newest]));
+            let floats = |points: &Points| (0..points.len()).map(|step| points.float(step)).collect::<Vec<_>>();
+            assert_eq!(floats(&points), floats(&expected));
+            assert!(points.float(0).is_none() && points.float(1).is_some() && points.float(140).is_none());
+        }
+    }
+}

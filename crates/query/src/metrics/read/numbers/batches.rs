@@ -1,0 +1,92 @@
+//! Which series are read together, where not all of them have to be held at once.
+
+use std::collections::BTreeMap;
+
+use super::super::Period;
+use super::super::series::FoundSeries;
+
+/// About so many samples are read together: that keeps all cores at work and is soon forgotten.
+const SAMPLES: usize = 1 << 20;
+
+/// Samples are taken to come so often.
+const INTERVAL_MS: i64 = 15_000;
+
+/// Even of a long time so many series are read together.
+const LEAST_SERIES: usize = 256;
+
+/// The places of found series, in batches. Series with the same labels are in the same one.
+pub fn batches(found: &FoundSeries, places: &[usize], period: Period) -> Vec<Vec<usize>> {
+    let samples = period.end_ms.saturating_sub(period.start_ms) / INTERVAL_MS + 1;
+    let most = (SAMPLES / usize::try_from(samples).unwrap_or(usize::MAX).max(1)).max(LEAST_SERIES);
+    cut(found, places, most)
+}
+
+fn cut(found: &FoundSeries, places: &[usize], most: usize) -> Vec<Vec<usize>> {
+    if places.len() <= most {
+        return vec![places.to_vec()];
+    }
+    let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for place in places {
+        by_name.entry(found.series[*place].labels.metric_name()).or_default().push(*place);
+    }
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    for mut of_name in by_name.into_values() {
+        if of_name.len() > most && are_distinct(found, &of_name) {
+            // In files they lie by their ids.
+            of_name.sort_unstable_by_key(|place| found.series[*place].id);
+            for part in of_name.chunks_mut(most) {
+                part.sort_unstable();
+                batches.push(part.to_vec());
+            }
+            continue;
+        }
+        match batches.last_mut().filter(|last| last.len() + of_name.len() <= most) {
+            Some(last) => last.extend(of_name),
+            None => batches.push(of_name),
+        }
+    }
+    batches
+}
+
+/// Whether no two of them have the same labels: those of one metric of the store lie by their labels.
+fn are_distinct(found: &FoundSeries, places: &[usize]) -> bool {
+    let series = |place: usize| &found.series[place];
+    places.windows(2).all(|pair| {
+        let (a, b) = (series(pair[0]), series(pair[1]));
+        a.family == b.family && a.labels != b.labels
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use trefoil_promql::labels::Labels;
+
+    use super::super::super::series::StoredSeries;
+    use super::*;
+    use crate::metrics::family::Parts;
+
+    #[test]
+    fn large_metrics_are_cut_by_id_and_small_ones_put_together() {
+        let series = |(family, name, label, id): (usize, &str, i32, u64)| {
+            let labels = Labels::from_pairs([("__name__", name.to_owned()), ("l", label.to_string())]);
+            StoredSeries { id, family, parts: Parts::default(), labels }
+        };
+        let all = [
+            (0, "a", 1, 50),
+            (1, "b", 1, 9),
+            (1, "b", 2, 1),
+            (1, "b", 3, 8),
+            (1, "b", 4, 2),
+            (2, "c", 1, 5),
+            (2, "c", 1, 6),
+            (2, "c", 2, 7),
+            (3, "d", 1, 3),
+        ];
+        let found = FoundSeries { series: all.into_iter().map(series).collect(), looked_at: 9 };
+        let places: Vec<usize> = (0..9).collect();
+        assert_eq!(cut(&found, &places, 9), [places.clone()]);
+        // Two of "c" are one to whoever asks.
+        assert_eq!(cut(&found, &places, 2), [vec![0], vec![2, 4], vec![1, 3], vec![5, 6, 7], vec![8]]);
+        assert_eq!(cut(&found, &[0, 5, 8, 7], 3), [vec![0, 5, 7], vec![8]]);
+    }
+}
