@@ -98,8 +98,8 @@ impl Store {
 
 /// Whether series fulfil the matchers that are not about what only samples tell.
 struct Test<'m> {
-    /// With what was looked at last: series lie by their labels, and those share their values.
-    matchers: Vec<(&'m Matcher, Option<Seen>)>,
+    /// With what was looked at last: series lie by their labels, and those share their values. And where the label was.
+    matchers: Vec<(&'m Matcher, Option<Seen>, usize)>,
 }
 
 /// A value, and whether it matched.
@@ -108,11 +108,11 @@ type Seen = (Arc<str>, bool);
 impl<'m> Test<'m> {
     fn of(matchers: &[&'m Matcher], part: Part) -> Self {
         let known = matchers.iter().filter(|matcher| Some(matcher.name.as_str()) != part.own_label());
-        Self { matchers: known.map(|matcher| (*matcher, None)).collect() }
+        Self { matchers: known.map(|matcher| (*matcher, None, 0)).collect() }
     }
 
     fn passes(&mut self, labels: &Labels) -> bool {
-        self.matchers.iter_mut().all(|(matcher, last)| match (labels.value(&matcher.name), &last) {
+        self.matchers.iter_mut().all(|(matcher, last, place)| match (labels.value_near(&matcher.name, place), &last) {
             (None, _) => matcher.matches(""),
             (Some(value), Some((known, matched))) if Arc::ptr_eq(value, known) => *matched,
             (Some(value), _) => last.insert((value.clone(), matcher.matches(value))).1,
