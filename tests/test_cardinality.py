@@ -107,6 +107,10 @@ def test_series_are_ranked_where_they_are_and_where_they_grow(start):
             {"label_name": "__name__", "label_values_count": 1},
         ],
     }
+    active = requests.get(f"{mimir}/active_series", params={"selector": 'requests{user_id="7"}'}, timeout=30).json()
+    assert active == {
+        "data": [{"__name__": "requests", "code": code, "user_id": "7"} for code in ("200", "500")]
+    }
     of_labels = requests.get(f"{mimir}/label_values", params={"label_names[]": "code", "limit": 1}, timeout=30).json()
     assert of_labels == {
         "series_count_total": 65,

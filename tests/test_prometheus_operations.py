@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import signal
 import subprocess
 import tarfile
 import threading
@@ -273,3 +274,23 @@ def test_an_explanation_is_printed(start):
     assert done.returncode == 0, done.stderr
     assert "sum(memory_bytes)" in done.stdout and '{__name__="memory_bytes"}' in done.stdout, done.stdout
     assert "1 series, 1 samples" in done.stdout
+
+
+def test_limits_of_queries_are_reloaded(start):
+    server = start({"query": {"max_samples": 1000, "timeout": "90s"}})
+    flags = lambda: requests.get(f"{server.prometheus}/api/v1/status/flags", timeout=10).json()["data"]
+    assert (flags()["query.max-samples"], flags()["query.timeout"]) == ("1000", "1m30s")
+
+    def reload(query):
+        server.config["query"] = query
+        server.write_config()
+        server.process.send_signal(signal.SIGHUP)
+
+    reload({"max_samples": 2000, "max_concurrency": 4, "lookback_delta": "1m"})
+    wait_until(lambda: flags()["query.max-samples"] == "2000", "the new limit")
+    now = (flags()["query.max-concurrency"], flags()["query.lookback-delta"], flags()["query.timeout"])
+    assert now == ("4", "1m", "1m"), "what is no longer said is the default again"
+    # What cannot be changes nothing.
+    reload({"max_samples": 0})
+    wait_until(lambda: "query.max_samples: must be more than 0" in server.log_path.read_text(), "the reason")
+    assert flags()["query.max-samples"] == "2000"

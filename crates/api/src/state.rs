@@ -1,4 +1,4 @@
-//! What every surface needs: the engine to ask, who may ask, and how much one question may cost.
+//! What every surface needs: the engine to ask (within its limits), and who may ask.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,6 @@ use crate::prometheus::PrometheusApi;
 pub struct ApiState {
     pub engine: Engine,
     pub tenancy: Tenancy,
-    pub limits: Limits,
     /// Prometheus' administrative API answers: deletion, snapshots.
     pub admin_api: bool,
     /// What is scraped, now.
@@ -42,6 +41,11 @@ pub struct OtlpEndpoints {
 }
 
 impl ApiState {
+    /// What a question that begins now may cost.
+    pub fn limits(&self) -> Limits {
+        self.engine.limits()
+    }
+
     /// Those of a `prometheus.yml` that is served, and where it has none of a name, those of our own configuration.
     pub fn external_labels(&self) -> BTreeMap<String, String> {
         let mut labels = self.prometheus.external_labels.clone();

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use trefoil_api::{ApiState, OtlpEndpoints, PrometheusApi, main_router};
 use trefoil_model::{Signal, Tenancy, Tenant};
-use trefoil_query::{Engine, Limits};
+use trefoil_query::Engine;
 use trefoil_storage::{Storage, StorageConfig};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -41,7 +41,6 @@ impl Server {
             scraping: Default::default(),
             engine: Engine::new(storage.clone(), 64 << 20).unwrap(),
             tenancy,
-            limits: Limits::default(),
             admin_api: true,
             otlp: Arc::new(move || otlp.clone()),
             prometheus: PrometheusApi::default(),

@@ -70,6 +70,12 @@ impl Labels {
         builder.build()
     }
 
+    /// `None` where they are not sorted by name, each name once, or a value is empty.
+    pub fn from_sorted(labels: Vec<Label>) -> Option<Self> {
+        let is_sorted = labels.is_sorted_by(|a, b| a.name < b.name);
+        (is_sorted && labels.iter().all(|label| !label.value.is_empty())).then(|| Self(labels.into()))
+    }
+
     /// The empty text where there is no such label.
     pub fn get(&self, name: &str) -> &str {
         match self.0.binary_search_by(|label| label.name.as_ref().cmp(name)) {
@@ -208,6 +214,11 @@ mod tests {
         assert_eq!((labels.get("b"), labels.get("c"), labels.has("c")), ("3", "", false));
         assert_eq!(labels.only(&["a", "z"]), Labels::from_pairs([("a", "1")]));
         assert_eq!(labels.without(&["a"]), Labels::from_pairs([("b", "3")]));
+        assert_eq!(Labels::from_sorted(labels.iter().cloned().collect()), Some(labels.clone()));
+        let mut reversed: Vec<Label> = labels.iter().cloned().collect();
+        reversed.reverse();
+        assert_eq!(Labels::from_sorted(reversed), None);
+        assert_eq!(Labels::from_sorted(vec![Label { name: "a".into(), value: "".into() }]), None);
         let mut builder = labels.builder();
         builder.set("b", "").set("a.b", "x").remove("nothing");
         assert_eq!(builder.build().to_string(), r#"{a="1", "a.b"="x"}"#);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
@@ -13,7 +14,8 @@ use trefoil_storage::{Snapshot, Storage};
 use crate::QueryError;
 use crate::attributes::PromotedAttributes;
 use crate::hex_ids::HexIds;
-use crate::metrics::{Metrics, PrometheusConfig};
+use crate::limits::Limits;
+use crate::metrics::{Metrics, PrometheusView};
 
 /// Consumers named in the error when memory runs out.
 const REPORTED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).expect("3 is not 0");
@@ -23,6 +25,7 @@ const REPORTED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3
 pub struct Engine {
     storage: Storage,
     runtime: Arc<RuntimeEnv>,
+    limits: Arc<ArcSwap<Limits>>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -32,7 +35,20 @@ impl Engine {
     pub fn new(storage: Storage, memory_bytes: usize) -> Result<Self, QueryError> {
         let pool = TrackConsumersPool::new(FairSpillPool::new(memory_bytes), REPORTED_CONSUMERS);
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc()?;
-        Ok(Self { storage, runtime, metrics: Arc::new(Metrics::new(PrometheusConfig::default())) })
+        let limits = Limits::default();
+        let metrics = Arc::new(Metrics::new(PrometheusView::default(), &limits));
+        Ok(Self { storage, runtime, limits: Arc::new(ArcSwap::from_pointee(limits)), metrics })
+    }
+
+    /// Of the questions that begin now.
+    pub fn limits(&self) -> Limits {
+        **self.limits.load()
+    }
+
+    /// Holds from the next question on, for all clones.
+    pub fn set_limits(&self, limits: Limits) {
+        self.metrics.set_limits(&limits);
+        self.limits.store(Arc::new(limits));
     }
 
     /// A consistent view of everything of `tenant` that was acknowledged before this call.

@@ -46,7 +46,7 @@ impl Bench {
     }
 
     async fn sql(&self, query: &str) -> Result<String, QueryError> {
-        let limits = Limits { max_rows: 10_000, timeout: Duration::from_secs(60) };
+        let limits = Limits { max_rows: 10_000, timeout: Duration::from_secs(60), ..Limits::default() };
         let rows = self.engine.sql(&Tenant::default(), query, limits).await?.collect().await?;
         Ok(pretty_format_batches(&rows).unwrap().to_string())
     }

@@ -34,7 +34,7 @@ async fn spans_come_in_the_order_they_started() {
     let engine = Engine::new(storage.clone(), 64 << 20).unwrap();
     let tenant = Tenant::default();
     let start = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
-    let limits = Limits { max_rows: 100, timeout: Duration::from_secs(60) };
+    let limits = Limits { max_rows: 100, timeout: Duration::from_secs(60), ..Limits::default() };
     // The newest are in a file, those before them in memory; two start at once.
     for (number, spans) in [&[(50, 5), (40, 4)][..], &[(30, 3)], &[(10, 2), (10, 1)]].into_iter().enumerate() {
         storage.append(&tenant, Signal::Traces, request(start, spans).into()).await.unwrap();

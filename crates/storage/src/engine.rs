@@ -52,6 +52,8 @@ pub(crate) struct Engine {
     pub flushing: tokio::sync::Mutex<Option<Pending>>,
     /// Something may be due for a flush.
     pub wake: Notify,
+    /// Files were added or replaced.
+    pub committed: Notify,
     /// Set after the replay; gone once the store is closed.
     pub sequencer: OnceLock<Mutex<Option<Sequencer>>>,
     pub closed: AtomicBool,

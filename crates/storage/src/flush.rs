@@ -152,6 +152,7 @@ impl Engine {
     async fn succeed(&self, done: Pending, took: Duration) {
         let end = done.frozen.end;
         self.buffer.remove(end);
+        self.committed.notify_one();
         self.count(&done, took);
         for acknowledgement in done.waiting {
             let _ = acknowledgement.send(Ok(()));

@@ -145,6 +145,7 @@ pub(crate) async fn compact_all(engine: &Engine) -> Result<usize, StorageError> 
     let mut jobs = 0;
     while let Some(done) = engine.compactor.run_once().await? {
         jobs += 1;
+        engine.committed.notify_one();
         debug!(
             table = done.table.name(),
             files = done.files,

@@ -80,6 +80,13 @@ impl Snapshot {
         self.reader.section_numbers(file, row_group, rows, columns, fetched).await
     }
 
+    /// Counts files that a reader of sections opened, and that what the catalog knows of them has spared it.
+    pub fn note_scanned(&self, opened: u64, pruned: u64) {
+        let metrics = self.reader.metrics();
+        metrics.scanned_files.inc_by(opened);
+        metrics.pruned_files.inc_by(pruned);
+    }
+
     fn check(&self, file: &DataFile) -> Result<()> {
         match file.tenant == self.tenant {
             true => Ok(()),

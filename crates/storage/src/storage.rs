@@ -110,6 +110,7 @@ impl Storage {
             decoders: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
             flushing: tokio::sync::Mutex::new(None),
             wake: Notify::new(),
+            committed: Notify::new(),
             sequencer: OnceLock::new(),
             closed: AtomicBool::new(false),
             shutdown: shutdown.clone(),
@@ -170,6 +171,11 @@ impl Storage {
         let catalog = engine.catalog.snapshot().await?;
         let buffered = Arc::new(view.above(catalog.log_position(&engine.writer)));
         Ok(Snapshot { tenant: tenant.clone(), catalog, reader, buffered })
+    }
+
+    /// Waits until files have been added or replaced since the last call. For one who waits.
+    pub async fn committed(&self) {
+        self.0.engine.committed.notified().await;
     }
 
     /// Writes what is in the buffer to files and commits them.

@@ -46,7 +46,10 @@ impl Configuration {
             problems.push(document.problem(&format!("prometheus.{option}"), problem));
         }
         let tenancy = own(document, "tenancy", &mut problems);
-        let query = own(document, "query", &mut problems);
+        let query: QuerySection = own(document, "query", &mut problems);
+        for (option, problem) in query.problems() {
+            problems.push(document.problem(&format!("query.{option}"), problem));
+        }
         let telemetry = own(document, "telemetry", &mut problems);
         let pipelines = problems.note(config::check(document, &Registry::builtin(), &OWN_SECTIONS));
         match (pipelines, problems.into_error()) {
@@ -117,16 +120,18 @@ service: {pipelines: {traces: {receivers: [otlp], exporters: [trefoil]}}}
 
     #[test]
     fn all_mistakes_are_told_at_once_with_their_places() {
-        let text =
-            format!("{PIPELINES}storage: {{pth: /data}}\nlisteners: {{main: {{endpoint: [5]}}}}\nqueries: {{}}\n");
+        let text = format!(
+            "{PIPELINES}storage: {{pth: /data}}\nlisteners: {{main: {{endpoint: [5]}}}}\nqueries: {{}}\nquery: {{max_samples: 0}}\n"
+        );
         let errors = read(&text).map(|_| ()).unwrap_err();
         for expected in [
             "t.yaml:4:11: storage.pth: unknown option; did you mean `path`?",
             "t.yaml:5:30: listeners.main.endpoint: ",
             "t.yaml:6:1: queries: unknown section",
+            "t.yaml:7:9: query.max_samples: must be more than 0",
         ] {
             assert!(errors.contains(expected), "{expected} not in:\n{errors}");
         }
-        assert_eq!(errors.lines().count(), 3, "{errors}");
+        assert_eq!(errors.lines().count(), 4, "{errors}");
     }
 }

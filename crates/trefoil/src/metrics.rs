@@ -2,14 +2,16 @@
 
 use prometheus_client::registry::Registry;
 use trefoil_pipeline::Metrics;
+use trefoil_query::Engine;
 use trefoil_storage::Storage;
 
 use crate::process;
 
-pub fn registry(storage: &Storage, pipelines: &Metrics) -> Registry {
+pub fn registry(storage: &Storage, engine: &Engine, pipelines: &Metrics) -> Registry {
     let mut registry = Registry::default();
     pipelines.register(&mut registry);
     storage.register_metrics(&mut registry);
+    engine.register_metrics(&mut registry);
     process::register(&mut registry);
     registry
 }
@@ -103,7 +105,8 @@ mod tests {
         let config = StorageConfig { path: directory.path().to_path_buf(), ..StorageConfig::default() };
         let storage = Storage::open(config).await.unwrap();
         let pipelines = Metrics::default();
-        let registry = registry(&storage, &pipelines);
+        let engine = Engine::new(storage.clone(), 1 << 20).unwrap();
+        let registry = registry(&storage, &engine, &pipelines);
         touch_pipelines(&pipelines);
         let mut families = exposed(&registry);
         families.extend(exposed(&touched_storage()));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
-use trefoil_query::metrics::{NameTranslation, PrometheusConfig, PrometheusView, PromotedAttributes};
+use trefoil_query::metrics::{NameTranslation, PrometheusView, PromotedAttributes};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -106,10 +106,10 @@ impl PrometheusSection {
         Regex::new(&format!("^(?:{})$", self.cors_origin))
     }
 
-    pub fn config(&self) -> PrometheusConfig {
+    pub fn view(&self) -> PrometheusView {
         let otlp = &self.otlp;
         let trimmed = |attributes: &[String]| attributes.iter().map(|name| name.trim().to_owned()).collect();
-        let view = PrometheusView {
+        PrometheusView {
             translation: match otlp.translation_strategy {
                 Strategy::UnderscoreEscapingWithSuffixes => NameTranslation::UnderscoreEscapingWithSuffixes,
                 Strategy::UnderscoreEscapingWithoutSuffixes => NameTranslation::UnderscoreEscapingWithoutSuffixes,
@@ -124,8 +124,7 @@ impl PrometheusSection {
             convert_histograms_to_nhcb: otlp.convert_histograms_to_nhcb,
             type_and_unit_labels: self.type_and_unit_labels,
             scope_labels: otlp.promote_scope_metadata,
-        };
-        PrometheusConfig { view, ..PrometheusConfig::default() }
+        }
     }
 }
 
@@ -163,7 +162,7 @@ mod tests {
             r#"{"otlp": {"translation_strategy": "NoUTF8EscapingWithSuffixes", "promote_all_resource_attributes": true,
                 "ignore_resource_attributes": ["a "], "promote_scope_metadata": true}, "cors_origin": "https?://a"}"#,
         );
-        let view = section.config().view;
+        let view = section.view();
         assert_eq!(view.translation, NameTranslation::NoUtf8EscapingWithSuffixes);
         assert_eq!(view.promoted_resource_attributes, PromotedAttributes::AllBut(vec!["a".to_owned()]));
         assert!(view.scope_labels && !view.type_and_unit_labels);

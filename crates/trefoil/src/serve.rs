@@ -94,10 +94,11 @@ pub async fn serve(
     let mut tasks = JoinSet::new();
     let otlp_listening = OtlpListening::default();
     let notifications = Notifications::default();
-    let registry = Arc::new(metrics::registry(&storage, &metrics));
+    let engine = engine(&configuration, &storage)?;
+    let registry = Arc::new(metrics::registry(&storage, &engine, &metrics));
     let prometheus = prometheus_api(&configuration.prometheus, notifications.clone(), &control, registry.clone());
     let surfaces = Surfaces {
-        api: api_state(&configuration, &storage, otlp_listening.clone(), scraping.clone(), prometheus)?,
+        api: api_state(&configuration, engine.clone(), otlp_listening.clone(), scraping.clone(), prometheus),
         otlp: configuration.listeners.main.otlp.then(|| otlp_router(otlp.clone(), tenancy, &metrics)),
         writes: Writes::new(&configuration, otlp.clone(), tenancy, &metrics),
         registry,
@@ -107,6 +108,12 @@ pub async fn serve(
         let router = surfaces.of(listener.name());
         listener.serve(router, &mut tasks, closing.clone());
     }
+
+    // Readiness does not wait for it.
+    tasks.spawn({
+        let (engine, closing) = (engine.clone(), closing.clone());
+        async move { closing.run_until_cancelled(engine.keep_indexed()).await.unwrap_or_default() }
+    });
 
     let resources = Resources {
         store,
@@ -125,7 +132,7 @@ pub async fn serve(
             let scraper = scraper.map(start).transpose();
             telemetry.send_to(otlp);
             let running =
-                Running { graph, scraper: None, storage: storage.clone(), telemetry, readiness, notifications };
+                Running { graph, scraper: None, storage: storage.clone(), engine, telemetry, readiness, notifications };
             match scraper {
                 Ok(scraper) => {
                     running.readiness.set(true);
@@ -189,25 +196,30 @@ fn prometheus_api(
     }
 }
 
+fn engine(configuration: &Configuration, storage: &Storage) -> anyhow::Result<Engine> {
+    let memory = usize::try_from(configuration.query.max_memory.get()).context("query.max_memory")?;
+    let engine = Engine::new(storage.clone(), memory)?.with_prometheus(configuration.prometheus.view());
+    engine.set_limits(configuration.query.limits());
+    Ok(engine)
+}
+
 fn api_state(
     configuration: &Configuration,
-    storage: &Storage,
+    engine: Engine,
     listening: OtlpListening,
     scraping: Scraping,
     prometheus: PrometheusApi,
-) -> anyhow::Result<ApiState> {
-    let memory = usize::try_from(configuration.query.max_memory.get()).context("query.max_memory")?;
+) -> ApiState {
     let main = configuration.listeners.main.otlp;
     let endpoint = move |protocol| listening.address(protocol).map(|address| address.to_string());
-    Ok(ApiState {
-        engine: Engine::new(storage.clone(), memory)?.with_prometheus(configuration.prometheus.config()),
+    ApiState {
+        engine,
         tenancy: Tenancy::from(configuration.tenancy),
-        limits: configuration.query.limits(),
         admin_api: configuration.listeners.prometheus.admin_api,
         scraping,
         otlp: Arc::new(move || OtlpEndpoints { grpc: endpoint("grpc"), http: endpoint("http"), main }),
         prometheus,
-    })
+    }
 }
 
 /// What the listeners serve.
@@ -299,6 +311,7 @@ struct Running {
     /// Where there is a `prometheus.yml`.
     scraper: Option<Scraper>,
     storage: Storage,
+    engine: Engine,
     telemetry: Telemetry,
     readiness: Readiness,
     notifications: Notifications,
@@ -312,7 +325,7 @@ impl Running {
                 () = control.stop.cancelled() => break Ok(()),
                 () = control.reload.notified() => {
                     let waiting = control.take_waiting();
-                    let reloaded = match reload(&mut self.graph, args, &self.storage).await {
+                    let reloaded = match self.reload(args).await {
                         Ok(reloaded) => reloaded.and(self.reload_jobs(args)),
                         Err(broken) => break Err(broken.into()),
                     };
@@ -329,6 +342,38 @@ impl Running {
         self.notifications.raise(SHUTTING_DOWN);
         self.stop().await;
         outcome
+    }
+
+    /// Changes the pipelines, how long what is kept, and what queries may cost; the outer error is only for a state that cannot
+    /// go on.
+    async fn reload(&mut self, args: &ServeArgs) -> Result<Reloaded, ReloadError> {
+        let next = match load(args) {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::error!("not reloaded: {error}");
+                return Ok(Err(error.to_string()));
+            }
+        };
+        for warning in next.warnings() {
+            tracing::warn!("{warning}");
+        }
+        match self.graph.reload(next.pipelines).await {
+            Ok(changes) => {
+                self.storage.set_retention(next.storage.retention);
+                self.engine.set_limits(next.query.limits());
+                tracing::info!(
+                    %changes,
+                    "reloaded; of Trefoil's own sections `storage.retention` and `query` (without `max_memory`) hold now, the \
+                     others after a restart"
+                );
+            }
+            Err(ReloadError::Kept(error)) => {
+                tracing::error!("not reloaded: {error}");
+                return Ok(Err(error.to_string()));
+            }
+            Err(broken) => return Err(broken),
+        }
+        Ok(Ok(()))
     }
 
     fn reload_jobs(&self, args: &ServeArgs) -> Reloaded {
@@ -348,30 +393,4 @@ impl Running {
         self.telemetry.stop().await;
         self.graph.shutdown().await;
     }
-}
-
-/// Changes the pipelines and how long what is kept; the outer error is only for a state that cannot go on.
-async fn reload(graph: &mut Graph, args: &ServeArgs, storage: &Storage) -> Result<Reloaded, ReloadError> {
-    let next = match load(args) {
-        Ok(next) => next,
-        Err(error) => {
-            tracing::error!("not reloaded: {error}");
-            return Ok(Err(error.to_string()));
-        }
-    };
-    for warning in next.warnings() {
-        tracing::warn!("{warning}");
-    }
-    match graph.reload(next.pipelines).await {
-        Ok(changes) => {
-            storage.set_retention(next.storage.retention);
-            tracing::info!(%changes, "reloaded; of Trefoil's own sections `storage.retention` holds now, the others after a restart");
-        }
-        Err(ReloadError::Kept(error)) => {
-            tracing::error!("not reloaded: {error}");
-            return Ok(Err(error.to_string()));
-        }
-        Err(broken) => return Err(broken),
-    }
-    Ok(Ok(()))
 }

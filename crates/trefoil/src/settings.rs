@@ -7,6 +7,9 @@ use trefoil_model::Tenancy;
 use trefoil_query::Limits;
 use trefoil_storage::units::{self, ByteSize};
 
+/// Each evaluation has a thread of its own.
+const MOST_CONCURRENCY: usize = 500;
+
 /// `listeners`: where the read APIs are served. Receivers have their own endpoints under `receivers`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -99,28 +102,92 @@ impl From<TenancySection> for Tenancy {
     }
 }
 
-/// `query`: what questions may cost.
+/// `query`: what questions may cost. What Prometheus has flags for (`--query.max-samples`) is named as there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QuerySection {
     #[serde(with = "units::duration")]
     pub timeout: Duration,
-    /// Rows in one answer.
+    /// Rows in one answer of SQL, and spans of one trace.
     pub max_rows: usize,
-    /// Memory of all running queries together, for sorting, joining and aggregating.
+    /// Memory of all running queries together, for sorting, joining and aggregating. The only one that a reload does not change.
     pub max_memory: ByteSize,
+    /// Samples that one PromQL query holds at once, and that one of its selectors reads.
+    pub max_samples: usize,
+    /// Series that one selector, or a question about series and labels, looks at.
+    pub max_series: usize,
+    /// Steps of one range query, beside the first.
+    pub max_points: usize,
+    /// PromQL queries that are evaluated at once.
+    pub max_concurrency: usize,
+    /// How old a sample may be to count.
+    #[serde(with = "units::duration")]
+    pub lookback_delta: Duration,
+    /// Series of all tenants that are kept indexed; 0 keeps none.
+    pub cached_series: usize,
+    /// Memory for numbers that are kept decoded; 0 keeps none.
+    pub cached_sample_bytes: ByteSize,
 }
 
 impl Default for QuerySection {
     fn default() -> Self {
         let limits = Limits::default();
-        Self { timeout: limits.timeout, max_rows: limits.max_rows, max_memory: ByteSize::mib(512) }
+        Self {
+            timeout: limits.timeout,
+            max_rows: limits.max_rows,
+            max_memory: ByteSize::mib(512),
+            max_samples: limits.max_samples,
+            max_series: limits.max_series,
+            max_points: limits.max_points,
+            max_concurrency: limits.max_concurrency,
+            lookback_delta: limits.lookback_delta,
+            cached_series: limits.cached_series,
+            cached_sample_bytes: ByteSize(limits.cached_sample_bytes),
+        }
     }
 }
 
 impl QuerySection {
+    /// What of it cannot be: the option and why.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        for (option, number) in [
+            ("max_rows", self.max_rows),
+            ("max_samples", self.max_samples),
+            ("max_series", self.max_series),
+            ("max_points", self.max_points),
+            ("max_concurrency", self.max_concurrency),
+        ] {
+            if number == 0 {
+                problems.push((option, "must be more than 0".to_owned()));
+            }
+        }
+        if self.max_concurrency > MOST_CONCURRENCY {
+            problems.push(("max_concurrency", format!("must not be more than {MOST_CONCURRENCY}")));
+        }
+        for (option, length) in [("timeout", self.timeout), ("lookback_delta", self.lookback_delta)] {
+            if length < Duration::from_millis(1) {
+                problems.push((option, "must be at least 1ms".to_owned()));
+            }
+        }
+        if self.max_memory.get() == 0 {
+            problems.push(("max_memory", "must be more than 0".to_owned()));
+        }
+        problems
+    }
+
     pub fn limits(&self) -> Limits {
-        Limits { max_rows: self.max_rows, timeout: self.timeout }
+        Limits {
+            max_rows: self.max_rows,
+            timeout: self.timeout,
+            max_samples: self.max_samples,
+            max_series: self.max_series,
+            max_points: self.max_points,
+            lookback_delta: self.lookback_delta,
+            max_concurrency: self.max_concurrency,
+            cached_series: self.cached_series,
+            cached_sample_bytes: self.cached_sample_bytes.get(),
+        }
     }
 }
 
@@ -152,5 +219,42 @@ mod tests {
             [("main", "0.0.0.0:80".to_owned()), ("internal", "127.0.0.1:8888".to_owned())]
         );
         assert!(serde_json::from_str::<Listeners>(r#"{"grafana": {}}"#).is_err());
+    }
+
+    #[test]
+    fn limits_of_queries_have_prometheus_names() {
+        let section = r#"{"max_samples": 10, "timeout": "2m", "max_concurrency": 4, "lookback_delta": "1m",
+            "cached_series": 0, "cached_sample_bytes": "1MiB"}"#;
+        let section: QuerySection = serde_json::from_str(section).unwrap();
+        let limits = Limits {
+            max_samples: 10,
+            timeout: Duration::from_secs(120),
+            max_concurrency: 4,
+            lookback_delta: Duration::from_secs(60),
+            cached_series: 0,
+            cached_sample_bytes: 1 << 20,
+            ..Limits::default()
+        };
+        assert_eq!((section.limits(), section.problems()), (limits, vec![]));
+        assert_eq!(QuerySection::default().limits(), Limits::default());
+    }
+
+    #[test]
+    fn limits_that_let_nothing_through_are_told() {
+        let section = r#"{"max_samples": 0, "max_series": 0, "max_points": 0, "max_rows": 0, "max_concurrency": 501,
+            "timeout": 0, "lookback_delta": "1us", "max_memory": 0}"#;
+        let section: QuerySection = serde_json::from_str(section).unwrap();
+        let options: Vec<&str> = section.problems().into_iter().map(|(option, _)| option).collect();
+        let all = [
+            "max_rows",
+            "max_samples",
+            "max_series",
+            "max_points",
+            "max_concurrency",
+            "timeout",
+            "lookback_delta",
+            "max_memory",
+        ];
+        assert_eq!(options, all);
     }
 }

@@ -84,6 +84,15 @@ pub(super) struct List {
     pub notes: Notes,
 }
 
+/// `{"data":[…]}`, as Mimir answers what is not Prometheus', written like a [`List`].
+pub(super) fn bare_list<T: Send + 'static>(
+    items: impl IntoIterator<Item = T, IntoIter: Send + 'static>,
+    write: impl Fn(&mut Vec<u8>, T) + Send + 'static,
+) -> Response {
+    let (pending, end) = (b"{\"data\":[".to_vec(), Some(b"]}".to_vec()));
+    Pieces { pending, end, items: items.into_iter(), write, first: true }.respond()
+}
+
 impl List {
     pub fn array(notes: Notes) -> Self {
         Self { before: "[".to_owned(), after: "]".to_owned(), notes }
@@ -194,6 +203,7 @@ mod tests {
         assert_eq!(text(list(0)).await, r#"{"status":"success","data":[]}"#);
         let truncated = r#"{"status":"success","data":["0","1"],"warnings":["results truncated due to limit"]}"#;
         assert_eq!(text(list(2)).await, truncated);
+        assert_eq!(text(bare_list(items(2), strings)).await, r#"{"data":["0","1"]}"#);
         assert_eq!(text(small(&json!({ "a": [1] }))).await, r#"{"status":"success","data":{"a":[1]}}"#);
     }
 

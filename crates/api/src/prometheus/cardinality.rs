@@ -11,9 +11,10 @@ use trefoil_promql::labels::METRIC_NAME;
 use trefoil_promql::matcher::Matcher;
 use trefoil_query::metrics::{Cardinality, CardinalityQuestion};
 
-use super::answer::small;
+use super::answer::{bare_list, small};
 use super::error::PromError;
 use super::form::Parameters;
+use super::json as write;
 use super::query::now;
 use crate::ApiState;
 
@@ -154,6 +155,21 @@ pub(super) async fn label_values(
         }));
     }
     Ok(Json(json!({ "series_count_total": total, "labels": labels })).into_response())
+}
+
+/// Mimir: the label sets of the series that have had a sample lately. They are written while the client reads.
+pub(super) async fn active_series(
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+    parameters: Parameters,
+) -> Result<Response, PromError> {
+    let tenant = state.tenant(&headers)?;
+    if parameters.get("selector").is_empty() {
+        return Err(PromError::bad_data("'selector' param is required"));
+    }
+    let CardinalityQuestion { matchers, start_ms, end_ms, .. } = active(&parameters)?;
+    let series = state.engine.active_series(&tenant, &matchers, start_ms, end_ms).await?;
+    Ok(bare_list(series, |out, labels| write::labels(out, &labels)))
 }
 
 fn of_values<'v>(values: impl Iterator<Item = (&'v String, u64)>, limit: usize) -> Vec<Value> {

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use trefoil_promql::matcher::Matcher;
-use trefoil_query::metrics::MetricMetadata;
+use trefoil_query::metrics::{MetricMetadata, SeriesQuestion};
 
 use super::answer::List;
 use super::error::PromError;
@@ -23,9 +23,8 @@ pub(super) async fn series(
     if parameters.all("match[]").next().is_none() {
         return Err(PromError::bad_data("no match[] parameter provided"));
     }
-    let Asked { limit, start, end, selectors } =
-        Asked::of(&parameters, |error| PromError::invalid_parameter("match[]", error))?;
-    let found = state.engine.series(&tenant, &selectors, start, end, limit).await?;
+    let asked = Asked::of(&parameters, |error| PromError::invalid_parameter("match[]", error))?;
+    let found = state.engine.series(&tenant, &asked.question()).await?;
     Ok(List::listing(found, |out, labels| json::labels(out, &labels)))
 }
 
@@ -35,8 +34,8 @@ pub(super) async fn label_names(
     parameters: Parameters,
 ) -> Result<Response, PromError> {
     let tenant = state.tenant(&headers)?;
-    let Asked { limit, start, end, selectors } = Asked::of(&parameters, PromError::bad_data)?;
-    let found = state.engine.label_names(&tenant, &selectors, start, end, limit).await?;
+    let asked = Asked::of(&parameters, PromError::bad_data)?;
+    let found = state.engine.label_names(&tenant, &asked.question()).await?;
     Ok(List::listing(found, |out, name| json::string(out, &name)))
 }
 
@@ -52,8 +51,8 @@ pub(super) async fn label_values(
     if name.is_empty() {
         return Err(PromError::bad_data("invalid label name: \"\""));
     }
-    let Asked { limit, start, end, selectors } = Asked::of(&parameters, PromError::bad_data)?;
-    let found = state.engine.label_values(&tenant, &name, &selectors, start, end, limit).await?;
+    let asked = Asked::of(&parameters, PromError::bad_data)?;
+    let found = state.engine.label_values(&tenant, &name, &asked.question()).await?;
     Ok(List::listing(found, |out, value| json::string(out, &value)))
 }
 
@@ -70,6 +69,10 @@ impl Asked {
         let limit = parameters.limit()?;
         let (start, end) = parameters.time_range()?;
         Ok(Self { limit, start, end, selectors: parameters.selectors().map_err(wrong_selector)? })
+    }
+
+    fn question(&self) -> SeriesQuestion<'_> {
+        SeriesQuestion { selectors: &self.selectors, start_ms: self.start, end_ms: self.end, limit: self.limit }
     }
 }
 

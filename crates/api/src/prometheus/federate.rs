@@ -11,7 +11,6 @@ use trefoil_prometheus::exposition::{
     CUSTOM_BUCKETS, Distribution, Family, Format, Metric, MetricType, MetricValue, NativeHistogram, Offered, Written,
     negotiate,
 };
-use trefoil_promql::eval::EngineOptions;
 use trefoil_promql::labels::{Labels, METRIC_NAME};
 use trefoil_promql::matcher::Matcher;
 use trefoil_promql::parser::format_duration;
@@ -62,8 +61,8 @@ fn labelled(labels: &Labels, external: &BTreeMap<String, String>) -> Labels {
 async fn newest(state: &ApiState, headers: &HeaderMap, parameters: &Parameters) -> Result<Newest, PromError> {
     let tenant = state.tenant(headers)?;
     let selectors = parameters.selectors().map_err(PromError::bad_data)?;
-    let options = PromqlOptions { timeout: state.limits.timeout, ..PromqlOptions::default() };
-    let (time, range) = (now(), format_duration(EngineOptions::default().lookback_delta));
+    let options = PromqlOptions::within(&state.limits());
+    let (time, range) = (now(), format_duration(options.engine.lookback_delta));
     let mut newest = Newest::new();
     for matchers in selectors {
         let matchers: Vec<String> = matchers.iter().map(Matcher::to_string).collect();

@@ -75,6 +75,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/status/tsdb", get(cardinality::tsdb))
         .route("/cardinality/label_names", get(cardinality::label_names).post(cardinality::label_names))
         .route("/cardinality/label_values", get(cardinality::label_values).post(cardinality::label_values))
+        .route("/cardinality/active_series", get(cardinality::active_series).post(cardinality::active_series))
         .route("/status/tsdb/blocks", get(status::tsdb_blocks))
         .route("/status/walreplay", get(status::wal_replay))
         .route("/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))

@@ -87,6 +87,7 @@ const OPERATIONS: &[Operation] = &[
     operation("/status/self_metrics", GET, "The server's own metrics", "metric_name_pattern", Data("Objects")),
     operation("/cardinality/label_names", BOTH, "Labels by how many values they have (Mimir's)", "selector limit", Data("Object")),
     operation("/cardinality/label_values", BOTH, "Values of labels by how many series they have (Mimir's)", "label_names[]! selector limit", Data("Object")),
+    operation("/cardinality/active_series", BOTH, "The series that have had a sample in the last 20 minutes (Mimir's)", "selector!", Data("Object")),
     operation("/admin/tsdb/delete_series", WRITE, "Delete samples", "match[]! start end", Nothing),
     operation("/admin/tsdb/clean_tombstones", WRITE, "Free the room of what was deleted", "", Nothing),
     operation("/admin/tsdb/snapshot", WRITE, "Copy the tenant's metrics", "skip_head", Data("Object")),

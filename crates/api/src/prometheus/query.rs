@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use trefoil_promql::eval::{Answer, EngineOptions};
+use trefoil_promql::eval::Answer;
 use trefoil_promql::steps::Steps;
 use trefoil_promql::value::QueryResult;
 use trefoil_query::metrics::{PromqlError, PromqlOptions, Spent};
@@ -17,8 +17,6 @@ use super::json as write;
 use super::stats;
 use crate::ApiState;
 
-/// Steps of one range query, beside the first.
-const MOST_STEPS: i64 = 11_000;
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
 pub(super) async fn instant(
@@ -41,7 +39,7 @@ pub(super) async fn range(
 ) -> Result<Response, PromError> {
     let tenant = state.tenant(&headers)?;
     let limit = parameters.limit()?;
-    let steps = steps(&parameters)?;
+    let steps = steps(&parameters, state.limits().max_points)?;
     let options = options(&state, &parameters)?;
     let answer = state.engine.promql_range(&tenant, parameters.get("query"), steps, &options);
     evaluated(answer, &options, &parameters, limit).await
@@ -64,7 +62,8 @@ pub(super) fn now() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn steps(parameters: &Parameters) -> Result<Steps, PromError> {
+/// `most` beside the first.
+fn steps(parameters: &Parameters, most: usize) -> Result<Steps, PromError> {
     let start = parameters.required_time("start")?;
     let end = parameters.required_time("end")?;
     if end < start {
@@ -77,12 +76,20 @@ fn steps(parameters: &Parameters) -> Result<Steps, PromError> {
         return Err(PromError::invalid_parameter("step", reason));
     }
     let length = i128::from(end) - i128::from(start);
-    if length * i128::from(NANOS_PER_MILLI) / i128::from(step) > i128::from(MOST_STEPS) {
-        return Err(PromError::bad_data(
-            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
-        ));
+    if length * i128::from(NANOS_PER_MILLI) / i128::from(step) > most as i128 {
+        return Err(PromError::bad_data(format!(
+            "exceeded maximum resolution of {} points per timeseries. Try decreasing the query resolution (?step=XX)",
+            grouped(most)
+        )));
     }
     Ok(Steps::range(start, end, step / NANOS_PER_MILLI))
+}
+
+/// `11,000`.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&[u8]> = digits.as_bytes().rchunks(3).rev().collect();
+    String::from_utf8_lossy(&groups.join(&b',')).into_owned()
 }
 
 /// A timeout can only tighten the server's own.
@@ -92,15 +99,14 @@ fn options(state: &ApiState, parameters: &Parameters) -> Result<PromqlOptions, P
         let (_, reason) = error.message.split_once(": ").unwrap_or_default();
         PromError::bad_data(format!("error parsing lookback delta duration: {reason}"))
     })?;
-    let mut engine = EngineOptions::default();
+    let mut options = PromqlOptions::within(&state.limits());
     if let Some(lookback) = lookback.map(|nanos| nanos / NANOS_PER_MILLI).filter(|millis| *millis > 0) {
-        engine.lookback_delta = lookback;
+        options.engine.lookback_delta = lookback;
     }
-    let spent = parameters.boolean("explain", false)?.then(Spent::default);
-    engine.profile = spent.is_some();
-    let limit = state.limits.timeout;
-    let timeout = timeout.map_or(limit, |wanted| wanted.min(limit));
-    Ok(PromqlOptions { engine, timeout, spent, ..PromqlOptions::default() })
+    options.spent = parameters.boolean("explain", false)?.then(Spent::default);
+    options.engine.profile = options.spent.is_some();
+    options.timeout = timeout.map_or(options.timeout, |wanted| wanted.min(options.timeout));
+    Ok(options)
 }
 
 fn respond(
@@ -174,7 +180,7 @@ mod tests {
 
     #[test]
     fn steps_are_checked() {
-        let steps = |query: &str| steps(&Parameters::from(query)).map_err(|error| error.message);
+        let steps = |query: &str| steps(&Parameters::from(query), 11_000).map_err(|error| error.message);
         assert_eq!(steps("start=0&end=2&step=1"), Ok(Steps::range(0, 2_000, 1_000)));
         assert_eq!(steps("start=0&end=0&step=1m"), Ok(Steps::range(0, 0, 60_000)));
         assert_eq!(steps("start=0&end=11000&step=1").map(|steps| steps.count()), Ok(11_001));

@@ -2,7 +2,7 @@
 //! is told in the right shape all the same.
 
 use std::thread::available_parallelism;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::State;
 use axum::response::{Json, Response};
@@ -87,13 +87,14 @@ pub(super) async fn config(State(state): State<ApiState>) -> Response {
 
 /// What of Prometheus' command line holds here.
 pub(super) async fn flags(State(state): State<ApiState>) -> Response {
-    let options = EngineOptions::default();
-    let timeout = i64::try_from(state.limits.timeout.as_millis()).unwrap_or(i64::MAX);
+    let limits = state.limits();
+    let length = |length: Duration| format_duration(i64::try_from(length.as_millis()).unwrap_or(i64::MAX));
     let prometheus = &state.prometheus;
     small(&json!({
-        "query.lookback-delta": format_duration(options.lookback_delta),
-        "query.max-samples": options.max_samples.to_string(),
-        "query.timeout": format_duration(timeout),
+        "query.lookback-delta": length(limits.lookback_delta),
+        "query.max-concurrency": limits.max_concurrency.to_string(),
+        "query.max-samples": limits.max_samples.to_string(),
+        "query.timeout": length(limits.timeout),
         "web.cors.origin": prometheus.cors_origin.as_ref().map_or(".*", |origins| origins.as_str()),
         "web.enable-admin-api": state.admin_api.to_string(),
         "web.enable-lifecycle": prometheus.lifecycle.is_some().to_string(),
@@ -113,8 +114,6 @@ pub(super) async fn tsdb_blocks() -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

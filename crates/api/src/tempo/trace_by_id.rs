@@ -102,7 +102,7 @@ async fn find(
 ) -> Result<TracesData, TempoError> {
     let tenant = state.tenant(headers)?;
     let trace_id = parse_trace_id(trace_id).map_err(TempoError::bad_request)?;
-    let trace = state.engine.trace(&tenant, trace_id, hint.starts()?, state.limits).await?;
+    let trace = state.engine.trace(&tenant, trace_id, hint.starts()?, state.limits()).await?;
     match trace.resource_spans.is_empty() {
         true => Err(TempoError::not_found()),
         false => Ok(trace),

@@ -75,7 +75,7 @@ pub(super) async fn search(
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(ApiError::bad_request(format!("limit: {limit} is not between 1 and {MAX_LIMIT}")));
     }
-    let found = state.engine.search_trace(&tenant, trace_id, &q, limit, state.limits).await?;
+    let found = state.engine.search_trace(&tenant, trace_id, &q, limit, state.limits()).await?;
     let spans = found.span_ids.into_iter().map(|id| format!("{:016x}", u64::from_be_bytes(id))).collect();
     Ok(Json(Found { spans, truncated: found.truncated }))
 }

@@ -53,7 +53,7 @@ pub(super) async fn span(
     let tenant = state.tenant(&headers)?;
     let trace = parse_trace_id(&trace_id).map_err(ApiError::bad_request)?;
     let span = parse_span_id(&span_id).map_err(ApiError::bad_request)?;
-    let found = state.engine.span(&tenant, trace, span, state.limits).await?;
+    let found = state.engine.span(&tenant, trace, span, state.limits()).await?;
     if found.resource_spans.is_empty() {
         return Err(ApiError::not_found(format!("there is no span {span_id} in trace {trace_id}")));
     }

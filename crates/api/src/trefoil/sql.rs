@@ -75,7 +75,7 @@ pub(super) async fn run(
     let tenant = state.tenant(&headers)?;
     let format = Format::accepted(&headers)?;
     let request = parse(&headers, &body?)?;
-    let limits = tighten(state.limits, &request)?;
+    let limits = tighten(state.limits(), &request)?;
     let rows = state.engine.sql(&tenant, &request.query, limits).await?;
     answer::stream(rows, format).await
 }
@@ -99,7 +99,11 @@ fn tighten(limits: Limits, request: &Request) -> Result<Limits, ApiError> {
             .map_err(|_| ApiError::bad_request(format!("timeout: {seconds} is not a number of seconds")))?
             .min(limits.timeout),
     };
-    Ok(Limits { max_rows: request.limit.map_or(limits.max_rows, |limit| limit.min(limits.max_rows)), timeout })
+    Ok(Limits {
+        max_rows: request.limit.map_or(limits.max_rows, |limit| limit.min(limits.max_rows)),
+        timeout,
+        ..limits
+    })
 }
 
 #[cfg(test)]
@@ -117,7 +121,7 @@ mod tests {
         let body = br#"{"query": "SELECT 2", "limit": 10, "timeout": 0.5}"#;
         let request = parse(&json_headers(), body).map_err(|e| e.message).unwrap();
         let limits = tighten(Limits::default(), &request).map_err(|e| e.message).unwrap();
-        assert_eq!(limits, Limits { max_rows: 10, timeout: Duration::from_millis(500) });
+        assert_eq!(limits, Limits { max_rows: 10, timeout: Duration::from_millis(500), ..Limits::default() });
     }
 
     #[test]

@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 /// Seconds since the epoch. The samples are of the minute before it, one each 10 seconds.
 pub const NOW: u64 = 1_767_225_600;
 
-fn attribute(key: &str, value: &str) -> KeyValue {
+pub fn attribute(key: &str, value: &str) -> KeyValue {
     let value = Some(AnyValue { value: Some(Kind::StringValue(value.into())) });
     KeyValue { key: key.into(), value, ..KeyValue::default() }
 }

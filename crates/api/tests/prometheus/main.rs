@@ -6,14 +6,15 @@ mod fixture;
 mod more;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode, header};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
-use opentelemetry_proto::tonic::metrics::v1::{Gauge, NumberDataPoint};
+use opentelemetry_proto::tonic::metrics::v1::{Gauge, NumberDataPoint, ResourceMetrics, ScopeMetrics};
 use prost::Message;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -22,7 +23,7 @@ use trefoil_model::{Signal, Tenancy, Tenant};
 use trefoil_query::{Engine, Limits};
 use trefoil_storage::{Storage, StorageConfig};
 
-use fixture::{NOW, metric, metrics};
+use fixture::{NOW, attribute, metric, metrics};
 
 struct Server {
     router: Router,
@@ -43,7 +44,6 @@ impl Server {
             scraping: Default::default(),
             engine: Engine::new(storage.clone(), 64 << 20).unwrap(),
             tenancy,
-            limits: Limits::default(),
             admin_api: true,
             otlp: Arc::new(OtlpEndpoints::default),
             prometheus: PrometheusApi::default(),
@@ -370,7 +370,8 @@ async fn the_server_says_what_it_is() {
     assert_eq!(version, build);
     let runtime = server.data("/api/v1/status/runtimeinfo").await;
     assert!(runtime["startTime"].as_str().unwrap().ends_with('Z') && runtime["reloadConfigSuccess"] == true);
-    assert_eq!(server.data("/api/v1/status/flags").await["query.timeout"], "1m");
+    let flags = server.data("/api/v1/status/flags").await;
+    assert_eq!((&flags["query.timeout"], &flags["query.max-concurrency"]), (&json!("1m"), &json!("20")));
     assert!(server.data("/api/v1/status/config").await["yaml"].as_str().unwrap().starts_with("global:\n"));
     assert_eq!(server.data("/api/v1/features").await["promql_functions"]["histogram_quantile"], true);
     for (path, expected) in
@@ -482,4 +483,67 @@ async fn answers_are_compressed() {
     let body = to_bytes(server.ask(request).await.into_body(), usize::MAX).await.unwrap();
     let answer: Value = serde_json::from_reader(flate2::read::GzDecoder::new(body.as_ref())).unwrap();
     assert_eq!(answer["data"]["result"][0]["values"].as_array().unwrap().len(), 11_001);
+}
+
+#[tokio::test]
+async fn limits_hold_from_the_next_question_on() {
+    let server = Server::with_metrics().await;
+    let limits = Limits {
+        timeout: Duration::from_secs(120),
+        max_samples: 1,
+        max_points: 10,
+        max_concurrency: 3,
+        lookback_delta: Duration::from_secs(60),
+        ..Limits::default()
+    };
+    let range = |points: u64| format!("/api/v1/query_range?query=1&start={NOW}&end={}&step=1", NOW + points);
+    assert_eq!(server.json(&range(11)).await.0, StatusCode::OK);
+    server.state.engine.set_limits(limits);
+    let flags = server.data("/api/v1/status/flags").await;
+    for (flag, value) in [
+        ("query.lookback-delta", "1m"),
+        ("query.max-concurrency", "3"),
+        ("query.max-samples", "1"),
+        ("query.timeout", "2m"),
+    ] {
+        assert_eq!(flags[flag], value, "{flag}");
+    }
+    let too_fine =
+        "exceeded maximum resolution of 10 points per timeseries. Try decreasing the query resolution (?step=XX)";
+    server.refused(&range(11), 400, "bad_data", too_fine).await;
+    let all = format!("/api/v1/query?query=%7B__name__%3D~%22.%2B%22%7D&time={NOW}");
+    let too_many = "query processing would load too many samples into memory in query execution";
+    server.refused(&all, 422, "execution", too_many).await;
+    server.storage.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn active_series_are_listed_as_mimir_does() {
+    let server = Server::new(Tenancy::Single).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let point = |seconds_ago: u64, job: &str| NumberDataPoint {
+        attributes: vec![attribute("job", job)],
+        time_unix_nano: u64::try_from((now - Duration::from_secs(seconds_ago)).as_nanos()).unwrap(),
+        value: Some(Number::AsInt(1)),
+        ..NumberDataPoint::default()
+    };
+    // The name stands among the labels, and what is old is not active.
+    let points = vec![point(60, "b"), point(120, "a\"\\"), point(3600, "old")];
+    let up = metric("up", "", "", Data::Gauge(Gauge { data_points: points }));
+    let scope_metrics = vec![ScopeMetrics { metrics: vec![up], ..ScopeMetrics::default() }];
+    let resource_metrics = vec![ResourceMetrics { scope_metrics, ..ResourceMetrics::default() }];
+    let body = ExportMetricsServiceRequest { resource_metrics }.encode_to_vec().into();
+    server.storage.append(&Tenant::default(), Signal::Metrics, body).await.unwrap();
+    let path = "/api/v1/cardinality/active_series";
+    let (status, body) = server.json(&format!("{path}?selector=up")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(body, json!({ "data": [{ "__name__": "up", "job": "a\"\\" }, { "__name__": "up", "job": "b" }] }));
+    let (_, body) = server.json(&format!("{path}?selector=%7Bjob%3D%22old%22%7D")).await;
+    assert_eq!(body, json!({ "data": [] }));
+    let form = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let posted = server.ask(form.body(Body::from("selector=%7Bjob%3D%22b%22%7D")).unwrap()).await;
+    assert_eq!(parsed(posted).await.1["data"].as_array().map(Vec::len), Some(1));
+    server.refused(path, 400, "bad_data", "'selector' param is required").await;
+    assert_eq!(server.json(&format!("{path}?selector=up%7B")).await.0, StatusCode::BAD_REQUEST);
+    server.storage.close().await.unwrap();
 }

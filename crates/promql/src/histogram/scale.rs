@@ -51,6 +51,7 @@ impl FloatHistogram {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::histogram::Span;
 
     fn parse(text: &str) -> FloatHistogram {
         FloatHistogram::parse(text).unwrap().histogram
@@ -71,5 +72,22 @@ mod tests {
             assert!(result == parse(expected), "{result}");
         }
         assert!(parse("{{}}").div(0.0).count.is_nan());
+    }
+
+    /// As in Prometheus 3.16: a bucket that is there is NaN then, empty or not, and what is NaN is not empty; no bucket is
+    /// made of a gap between spans.
+    #[test]
+    fn times_nan_the_buckets_that_are_there_stay() {
+        let mut product = parse("{{count:3 sum:4 buckets:[0 1 0 2 0]}}").mul(f64::NAN);
+        product.compact(0);
+        assert_eq!(
+            (product.positive_spans.as_slice(), product.positive_buckets.len()),
+            (&[Span { offset: 0, length: 5 }][..], 5)
+        );
+        assert!(product.positive_buckets.iter().all(|count| count.is_nan()));
+        let mut apart = parse("{{count:3 sum:4 buckets:[1 0 2]}}");
+        apart.compact(0);
+        let product = apart.mul(f64::NAN);
+        assert_eq!((product.positive_spans, product.positive_buckets.len()), (apart.positive_spans, 2));
     }
 }

@@ -35,7 +35,7 @@ impl Engine {
         }
         for _ in 0..ATTEMPTS {
             let begun = self.storage().begin_deletion(tenant).await?;
-            let limits = ReadLimits { max_raw_samples: 0, max_series: self.metrics.config.max_series };
+            let limits = ReadLimits { max_raw_samples: 0, max_series: self.limits().max_series };
             let store = Store::on(self, begun.snapshot().clone(), limits).await?;
             let deletion = self.in_time(store.chosen(selectors, period)).await?;
             if let Some(deleted) = begun.delete(deletion).await? {

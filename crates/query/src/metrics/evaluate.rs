@@ -59,11 +59,11 @@ impl Engine {
     {
         let deadline = Instant::now() + options.timeout;
         let mut engine = PromqlEngine::new(options.engine.clone(), options.parser);
-        engine.options.type_and_unit_labels |= self.metrics.config.view.type_and_unit_labels;
+        engine.options.type_and_unit_labels |= self.metrics.view.type_and_unit_labels;
         let expr = engine.parse(query)?;
         let timed_out = |place: &str| PromqlError::Timeout(format!("query timed out in {place}"));
         let begin = Instant::now();
-        let waiting = timeout_at(deadline, self.metrics.evaluations.clone().acquire_owned()).await;
+        let waiting = timeout_at(deadline, self.metrics.evaluations().acquire_owned()).await;
         let permit = waiting.map_err(|_| timed_out("query queue"))?;
         let permit = permit.map_err(|error| PromqlError::Internal(error.to_string()))?;
         let queue = begin.elapsed();

@@ -30,18 +30,22 @@ pub struct Identity<'a> {
     pub scope_schema_url: Option<&'a str>,
 }
 
-/// The labels of a series of a metric that came as OTLP, without its name.
-pub fn of_series(view: &PrometheusView, family: &Family, identity: &Identity<'_>) -> Result<Labels, PromqlError> {
+/// The labels of a series of a metric that came as OTLP, without its name. `resource` as [`resource`] reads it.
+pub fn of_series(
+    view: &PrometheusView,
+    family: &Family,
+    identity: &Identity<'_>,
+    resource: &BTreeMap<String, String>,
+) -> Result<Labels, PromqlError> {
     let mut labels = LabelsBuilder::default();
     add_translated(&mut labels, view.translation, texts(identity.attributes)?);
-    let resource = resource(identity)?;
     let own = labels.clone().build();
-    for (key, value) in promoted(&view.promoted_resource_attributes, &resource) {
+    for (key, value) in promoted(&view.promoted_resource_attributes, resource) {
         if let Some(name) = label_name(view.translation, key).filter(|name| !own.has(name)) {
             labels.set(name, value);
         }
     }
-    add_target(&mut labels, &resource);
+    add_target(&mut labels, resource);
     if view.scope_labels {
         for (key, value) in texts(identity.scope_attributes)? {
             if let Some(name) = label_name(view.translation, &format!("otel_scope_{key}")) {
@@ -87,16 +91,15 @@ pub fn literal(identity: &Identity<'_>) -> Result<Labels, PromqlError> {
 }
 
 /// The labels of a resource's `target_info`, without its name. `None` where it would not say anything, or not of whom.
-pub fn of_target(view: &PrometheusView, identity: &Identity<'_>) -> Result<Option<Labels>, PromqlError> {
-    let resource = resource(identity)?;
+pub fn of_target(view: &PrometheusView, resource: &BTreeMap<String, String>) -> Option<Labels> {
     let mut target = LabelsBuilder::default();
-    add_target(&mut target, &resource);
+    add_target(&mut target, resource);
     let identifying = [SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_INSTANCE_ID];
-    let mut rest: BTreeMap<_, _> = resource;
+    let mut rest = resource.clone();
     let says_nothing_else = rest.keys().all(|key| identifying.contains(&key.as_str()));
     let target = target.build();
     if target.is_empty() || says_nothing_else {
-        return Ok(None);
+        return None;
     }
     if !view.keep_identifying_resource_attributes {
         rest.retain(|key, _| !identifying.contains(&key.as_str()));
@@ -107,10 +110,11 @@ pub fn of_target(view: &PrometheusView, identity: &Identity<'_>) -> Result<Optio
     for label in target.iter() {
         labels.set(label.name.clone(), label.value.clone());
     }
-    Ok(Some(labels.build()))
+    Some(labels.build())
 }
 
-fn resource(identity: &Identity<'_>) -> Result<BTreeMap<String, String>, PromqlError> {
+/// The attributes of a resource as texts, by key.
+pub fn resource(identity: &Identity<'_>) -> Result<BTreeMap<String, String>, PromqlError> {
     let mut attributes = texts(identity.resource_attributes)?;
     if let Some(name) = identity.service_name {
         attributes.insert(SERVICE_NAME.to_owned(), name.to_owned());
@@ -194,7 +198,9 @@ mod tests {
             metadata: None,
         };
         let family = Family::new(key, Vec::new(), &PrometheusView::default()).unwrap();
-        let of = |view: &PrometheusView| of_series(view, &family, &identity).unwrap().to_string();
+        let of = |view: &PrometheusView| {
+            of_series(view, &family, &identity, &resource(&identity).unwrap()).unwrap().to_string()
+        };
         let own = r#"{d="1", http_route="/a;b", instance="i-1", job="shop/cart", l="[1,\"x\"]", n="1", t="true"}"#;
         assert_eq!(of(&view(|_| {})), own);
         let promoting = view(|view| {
@@ -222,19 +228,21 @@ mod tests {
         let view = view(|_| {});
         let identity =
             Identity { service_name: Some("cart"), resource_attributes: Some(RESOURCE), ..Identity::default() };
-        let labels = of_target(&view, &identity).unwrap().unwrap().to_string();
+        let of_target =
+            |view: &PrometheusView, identity: &Identity<'_>| super::of_target(view, &resource(identity).unwrap());
+        let labels = of_target(&view, &identity).unwrap().to_string();
         assert_eq!(labels, r#"{cloud_region="eu", instance="i-1", job="shop/cart", k8s_pod_name="p"}"#);
         let keeping = self::tests::view(|view| view.keep_identifying_resource_attributes = true);
-        let labels = of_target(&keeping, &identity).unwrap().unwrap().to_string();
+        let labels = of_target(&keeping, &identity).unwrap().to_string();
         assert!(
             labels.ends_with(r#"service_instance_id="i-1", service_name="cart", service_namespace="shop"}"#),
             "{labels}"
         );
         let nothing_else = Identity { service_name: Some("cart"), ..Identity::default() };
-        assert_eq!(of_target(&view, &nothing_else).unwrap(), None);
+        assert_eq!(of_target(&view, &nothing_else), None);
         let nobody = Identity { resource_attributes: Some(r#"{"a":"b"}"#), ..Identity::default() };
-        assert_eq!(of_target(&view, &nobody).unwrap(), None);
-        assert_eq!(of_target(&keeping, &nothing_else).unwrap(), None);
+        assert_eq!(of_target(&view, &nobody), None);
+        assert_eq!(of_target(&keeping, &nothing_else), None);
         assert!(texts(Some("{")).is_err());
     }
 }

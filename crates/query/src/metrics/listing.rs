@@ -16,45 +16,41 @@ use super::read::{Bounds, FoundSeries, Period, ReadLimits, Store, TARGET_INFO, W
 use super::source::wanted;
 use crate::Engine;
 
-/// Points that a listing may look at for their bounds.
-const MOST_SAMPLES: usize = 50_000_000;
+/// Which series a listing is about, and how much of it is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct SeriesQuestion<'q> {
+    /// Series that fulfil all matchers of one of these …
+    pub selectors: &'q [Vec<Matcher>],
+    /// … and were written to on one of the days (UTC) from here (milliseconds since the epoch) …
+    pub start_ms: i64,
+    /// … to here, both inclusive. (Buckets and quantiles: those that were written between the two.)
+    pub end_ms: i64,
+    pub limit: Option<usize>,
+}
 
 impl Engine {
-    /// The label sets that fulfil all matchers of one of `selectors` and were written to on one of the days (UTC) from
-    /// `start_ms` to `end_ms`, sorted. (Buckets and quantiles: those that were written between the two.) No selector: none.
-    pub async fn series(
-        &self,
-        tenant: &Tenant,
-        selectors: &[Vec<Matcher>],
-        start_ms: i64,
-        end_ms: i64,
-        limit: Option<usize>,
-    ) -> Result<Listing<Labels>, PromqlError> {
-        let period = Period { start_ms, end_ms };
-        self.listed(tenant, limit, async |store: &Store| {
+    /// The label sets of the series, sorted. No selector: none.
+    pub async fn series(&self, tenant: &Tenant, question: &SeriesQuestion<'_>) -> Result<Listing<Labels>, PromqlError> {
+        self.listed(tenant, question, async |store: &Store| {
             let mut found = BTreeSet::new();
-            for matchers in selectors {
-                found.extend(store.label_sets(matchers, period, true).await?);
+            for matchers in question.selectors {
+                found.extend(store.label_sets(matchers, question.period(), true).await?);
             }
             Ok(found)
         })
         .await
     }
 
-    /// The names of the labels of those series; no selector: of all.
+    /// The names of their labels. No selector: of all series.
     pub async fn label_names(
         &self,
         tenant: &Tenant,
-        selectors: &[Vec<Matcher>],
-        start_ms: i64,
-        end_ms: i64,
-        limit: Option<usize>,
+        question: &SeriesQuestion<'_>,
     ) -> Result<Listing<String>, PromqlError> {
-        let period = Period { start_ms, end_ms };
-        self.listed(tenant, limit, async |store: &Store| {
+        self.listed(tenant, question, async |store: &Store| {
             let mut names = BTreeSet::new();
-            for matchers in or_all(selectors) {
-                for labels in store.label_sets(matchers, period, is_about_bounds(matchers)).await? {
+            for matchers in question.selectors_or_all() {
+                for labels in store.label_sets(matchers, question.period(), is_about_bounds(matchers)).await? {
                     for label in labels.iter() {
                         if !names.contains(label.name.as_ref()) {
                             names.insert(label.name.to_string());
@@ -67,35 +63,17 @@ impl Engine {
         .await
     }
 
-    /// The values that a label (`name` as it is, not in `U__` escapes) has in those series; no selector: in all.
+    /// The values that a label (`name` as it is, not in `U__` escapes) has in them. No selector: in all series.
     pub async fn label_values(
         &self,
         tenant: &Tenant,
         name: &str,
-        selectors: &[Vec<Matcher>],
-        start_ms: i64,
-        end_ms: i64,
-        limit: Option<usize>,
+        question: &SeriesQuestion<'_>,
     ) -> Result<Listing<String>, PromqlError> {
-        let period = Period { start_ms, end_ms };
-        self.listed(tenant, limit, async |store: &Store| {
+        self.listed(tenant, question, async |store: &Store| {
             let mut values = BTreeSet::new();
-            for matchers in or_all(selectors) {
-                if name == METRIC_NAME && matchers.iter().all(|matcher| matcher.name == METRIC_NAME) {
-                    values.extend(store.metric_names(matchers, period).await?);
-                    continue;
-                }
-                if matchers.is_empty() && name != METRIC_NAME && !is_bound(name) {
-                    values.extend(store.values_of_all(name, period).into_iter().map(|value| value.to_string()));
-                    continue;
-                }
-                let with_bounds = is_bound(name) || is_about_bounds(matchers);
-                for labels in store.label_sets(matchers, period, with_bounds).await? {
-                    let value = labels.get(name);
-                    if !value.is_empty() && !values.contains(value) {
-                        values.insert(value.to_owned());
-                    }
-                }
+            for matchers in question.selectors_or_all() {
+                values.extend(store.label_values(name, matchers, question.period()).await?);
             }
             Ok(values)
         })
@@ -106,16 +84,17 @@ impl Engine {
     async fn listed<T: Ord>(
         &self,
         tenant: &Tenant,
-        limit: Option<usize>,
+        question: &SeriesQuestion<'_>,
         list: impl AsyncFnOnce(&Store) -> Result<BTreeSet<T>, PromqlError>,
     ) -> Result<Listing<T>, PromqlError> {
         let found = self.in_time(async { list(&self.listing_store(tenant).await?).await }).await?;
-        let limit = limit.unwrap_or(usize::MAX);
+        let limit = question.limit.unwrap_or(usize::MAX);
         Ok(Listing { truncated: found.len() > limit, items: found.into_iter().take(limit).collect() })
     }
 
     pub(super) async fn listing_store(&self, tenant: &Tenant) -> Result<Store, PromqlError> {
-        let limits = ReadLimits { max_raw_samples: MOST_SAMPLES, max_series: self.metrics.config.max_series };
+        let limits = self.limits();
+        let limits = ReadLimits { max_raw_samples: limits.max_samples, max_series: limits.max_series };
         Store::new(self, tenant, limits).await
     }
 
@@ -123,10 +102,22 @@ impl Engine {
         &self,
         question: impl Future<Output = Result<T, PromqlError>>,
     ) -> Result<T, PromqlError> {
-        match tokio::time::timeout(self.metrics.config.timeout, question).await {
+        match tokio::time::timeout(self.limits().timeout, question).await {
             Ok(answer) => answer,
             Err(_) => Err(PromqlError::Timeout("the question took longer than it may".to_owned())),
         }
+    }
+}
+
+impl SeriesQuestion<'_> {
+    fn period(&self) -> Period {
+        Period { start_ms: self.start_ms, end_ms: self.end_ms }
+    }
+
+    /// The selectors, or one that all series fulfil.
+    fn selectors_or_all(&self) -> &[Vec<Matcher>] {
+        const ALL: &[Vec<Matcher>] = &[Vec::new()];
+        if self.selectors.is_empty() { ALL } else { self.selectors }
     }
 }
 
@@ -138,13 +129,32 @@ fn is_about_bounds(matchers: &[Matcher]) -> bool {
     matchers.iter().any(|matcher| is_bound(&matcher.name))
 }
 
-/// The selectors, or one that all series fulfil.
-fn or_all(selectors: &[Vec<Matcher>]) -> &[Vec<Matcher>] {
-    const ALL: &[Vec<Matcher>] = &[Vec::new()];
-    if selectors.is_empty() { ALL } else { selectors }
-}
-
 impl Store {
+    /// The values of a label in the series that fulfil the matchers.
+    async fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        period: Period,
+    ) -> Result<BTreeSet<String>, PromqlError> {
+        if name == METRIC_NAME && matchers.iter().all(|matcher| matcher.name == METRIC_NAME) {
+            return self.metric_names(matchers, period).await;
+        }
+        let mut values = BTreeSet::new();
+        if matchers.is_empty() && name != METRIC_NAME && !is_bound(name) {
+            values.extend(self.values_of_all(name, period).into_iter().map(|value| value.to_string()));
+            return Ok(values);
+        }
+        let with_bounds = is_bound(name) || is_about_bounds(matchers);
+        for labels in self.label_sets(matchers, period, with_bounds).await? {
+            let value = labels.get(name);
+            if !value.is_empty() && !values.contains(value) {
+                values.insert(value.to_owned());
+            }
+        }
+        Ok(values)
+    }
+
     /// The label sets of the series that fulfil the matchers. Without bounds each histogram has one bucket only and each
     /// summary one quantile, which spares looking at samples.
     async fn label_sets(
@@ -158,32 +168,41 @@ impl Store {
         }
         let families = self.families(period);
         let wanted = wanted(&families, matchers);
-        let mut sets = Vec::new();
-        if !wanted.is_empty() {
-            let found = self.stored_series(&wanted, matchers, period)?;
-            for (place, bounds) in
-                self.known_bounds(&wanted, &found, period, with_bounds).await?.into_iter().enumerate()
-            {
-                let series = &found.series[place];
-                let family = wanted[series.family].0;
-                for part in series.parts.iter() {
-                    let labels = convert::name(&series.labels, family.part_name(part));
-                    let Some(own) = part.own_label() else {
-                        sets.push(labels);
-                        continue;
-                    };
-                    let labels = labels.builder();
-                    for value in own_values(part, &bounds) {
-                        if matchers.iter().all(|matcher| matcher.name != own || matcher.matches(&value)) {
-                            sets.push(labels.clone().set(own, value).clone().build());
-                        }
-                    }
-                }
-            }
-        }
+        let found = self.stored_series(&wanted, matchers, period)?;
+        let mut sets = self.sets_of(&wanted, &found, matchers, period, with_bounds).await?;
         if name_matchers(matchers).iter().all(|matcher| matcher.matches(TARGET_INFO)) {
             let targets = self.targets(&families, matchers, period)?;
             sets.extend(targets.into_iter().map(|target| target.labels));
+        }
+        Ok(sets)
+    }
+
+    /// The label sets of series that were found by these matchers.
+    pub(super) async fn sets_of(
+        &self,
+        wanted: &[Wanted<'_>],
+        found: &FoundSeries,
+        matchers: &[Matcher],
+        period: Period,
+        with_bounds: bool,
+    ) -> Result<Vec<Labels>, PromqlError> {
+        let mut sets = Vec::with_capacity(found.series.len());
+        let bounds = self.known_bounds(wanted, found, period, with_bounds).await?;
+        for (series, bounds) in found.series.iter().zip(bounds) {
+            let family = wanted[series.family].0;
+            for part in series.parts.iter() {
+                let labels = convert::name(&series.labels, family.part_name(part));
+                let Some(own) = part.own_label() else {
+                    sets.push(labels);
+                    continue;
+                };
+                let labels = labels.builder();
+                for value in own_values(part, &bounds) {
+                    if matchers.iter().all(|matcher| matcher.name != own || matcher.matches(&value)) {
+                        sets.push(labels.clone().set(own, value).clone().build());
+                    }
+                }
+            }
         }
         Ok(sets)
     }

@@ -33,7 +33,7 @@ impl Engine {
             let families = store.families(recent);
             Ok(if families.is_empty() { store.families(EVER) } else { families })
         });
-        let translation = self.metrics.config.view.translation;
+        let translation = self.metrics.view.translation;
         let mut known: BTreeMap<String, BTreeSet<MetricMetadata>> = BTreeMap::new();
         let families = families.await?;
         for family in families.iter() {

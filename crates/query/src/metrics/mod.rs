@@ -21,16 +21,19 @@ mod source;
 mod spent;
 mod state;
 mod stream;
+mod stripes;
 
 use std::sync::Arc;
 
+use prometheus_client::registry::Registry;
 use trefoil_promql::labels::Labels;
 
 pub use cardinality::{Cardinality, CardinalityQuestion, Hint, Order, RankedLabel, RankedMetric, RankedPair};
 pub use error::PromqlError;
+pub use listing::SeriesQuestion;
 pub(crate) use state::Metrics;
 
-pub use options::{PrometheusConfig, PrometheusView, PromotedAttributes, PromqlOptions};
+pub use options::{PrometheusView, PromotedAttributes, PromqlOptions};
 pub use spent::{SelectorSpent, Spent, TableSpent};
 pub use stream::SeriesStream;
 pub use trefoil_prometheus::names::NameTranslation;
@@ -76,13 +79,18 @@ pub struct Exemplar {
 impl Engine {
     /// Replaces how PromQL sees the store. (Caches start empty.)
     #[must_use]
-    pub fn with_prometheus(mut self, config: PrometheusConfig) -> Self {
-        self.metrics = Arc::new(Metrics::new(config));
+    pub fn with_prometheus(mut self, view: PrometheusView) -> Self {
+        self.metrics = Arc::new(Metrics::new(view, &self.limits()));
         self
     }
 
     /// How PromQL sees what came as OTLP.
     pub fn prometheus_view(&self) -> &PrometheusView {
-        &self.metrics.config.view
+        &self.metrics.view
+    }
+
+    /// Registers what is kept between questions about metrics as `trefoil_query_*`.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
     }
 }

@@ -7,6 +7,7 @@ use trefoil_promql::eval::EngineOptions;
 use trefoil_promql::parser::ParserOptions;
 
 use super::spent::Spent;
+use crate::Limits;
 
 /// Which resource attributes are labels of every series of the resource. (`service.*` are `job` and `instance` anyway, and all
 /// are labels of `target_info`.)
@@ -39,36 +40,6 @@ pub struct PrometheusView {
     pub scope_labels: bool,
 }
 
-/// The view and what all queries together may cost.
-#[derive(Debug, Clone)]
-pub struct PrometheusConfig {
-    pub view: PrometheusView,
-    /// Queries that are evaluated at once; others wait, within their time.
-    pub max_concurrency: usize,
-    /// Series of all tenants whose labels are kept in memory, about half a kilobyte each. A tenant with more has them read
-    /// again by every question.
-    pub cached_series: usize,
-    /// Memory for numbers that are kept decoded between queries.
-    pub cached_sample_bytes: u64,
-    /// For questions about series, labels, metadata and exemplars, which bring no limits of their own.
-    pub timeout: Duration,
-    /// Series that such a question may look at.
-    pub max_series: usize,
-}
-
-impl Default for PrometheusConfig {
-    fn default() -> Self {
-        Self {
-            view: PrometheusView::default(),
-            max_concurrency: 20,
-            cached_series: 1_000_000,
-            cached_sample_bytes: 256 << 20,
-            timeout: Duration::from_secs(120),
-            max_series: 1_000_000,
-        }
-    }
-}
-
 /// Of one query. Names and defaults are Prometheus'.
 #[derive(Debug, Clone)]
 pub struct PromqlOptions {
@@ -87,12 +58,20 @@ pub struct PromqlOptions {
 
 impl Default for PromqlOptions {
     fn default() -> Self {
+        Self::within(&Limits::default())
+    }
+}
+
+impl PromqlOptions {
+    /// All that the limits allow.
+    pub fn within(limits: &Limits) -> Self {
+        let lookback_delta = i64::try_from(limits.lookback_delta.as_millis()).unwrap_or(i64::MAX);
         Self {
-            engine: EngineOptions::default(),
+            engine: EngineOptions { lookback_delta, max_samples: limits.max_samples, ..EngineOptions::default() },
             parser: ParserOptions::ALL,
-            timeout: Duration::from_secs(120),
-            max_raw_samples: 50_000_000,
-            max_series: 1_000_000,
+            timeout: limits.timeout,
+            max_raw_samples: limits.max_samples,
+            max_series: limits.max_series,
             spent: None,
         }
     }

@@ -38,11 +38,11 @@ impl Engine {
         end_ms: i64,
         max_raw_samples: usize,
     ) -> Result<SeriesStream, PromqlError> {
-        let limits = ReadLimits { max_raw_samples, max_series: self.metrics.config.max_series };
+        let limits = ReadLimits { max_raw_samples, max_series: self.limits().max_series };
         self.in_time(async {
             let store = Store::new(self, tenant, limits).await?;
             let period = Period { start_ms, end_ms };
-            SeriesStream::open(store, matchers, period, self.metrics.config.timeout).await
+            SeriesStream::open(store, matchers, period, self.limits().timeout).await
         })
         .await
     }

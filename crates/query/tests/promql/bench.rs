@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use prometheus_client::registry::Registry;
 use prost::Message;
 use trefoil_model::{Signal, Tenant};
 use trefoil_promql::points::Point;
@@ -36,6 +37,17 @@ impl Bench {
         config.garbage.interval = Duration::ZERO;
         let storage = Storage::open(config).await.unwrap();
         Self { engine: Engine::new(storage.clone(), 64 << 20).unwrap(), storage, _directory: directory }
+    }
+
+    /// What `/metrics` would say.
+    pub fn metric(&self, name: &str) -> f64 {
+        let mut registry = Registry::default();
+        self.engine.register_metrics(&mut registry);
+        self.storage.register_metrics(&mut registry);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        lines.next().unwrap().parse().unwrap()
     }
 
     pub async fn append(&self, tenant: &Tenant, metrics: ExportMetricsServiceRequest) {
@@ -151,4 +163,14 @@ pub fn request(resource: &[(&str, &str)], metrics: Vec<Metric>) -> ExportMetrics
             ..ResourceMetrics::default()
         }],
     }
+}
+
+/// Fails after a time in which it would have come long ago.
+pub async fn wait_until(mut happens: impl AsyncFnMut() -> bool) {
+    let waited = tokio::time::timeout(Duration::from_secs(60), async {
+        while !happens().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    waited.await.unwrap();
 }

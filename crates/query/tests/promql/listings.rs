@@ -5,7 +5,7 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{Exemplar, Histogram, HistogramDataPoint, exemplar};
 use trefoil_model::Tenant;
 use trefoil_promql::matcher::{MatchOp, Matcher};
-use trefoil_query::metrics::{Listing, MetricMetadata};
+use trefoil_query::metrics::{Listing, MetricMetadata, SeriesQuestion};
 
 use crate::bench::{Bench, START, attributes, gauge, literal, metric, nanos, number, request};
 use crate::{CART, CUMULATIVE, every_kind};
@@ -20,6 +20,10 @@ async fn filled() -> Bench {
     bench
 }
 
+fn of(selectors: &[Vec<Matcher>], limit: Option<usize>) -> SeriesQuestion<'_> {
+    SeriesQuestion { selectors, start_ms: START, end_ms: END, limit }
+}
+
 fn name(name: &str) -> Vec<Matcher> {
     vec![Matcher::equal("__name__", name)]
 }
@@ -29,7 +33,7 @@ async fn series_are_listed() {
     let bench = filled().await;
     let tenant = Tenant::default();
     let series = async |selectors: &[Vec<Matcher>], limit| {
-        let found = bench.engine.series(&tenant, selectors, START, END, limit).await.unwrap();
+        let found = bench.engine.series(&tenant, &of(selectors, limit)).await.unwrap();
         let items: Vec<String> = found.items.iter().map(ToString::to_string).collect();
         (items, found.truncated)
     };
@@ -47,7 +51,9 @@ async fn series_are_listed() {
     );
     let (some, truncated) = series(&[all], Some(4)).await;
     assert_eq!((some.len(), truncated), (4, true));
-    let before = bench.engine.series(&tenant, &[name("up")], START - 2 * 86_400_000, START - 86_400_000, None).await;
+    let up = [name("up")];
+    let before = SeriesQuestion { start_ms: START - 2 * 86_400_000, end_ms: START - 86_400_000, ..of(&up, None) };
+    let before = bench.engine.series(&tenant, &before).await;
     assert_eq!(before.unwrap().items, []);
     bench.storage.close().await.unwrap();
 }
@@ -68,7 +74,7 @@ async fn what_is_only_told_of_is_no_series() {
     points.data_points[0].value = None;
     let counted = literal("jobs_total", "counter", gauge(vec![number(0, &[("queue", "a")], 7.0)]));
     bench.append(&tenant, request(&[], vec![told, counted])).await;
-    let found = bench.engine.series(&tenant, &[name("jobs_total")], START, END, None).await.unwrap();
+    let found = bench.engine.series(&tenant, &of(&[name("jobs_total")], None)).await.unwrap();
     let found: Vec<String> = found.items.iter().map(ToString::to_string).collect();
     assert_eq!(found, ["{__name__=\"jobs_total\", queue=\"a\"}"]);
     let metadata = bench.engine.metric_metadata(&tenant, Some("jobs_total")).await.unwrap();
@@ -81,18 +87,18 @@ async fn labels_are_listed() {
     let bench = filled().await;
     let tenant = Tenant::default();
     let names = async |selectors: &[Vec<Matcher>]| {
-        bench.engine.label_names(&tenant, selectors, START, END, None).await.unwrap().items.join(" ")
+        bench.engine.label_names(&tenant, &of(selectors, None)).await.unwrap().items.join(" ")
     };
     let all = "__name__ code http_route instance job k8s_pod_name le quantile queue_name";
     assert_eq!(names(&[]).await, all);
     assert_eq!(names(&[name("up"), name("gc_pause_seconds")]).await, "__name__ instance job quantile");
     assert_eq!(names(&[vec![Matcher::equal("le", "0.25")]]).await, "__name__ http_route instance job le");
     let values = async |label: &str, selectors: &[Vec<Matcher>]| {
-        let found = bench.engine.label_values(&tenant, label, selectors, START, END, None).await.unwrap().items;
+        let found = bench.engine.label_values(&tenant, label, &of(selectors, None)).await.unwrap().items;
         if selectors.is_empty() {
             // Found another way, and twice.
             for selectors in [&[vec![Matcher::equal("nowhere", "")]][..], &[]] {
-                let again = bench.engine.label_values(&tenant, label, selectors, START, END, None).await.unwrap();
+                let again = bench.engine.label_values(&tenant, label, &of(selectors, None)).await.unwrap();
                 assert_eq!(again.items, found, "{label}");
             }
         }
@@ -111,9 +117,9 @@ async fn labels_are_listed() {
                     rpc_seconds target_info up";
     assert_eq!(metrics, expected);
     assert_eq!(values("__name__", &[vec![Matcher::equal("job", "node")]]).await, "hits_total up");
-    let two = bench.engine.label_values(&tenant, "__name__", &[], START, END, Some(2)).await.unwrap();
+    let two = bench.engine.label_values(&tenant, "__name__", &of(&[], Some(2))).await.unwrap();
     assert_eq!(two, Listing { items: vec!["bytes_sent_total".into(), "connections".into()], truncated: true });
-    let other = bench.engine.label_names(&Tenant::new("other").unwrap(), &[], START, END, None).await.unwrap();
+    let other = bench.engine.label_names(&Tenant::new("other").unwrap(), &of(&[], None)).await.unwrap();
     assert_eq!(other.items, Vec::<String>::new());
     bench.storage.close().await.unwrap();
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod cardinality;
 mod growth;
 mod listings;
 mod views;

@@ -6,8 +6,9 @@ use opentelemetry_proto::tonic::common::v1::AnyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use trefoil_model::Tenant;
 use trefoil_promql::steps::Steps;
+use trefoil_query::Limits;
 use trefoil_query::metrics::{
-    NameTranslation, PrometheusConfig, PrometheusView, PromotedAttributes, PromqlError, PromqlOptions,
+    NameTranslation, PrometheusView, PromotedAttributes, PromqlError, PromqlOptions, SeriesQuestion,
 };
 
 use crate::bench::{Bench, START, gauge, metric, number, request, sum};
@@ -39,7 +40,7 @@ async fn the_view_can_be_chosen() {
         ),
     ];
     for (view, expected) in views {
-        bench.engine = bench.engine.clone().with_prometheus(PrometheusConfig { view, ..PrometheusConfig::default() });
+        bench.engine = bench.engine.clone().with_prometheus(view);
         assert_eq!(bench.at(0, "{__name__=~\"http.requests.*\"}").await, expected);
     }
     bench.storage.close().await.unwrap();
@@ -100,8 +101,8 @@ async fn failures_say_whose_fault_they_are() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_no_longer_ends_the_evaluation() {
-    let mut bench = Bench::new().await;
-    bench.engine = bench.engine.with_prometheus(PrometheusConfig { max_concurrency: 1, ..PrometheusConfig::default() });
+    let bench = Bench::new().await;
+    bench.engine.set_limits(Limits { max_concurrency: 1, ..Limits::default() });
     bench.append(&Tenant::default(), request(CART, vec![metric("x", "", gauge(vec![number(0, &[], 1.0)]))])).await;
     let tenant = Tenant::default();
     let options = PromqlOptions::default();
@@ -116,13 +117,20 @@ async fn who_waits_no_longer_ends_the_evaluation() {
 
 /// So that servers can run them on any thread.
 #[allow(dead_code)]
-fn futures_can_be_sent(bench: &'static Bench, tenant: &'static Tenant, options: &'static PromqlOptions) {
+fn futures_can_be_sent(
+    bench: &'static Bench,
+    tenant: &'static Tenant,
+    options: &'static PromqlOptions,
+    question: &'static SeriesQuestion<'static>,
+) {
     fn is_send(_: impl Send) {}
     is_send(bench.engine.promql_instant(tenant, "", 0, options));
     is_send(bench.engine.promql_range(tenant, "", Steps::instant(0), options));
-    is_send(bench.engine.series(tenant, &[], 0, 0, None));
-    is_send(bench.engine.label_names(tenant, &[], 0, 0, None));
-    is_send(bench.engine.label_values(tenant, "", &[], 0, 0, None));
+    is_send(bench.engine.series(tenant, question));
+    is_send(bench.engine.label_names(tenant, question));
+    is_send(bench.engine.label_values(tenant, "", question));
+    is_send(bench.engine.active_series(tenant, &[], 0, 0));
+    is_send(bench.engine.keep_indexed());
     is_send(bench.engine.metric_metadata(tenant, None));
     is_send(bench.engine.exemplars(tenant, "", 0, 0));
 }

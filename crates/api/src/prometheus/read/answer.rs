@@ -15,7 +15,7 @@ use trefoil_promql::labels::Labels;
 use trefoil_promql::points::PointRef;
 use trefoil_promql::source::RawSeries;
 use trefoil_query::Engine;
-use trefoil_query::metrics::{PromqlError, SeriesStream};
+use trefoil_query::metrics::{PromqlError, SeriesQuestion, SeriesStream};
 
 use super::message::{BucketSpan, Histogram, Label, QueryResult, ReadResponse, Sample, TimeSeries};
 use super::request::Asked;
@@ -139,8 +139,10 @@ impl Reading {
     }
 
     async fn label_sets(&self, asked: &Asked) -> Result<Vec<TimeSeries>, PromqlError> {
-        let selectors = std::slice::from_ref(&asked.matchers);
-        let found = self.engine.series(&self.tenant, selectors, asked.start_ms, asked.end_ms, None).await?;
+        let Asked { matchers, start_ms, end_ms, .. } = asked;
+        let selectors = std::slice::from_ref(matchers);
+        let question = SeriesQuestion { selectors, start_ms: *start_ms, end_ms: *end_ms, limit: None };
+        let found = self.engine.series(&self.tenant, &question).await?;
         let series =
             found.items.iter().map(|labels| TimeSeries { labels: self.labels(labels), ..TimeSeries::default() });
         Ok(series.collect())

@@ -223,7 +223,7 @@ mod whole {
     use prost::Message;
     use tower::ServiceExt;
     use trefoil_model::{Signal, Tenancy, Tenant};
-    use trefoil_query::{Engine, Limits};
+    use trefoil_query::Engine;
     use trefoil_storage::{Storage, StorageConfig};
 
     use super::*;
@@ -305,7 +305,6 @@ mod whole {
                 scraping: Scraping::default(),
                 engine: Engine::new(storage.clone(), 64 << 20).unwrap(),
                 tenancy,
-                limits: Limits::default(),
                 otlp: Arc::new(OtlpEndpoints::default),
                 prometheus: PrometheusApi {
                     external_labels: BTreeMap::from([("replica".to_owned(), "x".to_owned())]),

@@ -32,8 +32,7 @@ pub(super) async fn metric_names(
     let tenant = state.tenant(&headers)?;
     let wanted = Wanted::of(&parameters, "metric_names")?;
     let with_metadata = parameters.boolean("include_metadata", false)?;
-    let Wanted { selectors, start, end, .. } = &wanted;
-    let names = state.engine.label_values(&tenant, METRIC_NAME, selectors, *start, *end, None).await?;
+    let names = state.engine.label_values(&tenant, METRIC_NAME, &wanted.question()).await?;
     let metadata = match with_metadata {
         true => state.engine.metric_metadata(&tenant, None).await?,
         false => BTreeMap::new(),
@@ -48,8 +47,7 @@ pub(super) async fn label_names(
 ) -> Result<Response, PromError> {
     let tenant = state.tenant(&headers)?;
     let wanted = Wanted::of(&parameters, "label_names")?;
-    let Wanted { selectors, start, end, .. } = &wanted;
-    let names = state.engine.label_names(&tenant, selectors, *start, *end, None).await?;
+    let names = state.engine.label_names(&tenant, &wanted.question()).await?;
     Ok(wanted.answer(names.items, BTreeMap::new()))
 }
 
@@ -64,8 +62,7 @@ pub(super) async fn label_values(
     if label.is_empty() {
         return Err(PromError::bad_data("missing required parameter \"label\""));
     }
-    let Wanted { selectors, start, end, .. } = &wanted;
-    let values = state.engine.label_values(&tenant, label, selectors, *start, *end, None).await?;
+    let values = state.engine.label_values(&tenant, label, &wanted.question()).await?;
     Ok(wanted.answer(values.items, BTreeMap::new()))
 }
 

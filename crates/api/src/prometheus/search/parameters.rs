@@ -2,6 +2,7 @@
 
 use trefoil_promql::matcher::Matcher;
 use trefoil_promql::quote::quote;
+use trefoil_query::metrics::SeriesQuestion;
 
 use super::score::Search;
 use crate::prometheus::error::PromError;
@@ -30,18 +31,23 @@ pub enum Order {
 /// The parameters that all searches have.
 #[derive(Debug)]
 pub struct Wanted {
-    pub selectors: Vec<Vec<Matcher>>,
+    selectors: Vec<Vec<Matcher>>,
     pub search: Search,
     pub order: Order,
     pub with_score: bool,
     /// Milliseconds since the epoch.
-    pub start: i64,
-    pub end: i64,
+    start: i64,
+    end: i64,
     pub limit: usize,
     pub batch_size: usize,
 }
 
 impl Wanted {
+    /// All of what is searched.
+    pub fn question(&self) -> SeriesQuestion<'_> {
+        SeriesQuestion { selectors: &self.selectors, start_ms: self.start, end_ms: self.end, limit: None }
+    }
+
     /// `what` is named in errors.
     pub fn of(parameters: &Parameters, what: &str) -> Result<Self, PromError> {
         let now = now();

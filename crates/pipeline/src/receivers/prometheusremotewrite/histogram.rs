@@ -43,6 +43,7 @@ pub enum Unfit {
     Bounds,
     BeyondBounds,
     NotCustom,
+    NotExponential,
 }
 
 impl Display for Unfit {
@@ -61,6 +62,7 @@ impl Display for Unfit {
             Unfit::Bounds => write!(f, "custom_values are not finite and ascending"),
             Unfit::BeyondBounds => write!(f, "a bucket lies beyond custom_values"),
             Unfit::NotCustom => write!(f, "a histogram of custom buckets has negative buckets or a zero bucket"),
+            Unfit::NotExponential => write!(f, "a histogram of exponential buckets has custom_values"),
         }
     }
 }
@@ -78,6 +80,9 @@ pub fn convert(histogram: &Histogram, zeros: &mut usize, ended: Option<Kind>) ->
     }
     if !is_custom && !SCHEMAS.contains(&histogram.schema) {
         return Err(Unfit::Schema(histogram.schema));
+    }
+    if !is_custom && !histogram.custom_values.is_empty() {
+        return Err(Unfit::NotExponential);
     }
     let hint = ResetHint::of(histogram.reset_hint.into()).map(ResetHint::attribute);
     let (counts, exact) = match is_float(histogram) {
@@ -197,7 +202,8 @@ fn gathered<T: Copy + Default + PartialOrd>(
     zeros: &mut usize,
 ) -> Result<Counts<T>, Unfit> {
     if histogram.schema == CUSTOM_BUCKETS {
-        if zero_count > T::default() || !histogram.negative_spans.is_empty() {
+        let has_zero_bucket = zero_count != T::default() || histogram.zero_threshold != 0.0;
+        if has_zero_bucket || !histogram.negative_spans.is_empty() || !negative.is_empty() {
             return Err(Unfit::NotCustom);
         }
         let (positive, negative) = (custom(histogram, positive)?, Run { first: None, counts: Vec::new() });
@@ -214,6 +220,14 @@ fn custom<T: Copy + Default>(histogram: &Histogram, counts: Vec<T>) -> Result<Ru
     let bounds = &histogram.custom_values;
     if !bounds.iter().all(|bound| bound.is_finite()) || !bounds.is_sorted_by(|a, b| a < b) {
         return Err(Unfit::Bounds);
+    }
+    // Spans without buckets count, too.
+    let mut reach = 0i64;
+    for span in &histogram.positive_spans {
+        reach = reach.saturating_add(i64::from(span.offset)).saturating_add(i64::from(span.length));
+        if span.offset < 0 || reach > bounds.len() as i64 + 1 {
+            return Err(Unfit::BeyondBounds);
+        }
     }
     let mut all = vec![T::default(); bounds.len() + 1];
     // Its gaps cost nothing beyond the bounds, which were sent.

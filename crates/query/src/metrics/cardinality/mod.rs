@@ -7,10 +7,12 @@ mod sketch;
 mod tally;
 
 use trefoil_model::Tenant;
+use trefoil_promql::labels::Labels;
 use trefoil_promql::matcher::Matcher;
 
 use super::error::PromqlError;
-use super::read::{Period, ReadLimits, Store};
+use super::read::{Period, ReadLimits, Store, TARGET_INFO, name_matchers};
+use super::source::wanted;
 use crate::Engine;
 pub use sketch::Pair;
 use tally::{Hints, Tally};
@@ -101,19 +103,32 @@ pub struct RankedPair {
 }
 
 impl Engine {
-    /// Counts and ranks. Reads the `series` rows of the days in question, and of `samples` only as much as it takes to tell
-    /// whether series of a day that is partly in the window were written to in that part. (A series whose first sample of a day
-    /// came late but is from before others is known by those.)
+    /// Counts and ranks, by the index of series; of `samples` it reads only as much as it takes to tell whether series that were
+    /// written to earlier on a day have samples in the window. (A series whose first sample of a day came late but is from before
+    /// others is known by those.)
     pub async fn cardinality(
         &self,
         tenant: &Tenant,
         question: &CardinalityQuestion,
     ) -> Result<Cardinality, PromqlError> {
-        self.in_time(async {
-            let limits = ReadLimits { max_raw_samples: usize::MAX, max_series: MOST_SERIES };
-            Store::new(self, tenant, limits).await?.cardinality(question).await
-        })
-        .await
+        self.in_time(async { self.counting_store(tenant).await?.cardinality(question).await }).await
+    }
+
+    /// The label sets that fulfil all matchers and have samples from `start_ms` to `end_ms`, sorted, each once. They hold their
+    /// labels together with the index.
+    pub async fn active_series(
+        &self,
+        tenant: &Tenant,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Result<Vec<Labels>, PromqlError> {
+        let window = Period { start_ms, end_ms };
+        self.in_time(async { self.counting_store(tenant).await?.active_label_sets(matchers, window).await }).await
+    }
+
+    async fn counting_store(&self, tenant: &Tenant) -> Result<Store, PromqlError> {
+        Store::new(self, tenant, ReadLimits { max_raw_samples: usize::MAX, max_series: MOST_SERIES }).await
     }
 }
 
@@ -127,20 +142,43 @@ impl Store {
         let before = question
             .ago_ms
             .map(|ago| Period { start_ms: start_ms.saturating_sub(ago), end_ms: end_ms.saturating_sub(ago) });
-        let mut active = self.active(&question.matchers, window, before).await?;
+        let families = self.families(window.with(before));
+        let wanted = wanted(&families, &question.matchers);
+        let active = self.active(&wanted, &question.matchers, window, before).await?;
+        let each = || {
+            let series = active.found.series.iter().zip(&active.seen);
+            series.map(|(series, seen)| (&wanted[series.family].0.name, &series.labels, seen.map(u64::from)))
+        };
         let mut tally = Tally::new(question.label.as_deref());
-        self.each_active(&question.matchers, &mut active, |name, labels, seen| tally.add(name, labels, seen)).await?;
+        each().for_each(|(name, labels, seen)| tally.add(name, labels, seen));
         let mut ranked = tally.ranked(question.order, question.limit);
         let hinted = ranked.metrics.iter().take(MOST_HINTS).filter(|metric| metric.series[0] > 1);
         let mut hints = Hints::of(hinted.map(|metric| metric.name.as_str()));
-        if !hints.is_empty() {
-            active.begin_again();
-            self.each_active(&question.matchers, &mut active, |name, labels, seen| hints.add(name, labels, seen))
-                .await?;
-            for metric in &mut ranked.metrics {
-                metric.hint = hints.hint(&metric.name);
-            }
+        each().for_each(|(name, labels, seen)| hints.add(name, labels, seen));
+        for metric in &mut ranked.metrics {
+            metric.hint = hints.hint(&metric.name);
         }
         Ok(ranked)
+    }
+
+    async fn active_label_sets(&self, matchers: &[Matcher], window: Period) -> Result<Vec<Labels>, PromqlError> {
+        if window.start_ms > window.end_ms {
+            return Ok(Vec::new());
+        }
+        let families = self.families(window);
+        let wanted = wanted(&families, matchers);
+        let active = self.active(&wanted, matchers, window, None).await?;
+        let mut sets = self.sets_of(&wanted, &active.found, matchers, window, true).await?;
+        if name_matchers(matchers).iter().all(|matcher| matcher.matches(TARGET_INFO)) {
+            let targets = self.targets(&families, matchers, window)?;
+            if !targets.is_empty() {
+                let times = self.target_times(&targets, window).await?;
+                let targets = targets.into_iter().zip(times).filter(|(_, times)| !times.is_empty());
+                sets.extend(targets.map(|(target, _)| target.labels));
+            }
+        }
+        sets.sort_unstable();
+        sets.dedup();
+        Ok(sets)
     }
 }

@@ -1,9 +1,11 @@
 //! Series by metric, label and pair.
 
-use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use trefoil_promql::labels::Labels;
+use ahash::RandomState;
+use hashbrown::{Equivalent, HashMap};
+use trefoil_promql::labels::{Label, Labels, METRIC_NAME};
 
 use super::sketch::{Distinct, Frequent, Pair};
 use super::{Cardinality, Hint, Order, RankedLabel, RankedMetric, RankedPair};
@@ -16,12 +18,16 @@ const MOST_LABELS: usize = 2_000;
 const MOST_HINTED_LABELS: usize = 30;
 
 pub struct Tally<'q> {
+    hasher: RandomState,
     series: Pair,
-    metrics: Frequent<Arc<str>>,
+    metrics: Frequent<Same>,
     metric_count: Distinct,
-    labels: HashMap<Arc<str>, OfLabel>,
+    labels: HashMap<Same, OfLabel, RandomState>,
     has_dropped_labels: bool,
-    pairs: Frequent<(Arc<str>, Arc<str>)>,
+    /// Of the label that is asked for, or of all …
+    pairs: Frequent<SamePair>,
+    /// … and the others, which only values are counted of.
+    other_pairs: Frequent<SamePair>,
     pair_count: Distinct,
     /// Pairs of this label only.
     label: Option<&'q str>,
@@ -35,40 +41,102 @@ struct OfLabel {
     bytes: u64,
 }
 
+/// A text by where it lies. Labels share their texts, so that the same text lies in few places; what lies in several is brought
+/// together at the end.
+struct Same(Arc<str>);
+
+struct SamePair(Arc<str>, Arc<str>);
+
+fn place(text: &Arc<str>) -> usize {
+    Arc::as_ptr(text).cast::<u8>() as usize
+}
+
+impl PartialEq for Same {
+    fn eq(&self, other: &Self) -> bool {
+        place(&self.0) == place(&other.0)
+    }
+}
+
+impl Eq for Same {}
+
+impl Hash for Same {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        place(&self.0).hash(state);
+    }
+}
+
+impl Equivalent<Same> for usize {
+    fn equivalent(&self, same: &Same) -> bool {
+        *self == place(&same.0)
+    }
+}
+
+impl PartialEq for SamePair {
+    fn eq(&self, other: &Self) -> bool {
+        (place(&self.0), place(&self.1)) == (place(&other.0), place(&other.1))
+    }
+}
+
+impl Eq for SamePair {}
+
+impl Hash for SamePair {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (place(&self.0), place(&self.1)).hash(state);
+    }
+}
+
+/// Of a name and a value.
+#[derive(Hash)]
+struct Places(usize, usize);
+
+impl Equivalent<SamePair> for Places {
+    fn equivalent(&self, pair: &SamePair) -> bool {
+        (self.0, self.1) == (place(&pair.0), place(&pair.1))
+    }
+}
+
 impl<'q> Tally<'q> {
     pub fn new(label: Option<&'q str>) -> Self {
         Self {
+            hasher: RandomState::new(),
             series: [0, 0],
             metrics: Frequent::new(MOST_COUNTED),
             metric_count: Distinct::default(),
-            labels: HashMap::new(),
+            labels: HashMap::default(),
             has_dropped_labels: false,
             pairs: Frequent::new(MOST_COUNTED),
+            other_pairs: Frequent::new(MOST_COUNTED),
             pair_count: Distinct::default(),
             label,
         }
     }
 
+    /// The name of the metric among the labels is none of them.
     pub fn add(&mut self, metric: &Arc<str>, labels: &Labels, seen: Pair) {
         add(&mut self.series, seen);
-        self.metrics.add(metric.clone(), seen);
-        if seen[0] > 0 {
-            self.metric_count.add(metric);
+        let before = self.metrics.add(&place(metric), seen, || Same(metric.clone()));
+        if seen[0] > 0 && before[0] == 0 {
+            self.metric_count.add(self.hasher.hash_one(&**metric));
         }
-        for label in labels.iter() {
-            if self.labels.len() >= MOST_LABELS && !self.labels.contains_key(&label.name) {
+        for label in labels.iter().filter(|label| *label.name != *METRIC_NAME) {
+            let name = place(&label.name);
+            if self.labels.len() >= MOST_LABELS && !self.labels.contains_key(&name) {
                 self.has_dropped_labels = true;
                 continue;
             }
-            let of = self.labels.entry(label.name.clone()).or_default();
+            let of = match self.labels.get_mut(&name) {
+                Some(of) => of,
+                None => self.labels.entry(Same(label.name.clone())).or_default(),
+            };
             add(&mut of.series, seen);
-            if seen[0] > 0 {
-                of.values.add(&label.value);
-                of.bytes += label.value.len() as u64;
-                self.pair_count.add((&label.name, &label.value));
-            }
-            if self.label.is_none_or(|only| *label.name == *only) {
-                self.pairs.add((label.name.clone(), label.value.clone()), seen);
+            of.bytes += label.value.len() as u64 * seen[0];
+            let is_asked = self.label.is_none_or(|only| *label.name == *only);
+            let pairs = if is_asked { &mut self.pairs } else { &mut self.other_pairs };
+            let make = || SamePair(label.name.clone(), label.value.clone());
+            let before = pairs.add(&Places(name, place(&label.value)), seen, make);
+            if seen[0] > 0 && before[0] == 0 {
+                of.values.add(self.hasher.hash_one(&*label.value));
+                self.pair_count.add(self.hasher.hash_one((&*label.name, &*label.value)));
             }
         }
     }
@@ -79,16 +147,21 @@ impl<'q> Tally<'q> {
             || !self.pairs.is_exact()
             || !self.pair_count.is_exact()
             || !self.metric_count.is_exact();
-        let metrics = self.metrics.into_counts().into_iter();
+        let metrics = together(self.metrics.into_counts().into_iter().map(|(Same(name), series)| (name, series)));
+        let metrics = metrics.into_iter();
         let metrics = metrics.map(|(name, series)| RankedMetric { name: name.to_string(), series, hint: None });
-        let labels = self.labels.into_iter().map(|(name, of)| {
+        let mut labels: HashMap<Arc<str>, OfLabel, RandomState> = HashMap::default();
+        for (Same(name), of) in self.labels {
+            labels.entry(name).or_default().add(of);
+        }
+        let labels = labels.into_iter().map(|(name, of)| {
             let values = of.values.count();
             let value_bytes = of.bytes.checked_div(of.series[0]).unwrap_or(0).saturating_mul(values);
             RankedLabel { name: name.to_string(), series: of.series, values, value_bytes }
         });
         let labels: Vec<RankedLabel> = labels.collect();
-        let pairs = self.pairs.into_counts().into_iter();
-        let pairs = pairs.map(|((name, value), series)| RankedPair {
+        let pairs = self.pairs.into_counts().into_iter().map(|(SamePair(name, value), series)| ((name, value), series));
+        let pairs = together(pairs).into_iter().map(|((name, value), series)| RankedPair {
             name: name.to_string(),
             value: value.to_string(),
             series,
@@ -104,6 +177,23 @@ impl<'q> Tally<'q> {
             is_approximate,
         }
     }
+}
+
+impl OfLabel {
+    fn add(&mut self, other: OfLabel) {
+        add(&mut self.series, other.series);
+        self.bytes += other.bytes;
+        self.values.merge(other.values);
+    }
+}
+
+/// The counts of equal things.
+fn together<K: Hash + Eq>(counts: impl Iterator<Item = (K, Pair)>) -> HashMap<K, Pair, RandomState> {
+    let mut together: HashMap<K, Pair, RandomState> = HashMap::default();
+    for (thing, series) in counts {
+        add(together.entry(thing).or_default(), series);
+    }
+    together
 }
 
 fn add(to: &mut Pair, seen: Pair) {
@@ -138,7 +228,10 @@ fn top<T>(items: impl Iterator<Item = T>, limit: usize, order: Order, key: impl 
 }
 
 /// Of some metrics: what each label adds.
-pub struct Hints(HashMap<Arc<str>, HashMap<Arc<str>, OfHinted>>);
+pub struct Hints {
+    hasher: RandomState,
+    metrics: HashMap<Arc<str>, HashMap<Arc<str>, OfHinted, RandomState>, RandomState>,
+}
 
 #[derive(Default)]
 struct OfHinted {
@@ -150,30 +243,34 @@ struct OfHinted {
 
 impl Hints {
     pub fn of<'m>(metrics: impl Iterator<Item = &'m str>) -> Self {
-        Self(metrics.map(|name| (name.into(), HashMap::new())).collect())
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        let metrics = metrics.map(|name| (name.into(), HashMap::default())).collect();
+        Self { hasher: RandomState::new(), metrics }
     }
 
     pub fn add(&mut self, metric: &Arc<str>, labels: &Labels, seen: Pair) {
-        let Some(known) = self.0.get_mut(metric).filter(|_| seen[0] > 0) else { return };
-        for label in labels.iter() {
+        let Some(known) = self.metrics.get_mut(metric).filter(|_| seen[0] > 0) else { return };
+        let labels = || labels.iter().filter(|label| *label.name != *METRIC_NAME);
+        let hash = |label: &Label| self.hasher.hash_one((&*label.name, &*label.value));
+        // A sum, so that leaving one out costs a subtraction.
+        let all = labels().fold(0u64, |all, label| all.wrapping_add(hash(label)));
+        for label in labels() {
             if known.len() >= MOST_HINTED_LABELS && !known.contains_key(&label.name) {
                 continue;
             }
-            let of = known.entry(label.name.clone()).or_default();
-            of.values.add(&label.value);
-            let others = labels.iter().filter(|other| other.name != label.name);
-            of.without.add(others.map(|other| (&other.name, &other.value)).collect::<Vec<_>>());
+            let of = match known.get_mut(&label.name) {
+                Some(of) => of,
+                None => known.entry(label.name.clone()).or_default(),
+            };
+            let own = hash(label);
+            of.values.add(own);
+            of.without.add(self.hasher.hash_one(all.wrapping_sub(own)));
             of.having += 1;
         }
     }
 
     /// `None` where no label makes more than one series.
     pub fn hint(&self, metric: &str) -> Option<Hint> {
-        let of = self.0.get(metric)?.iter();
+        let of = self.metrics.get(metric)?.iter();
         let saved = |of: &OfHinted| of.having.saturating_sub(of.without.count());
         let (label, of) = of.max_by(|(a, x), (b, y)| saved(x).cmp(&saved(y)).then_with(|| b.cmp(a)))?;
         (saved(of) > 0).then(|| Hint {

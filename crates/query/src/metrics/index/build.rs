@@ -1,55 +1,57 @@
 //! Rows of `series` → an index of them.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Date32Type, UInt64Type};
+use arrow::datatypes::{Date32Type, TimestampNanosecondType, UInt64Type};
 use trefoil_promql::labels::{Labels, METRIC_NAME};
 use trefoil_storage::catalog::FileId;
 
-use super::{Days, IdHash, IndexedFamily, IndexedSeries, Known, Part};
+use super::resources::Resources;
+use super::texts::Texts;
+use super::{Day, Days, IdHash, IndexedFamily, IndexedSeries, Part, Place};
 use crate::metrics::error::PromqlError;
 use crate::metrics::family::{Family, FamilyKey, MOST_DESCRIPTIONS};
 use crate::metrics::labels::{self, Identity};
 use crate::metrics::options::PrometheusView;
 use crate::metrics::read::columns::{numbers, text, texts};
-use crate::metrics::read::{FAMILY_COLUMNS, FamilyRows, IdentityRows, TARGET_INFO};
+use crate::metrics::read::{FAMILY_COLUMNS, FamilyRows, IdentityRows, NANOS_PER_MILLI};
 
 /// Metrics that one tenant may have to be asked about.
 const MOST_FAMILIES: usize = 500_000;
-
-/// A resource as it is stored.
-type Resource = (Option<String>, Option<String>);
 
 /// An index in the making.
 pub struct Builder<'b> {
     view: &'b PrometheusView,
     /// What may have the labels of a series already …
-    before: [&'b Part; 2],
+    before: Vec<&'b Part>,
     /// … and what has its days, so that they are not wanted again.
     beside: Option<&'b Part>,
     /// By key the place among `families`; `None`: Prometheus cannot see it.
-    places: HashMap<FamilyKey, Option<usize>>,
+    places: HashMap<FamilyKey, Option<u32>>,
     families: Vec<Growing>,
-    known: HashMap<u64, Known, IdHash>,
-    /// Of series that are of several metrics (which differ in what they say of themselves) the days in the others.
-    others: HashMap<(u64, usize), Days>,
-    texts: HashSet<Arc<str>>,
-    resources: HashMap<Resource, Option<u32>>,
-    targets: Vec<Labels>,
+    known: HashMap<u64, Place, IdHash>,
+    others: HashMap<u64, Vec<Place>, IdHash>,
+    texts: Texts,
+    /// Of labels that were known before.
+    text_bytes: usize,
+    resources: Resources,
 }
 
 struct Growing {
     family: Family,
     descriptions: BTreeSet<String>,
     days: BTreeSet<i32>,
-    series: Vec<IndexedSeries>,
-    /// How many of the series are in order.
-    sorted: usize,
-    /// Those that have got days since.
-    again: HashMap<u64, Days, IdHash>,
+    /// What the rows told last; the next ones mostly say the same.
+    last_description: String,
+    last_day: Option<i32>,
+    /// In order, perhaps shared with the index of before …
+    start: Arc<Vec<IndexedSeries>>,
+    /// … with days that have come since, by place …
+    again: HashMap<u32, Days, IdHash>,
+    /// … and series that have, whose places follow.
+    added: Vec<IndexedSeries>,
 }
 
 impl<'b> Builder<'b> {
@@ -57,19 +59,18 @@ impl<'b> Builder<'b> {
     pub fn new(view: &'b PrometheusView, start: Option<&Part>, before: [&'b Part; 2]) -> Self {
         let mut builder = Self {
             view,
-            before,
+            before: before.into_iter().filter(|part| !part.is_empty()).collect(),
             beside: None,
             places: HashMap::new(),
             families: Vec::new(),
             known: HashMap::default(),
-            others: HashMap::new(),
-            texts: HashSet::new(),
-            resources: HashMap::new(),
-            targets: Vec::new(),
+            others: HashMap::default(),
+            texts: Texts::default(),
+            text_bytes: before.iter().map(|part| part.text_bytes).max().unwrap_or(0),
+            resources: Resources::new(start.map_or_else(Vec::new, |start| start.targets.clone())),
         };
         let Some(start) = start else { return builder };
         builder.known = start.known.clone();
-        builder.targets = start.targets.clone();
         builder.others = start.others.clone();
         builder.families = start.families.iter().map(Growing::of).collect();
         builder.places = start.places.iter().map(|(key, place)| (key.clone(), Some(*place))).collect();
@@ -82,87 +83,110 @@ impl<'b> Builder<'b> {
     }
 
     pub fn columns() -> Vec<&'static str> {
-        let own = ["series_id", "day", "description"];
+        let own = ["series_id", "day", "first_time_unix_nano", "description"];
         FAMILY_COLUMNS.into_iter().chain(own).chain(IdentityRows::COLUMNS).collect()
     }
 
     pub fn add(&mut self, batch: &RecordBatch) -> Result<(), PromqlError> {
         let (ids, days) = (numbers::<UInt64Type>(batch, "series_id")?, numbers::<Date32Type>(batch, "day")?);
+        let firsts = numbers::<TimestampNanosecondType>(batch, "first_time_unix_nano")?;
         let (keys, identities) = (FamilyRows::of(batch)?, IdentityRows::of(batch)?);
         let descriptions = texts(batch, "description")?;
-        let mut last: Option<FamilyKey> = None;
+        self.known.reserve(batch.num_rows());
+        let mut last: Option<(FamilyKey, Option<u32>)> = None;
         for row in 0..batch.num_rows() {
-            if !last.as_ref().is_some_and(|key| keys.is(row, key)) {
-                last = Some(keys.key(row));
-            }
-            let Some(key) = &last else { continue };
-            let (id, day) = (ids.value(row), days.value(row));
-            self.row(key, id, day, text(descriptions, row), &identities.identity(row))?;
+            let place = match &last {
+                Some((key, place)) if keys.is(row, key) => *place,
+                _ => {
+                    let key = keys.key(row);
+                    let place = self.family(&key)?;
+                    last = Some((key, place));
+                    place
+                }
+            };
+            let Some(place) = place else { continue };
+            let day = Day::new(days.value(row), firsts.value(row).div_euclid(NANOS_PER_MILLI));
+            self.families[place as usize].tells(day.day, text(descriptions, row));
+            self.row(place, ids.value(row), day, &identities.identity(row))?;
         }
         Ok(())
     }
 
-    fn row(
-        &mut self,
-        key: &FamilyKey,
-        id: u64,
-        day: i32,
-        description: Option<&str>,
-        identity: &Identity<'_>,
-    ) -> Result<(), PromqlError> {
-        let Some(place) = self.family(key)? else { return Ok(()) };
-        let growing = &mut self.families[place];
-        growing.days.insert(day);
-        if let Some(description) = description
-            && growing.descriptions.len() <= MOST_DESCRIPTIONS
-            && !growing.descriptions.contains(description)
-        {
-            growing.descriptions.insert(description.to_owned());
-        }
-        if self.beside.is_some_and(|part| part.known.get(&id).is_some_and(|known| known.days.has(day))) {
+    fn row(&mut self, family: u32, id: u64, day: Day, identity: &Identity<'_>) -> Result<(), PromqlError> {
+        if self.beside.is_some_and(|part| part.all(id).any(|series| series.days.has(day.day))) {
             return Ok(());
         }
-        let known = self.known.get_mut(&id);
-        let is_of_another = known.as_ref().is_some_and(|known| known.family != place);
-        let days = match known {
-            Some(known) if known.family == place => Some(&mut known.days),
-            Some(_) => self.others.get_mut(&(id, place)),
+        let known = self.known.get(&id).copied();
+        let growing = &mut self.families[family as usize];
+        let place = match known {
+            Some(place) if place.family == family => Some(place),
+            Some(_) => self.others.get(&id).into_iter().flatten().find(|place| place.family == family).copied(),
             None => None,
         };
-        if let Some(days) = days {
-            if !days.has(day) {
-                days.add(day);
-                growing.again.insert(id, days.clone());
-            }
+        if let Some(place) = place {
+            growing.add_day(place.series, day);
             return Ok(());
         }
-        let is_literal = growing.family.is_literal();
-        let is_named = growing.family.only_name().is_some();
-        let labels = self.before.iter().find_map(|part| part.known.get(&id));
-        // With the type among the labels they are of this metric alone.
-        let are_shared = is_literal || !self.view.type_and_unit_labels;
-        let is_same = |known: &&Known| (known.is_literal, known.is_named) == (is_literal, is_named) && are_shared;
-        let labels = match labels.filter(is_same) {
-            Some(known) => known.labels.clone(),
-            None => {
-                let labels = labels_of(self.view, &growing.family, identity)?;
-                shared(&mut self.texts, &labels)
-            }
-        };
-        let target = match is_literal {
-            true => None,
-            false => target(self.view, &mut self.resources, &mut self.targets, identity)?,
-        };
-        let days = Days(vec![day]);
-        growing.series.push(IndexedSeries { id, labels: labels.clone(), days: days.clone(), target });
-        match is_of_another {
-            true => drop(self.others.insert((id, place), days)),
-            false => drop(self.known.insert(id, Known { labels, days, family: place, is_literal, is_named })),
+        let (labels, target) = self.identified(family, id, identity)?;
+        let growing = &mut self.families[family as usize];
+        let place = Place { family, series: growing.next_place() };
+        growing.added.push(IndexedSeries { id, labels, days: Days::One(day), target });
+        match known {
+            Some(_) => self.others.entry(id).or_default().push(place),
+            None => drop(self.known.insert(id, place)),
         }
         Ok(())
     }
 
-    fn family(&mut self, key: &FamilyKey) -> Result<Option<usize>, PromqlError> {
+    /// The labels of a series, and its resource among the targets.
+    fn identified(
+        &mut self,
+        family: u32,
+        id: u64,
+        identity: &Identity<'_>,
+    ) -> Result<(Labels, Option<u32>), PromqlError> {
+        let family = &self.families[family as usize].family;
+        let name = family.only_name();
+        let (labels, target) = match self.known_labels(family, id) {
+            Some(labels) if family.is_literal() => return Ok((labels, None)),
+            Some(labels) => return Ok((labels, self.resources.of(self.view, identity)?.target)),
+            None if family.is_literal() => {
+                if let Some(labels) = self.texts.of_sorted(identity.attributes, name.as_deref()) {
+                    return Ok((labels, None));
+                }
+                (labels::literal(identity)?, None)
+            }
+            None => {
+                let resource = self.resources.of(self.view, identity)?;
+                (labels::of_series(self.view, family, identity, &resource.attributes)?, resource.target)
+            }
+        };
+        let labels = match name {
+            Some(name) => {
+                let mut named = labels.builder();
+                named.set(METRIC_NAME, name);
+                named.build()
+            }
+            None => labels,
+        };
+        Ok((self.texts.of(&labels), target))
+    }
+
+    /// As the index had them before, if the series is of the same kind in it.
+    fn known_labels(&self, family: &Family, id: u64) -> Option<Labels> {
+        // With the type among the labels they are of one metric alone.
+        if !family.is_literal() && self.view.type_and_unit_labels {
+            return None;
+        }
+        let kind = |of: &Family| (of.is_literal(), of.only_name());
+        self.before.iter().find_map(|part| {
+            let place = part.known.get(&id)?;
+            let is_same = kind(&part.families.get(place.family as usize)?.family) == kind(family);
+            is_same.then(|| part.at(*place).map(|series| series.labels.clone())).flatten()
+        })
+    }
+
+    fn family(&mut self, key: &FamilyKey) -> Result<Option<u32>, PromqlError> {
         if let Some(place) = self.places.get(key) {
             return Ok(*place);
         }
@@ -170,23 +194,53 @@ impl<'b> Builder<'b> {
             return Err(PromqlError::Execution(format!("there are more than {MOST_FAMILIES} metrics")));
         }
         let family = Family::new(key.clone(), Vec::new(), self.view);
-        let place = family.is_some().then_some(self.families.len());
+        let next = u32::try_from(self.families.len()).ok();
+        let place = next.filter(|_| family.is_some());
         self.families.extend(family.map(Growing::new));
         self.places.insert(key.clone(), place);
         Ok(place)
     }
 
     /// `read` = the files that all of it is from.
-    pub fn finish(self, read: Vec<FileId>) -> Part {
+    pub fn finish(mut self, read: Vec<FileId>) -> Part {
         let places = self.places.into_iter().filter_map(|(key, place)| place.map(|place| (key, place)));
-        Part {
+        let mut families = Vec::with_capacity(self.families.len());
+        for (growing, number) in self.families.into_iter().zip(0..) {
+            let has_moved = !growing.added.is_empty();
+            let family = growing.finish();
+            if has_moved {
+                moved(&family.series, number, &mut self.known, &mut self.others);
+            }
+            families.push(family);
+        }
+        let part = Part {
             read,
             places: places.collect(),
-            families: self.families.into_iter().map(Growing::finish).collect(),
+            families,
             known: self.known,
             others: self.others,
-            targets: self.targets,
-            values: Default::default(),
+            targets: self.resources.targets,
+            ..Part::default()
+        };
+        part.measured(self.text_bytes + self.texts.bytes())
+    }
+}
+
+/// Notes where the series of a family lie now.
+fn moved(
+    series: &[IndexedSeries],
+    family: u32,
+    known: &mut HashMap<u64, Place, IdHash>,
+    others: &mut HashMap<u64, Vec<Place>, IdHash>,
+) {
+    for (series, number) in series.iter().zip(0..) {
+        let main = known.get_mut(&series.id).filter(|place| place.family == family);
+        let place = match main {
+            Some(place) => Some(place),
+            None => others.get_mut(&series.id).into_iter().flatten().find(|place| place.family == family),
+        };
+        if let Some(place) = place {
+            place.series = number;
         }
     }
 }
@@ -197,82 +251,70 @@ impl Growing {
             descriptions: family.descriptions.iter().cloned().collect(),
             family,
             days: BTreeSet::new(),
-            series: Vec::new(),
-            sorted: 0,
+            last_description: String::new(),
+            last_day: None,
+            start: Arc::default(),
             again: HashMap::default(),
+            added: Vec::new(),
         }
     }
 
     fn of(known: &IndexedFamily) -> Self {
-        let series = known.series.to_vec();
-        Self { days: known.days.clone(), sorted: series.len(), series, ..Self::new(known.family.clone()) }
+        Self { days: known.days.clone(), start: known.series.clone(), ..Self::new(known.family.clone()) }
+    }
+
+    /// Of the metric, whichever of its series.
+    fn tells(&mut self, day: i32, description: Option<&str>) {
+        if self.last_day != Some(day) {
+            self.last_day = Some(day);
+            self.days.insert(day);
+        }
+        if let Some(description) = description
+            && self.last_description != description
+        {
+            description.clone_into(&mut self.last_description);
+            if self.descriptions.len() <= MOST_DESCRIPTIONS && !self.descriptions.contains(description) {
+                self.descriptions.insert(description.to_owned());
+            }
+        }
+    }
+
+    fn next_place(&self) -> u32 {
+        u32::try_from(self.start.len() + self.added.len()).unwrap_or(u32::MAX)
+    }
+
+    fn add_day(&mut self, place: u32, day: Day) {
+        let place_added = (place as usize).checked_sub(self.start.len());
+        if let Some(series) = place_added.and_then(|place| self.added.get_mut(place)) {
+            series.days.add(day);
+            return;
+        }
+        let Some(series) = self.start.get(place as usize) else { return };
+        let days = self.again.get(&place).unwrap_or(&series.days);
+        let mut more = days.clone();
+        if more.add(day) {
+            self.again.insert(place, more);
+        }
     }
 
     fn finish(mut self) -> IndexedFamily {
-        if !self.again.is_empty() {
-            for series in &mut self.series {
-                if let Some(days) = self.again.remove(&series.id) {
-                    series.days = days;
-                }
+        self.family.descriptions = self.descriptions.into_iter().take(MOST_DESCRIPTIONS).collect();
+        if self.again.is_empty() && self.added.is_empty() {
+            return IndexedFamily { family: self.family, days: self.days, series: self.start };
+        }
+        let mut series = Arc::unwrap_or_clone(self.start);
+        for (place, days) in self.again {
+            if let Some(series) = series.get_mut(place as usize) {
+                series.days = days;
             }
         }
-        if self.sorted < self.series.len() {
+        if !self.added.is_empty() {
+            series.reserve_exact(self.added.len());
+            series.append(&mut self.added);
             // Stable, so that what is in order already costs a comparison each.
-            self.series.sort_by(|a, b| (&a.labels, a.id).cmp(&(&b.labels, b.id)));
+            series.sort_by(|a, b| (&a.labels, a.id).cmp(&(&b.labels, b.id)));
         }
-        self.series.shrink_to_fit();
-        let descriptions = self.descriptions.into_iter().take(MOST_DESCRIPTIONS).collect();
-        self.family.descriptions = descriptions;
-        IndexedFamily { family: self.family, days: self.days, series: Arc::new(self.series) }
+        series.shrink_to_fit();
+        IndexedFamily { family: self.family, days: self.days, series: Arc::new(series) }
     }
-}
-
-fn labels_of(view: &PrometheusView, family: &Family, identity: &Identity<'_>) -> Result<Labels, PromqlError> {
-    let labels = match family.is_literal() {
-        true => labels::literal(identity)?,
-        false => labels::of_series(view, family, identity)?,
-    };
-    Ok(match family.only_name() {
-        Some(name) => {
-            let mut named = labels.builder();
-            named.set(METRIC_NAME, name);
-            named.build()
-        }
-        None => labels,
-    })
-}
-
-/// The same labels, their texts shared with those of other series.
-fn shared(texts: &mut HashSet<Arc<str>>, labels: &Labels) -> Labels {
-    let mut shared = |text: &Arc<str>| match texts.get(text) {
-        Some(known) => known.clone(),
-        None => {
-            texts.insert(text.clone());
-            text.clone()
-        }
-    };
-    labels.with_texts(&mut shared)
-}
-
-fn target(
-    view: &PrometheusView,
-    resources: &mut HashMap<Resource, Option<u32>>,
-    targets: &mut Vec<Labels>,
-    identity: &Identity<'_>,
-) -> Result<Option<u32>, PromqlError> {
-    let owned = |text: Option<&str>| text.map(str::to_owned);
-    let place = match resources.entry((owned(identity.service_name), owned(identity.resource_attributes))) {
-        Entry::Occupied(known) => return Ok(*known.get()),
-        Entry::Vacant(place) => place,
-    };
-    let Some(labels) = labels::of_target(view, identity)? else { return Ok(*place.insert(None)) };
-    let mut named = labels.builder();
-    named.set(METRIC_NAME, TARGET_INFO);
-    let labels = named.build();
-    let known = targets.iter().position(|target| *target == labels);
-    let number = known.unwrap_or_else(|| {
-        targets.push(labels);
-        targets.len() - 1
-    });
-    Ok(*place.insert(u32::try_from(number).ok()))
 }

@@ -5,16 +5,21 @@
 //! again.
 
 mod build;
+mod days;
 mod fresh;
 mod hash;
+mod resources;
+mod texts;
+mod warm;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use trefoil_promql::labels::Labels;
+use trefoil_promql::labels::{Label, Labels};
 use trefoil_storage::catalog::FileId;
 
+pub use days::{Day, Days};
 pub use fresh::Indexes;
 pub use hash::IdHash;
 
@@ -32,17 +37,18 @@ pub struct SeriesIndex {
 pub struct Part {
     /// The files that it was read from, ascending; of the buffer none.
     read: Vec<FileId>,
-    places: HashMap<FamilyKey, usize>,
+    places: HashMap<FamilyKey, u32>,
     families: Vec<IndexedFamily>,
-    /// By id.
-    known: HashMap<u64, Known, IdHash>,
-    /// Series that are of several metrics, which differ in what they say of themselves: by id and place of the metric the days
-    /// in the others than that of `known`.
-    others: HashMap<(u64, usize), Days>,
+    /// Where a series is, by id.
+    known: HashMap<u64, Place, IdHash>,
+    /// Series that are of several metrics, which differ in what they say of themselves: where else they are.
+    others: HashMap<u64, Vec<Place>, IdHash>,
     /// The labels of `target_info` of the resources that series came from.
     pub targets: Vec<Labels>,
     /// What [`Part::values`] was asked lately, by label and days.
     values: Mutex<HashMap<ValuesKey, Arc<Values>>>,
+    bytes: usize,
+    text_bytes: usize,
 }
 
 /// A label, and the first and the last day.
@@ -54,13 +60,11 @@ pub type Values = BTreeSet<Arc<str>>;
 /// Labels whose values are kept: dashboards ask for the same few.
 const KEPT_VALUES: usize = 32;
 
-#[derive(Debug, Clone)]
-struct Known {
-    labels: Labels,
-    days: Days,
-    family: usize,
-    is_literal: bool,
-    is_named: bool,
+/// A metric among the families, and a series among those of the metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    family: u32,
+    series: u32,
 }
 
 /// A metric, and its series in the order of their labels (then of their ids).
@@ -81,26 +85,6 @@ pub struct IndexedSeries {
     pub target: Option<u32>,
 }
 
-/// The days on which a series was written to, since the epoch, ascending.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Days(Vec<i32>);
-
-impl Days {
-    pub fn any_in(&self, (first, last): (i32, i32)) -> bool {
-        self.0.iter().any(|day| (first..=last).contains(day))
-    }
-
-    fn has(&self, day: i32) -> bool {
-        self.0.contains(&day)
-    }
-
-    fn add(&mut self, day: i32) {
-        if let Err(place) = self.0.binary_search(&day) {
-            self.0.insert(place, day);
-        }
-    }
-}
-
 impl SeriesIndex {
     /// In both parts.
     pub fn parts(&self) -> [&Part; 2] {
@@ -110,6 +94,17 @@ impl SeriesIndex {
     /// How many series it holds, those of both parts twice.
     pub fn len(&self) -> usize {
         self.files.known.len() + self.buffered.known.len()
+    }
+
+    /// About what it takes in memory.
+    pub fn bytes(&self) -> usize {
+        self.files.bytes + self.buffered.bytes
+    }
+
+    /// When a series was written to, of all metrics that it is of; a day may come twice.
+    pub fn written(&self, id: u64) -> impl Iterator<Item = Day> {
+        let series = self.parts().into_iter().flat_map(move |part| part.all(id));
+        series.flat_map(|series| series.days.all()).copied()
     }
 }
 
@@ -127,6 +122,16 @@ impl Part {
 
     pub fn is_empty(&self) -> bool {
         self.known.is_empty()
+    }
+
+    fn at(&self, place: Place) -> Option<&IndexedSeries> {
+        self.families.get(place.family as usize)?.series.get(place.series as usize)
+    }
+
+    /// Where a series is, of whichever metric.
+    fn all(&self, id: u64) -> impl Iterator<Item = &IndexedSeries> {
+        let others = self.others.get(&id).into_iter().flatten();
+        self.known.get(&id).into_iter().chain(others).filter_map(|place| self.at(*place))
     }
 
     /// The values that a label has in all series that were written to on one of the days, those of `target_info` included.
@@ -165,7 +170,20 @@ impl Part {
 
     /// The series of a metric that were written to on one of the days.
     pub fn series(&self, key: &FamilyKey, days: (i32, i32)) -> impl Iterator<Item = &IndexedSeries> {
-        let of = self.places.get(key).into_iter().flat_map(|place| self.families[*place].series.iter());
+        let of = self.places.get(key).into_iter().flat_map(|place| self.families[*place as usize].series.iter());
         of.filter(move |series| series.days.any_in(days))
+    }
+
+    /// About what it takes in memory, the texts of its labels included.
+    fn measured(mut self, text_bytes: usize) -> Self {
+        const OF_LABELS: usize = 2 * size_of::<usize>();
+        let of = |series: &IndexedSeries| {
+            OF_LABELS + series.labels.len() * size_of::<Label>() + series.days.heap_bytes() + size_of::<IndexedSeries>()
+        };
+        let series: usize = self.families.iter().flat_map(|of| of.series.iter()).map(of).sum();
+        let of_place = size_of::<u64>() + size_of::<Place>() + 1;
+        self.text_bytes = text_bytes;
+        self.bytes = series + text_bytes + self.known.capacity() * of_place;
+        self
     }
 }

@@ -5,8 +5,6 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use arrow::datatypes::Int32Type;
-use datafusion::common::ScalarValue;
-use datafusion::prelude::{Expr, col, lit};
 use trefoil_model::Table;
 
 use super::columns::{booleans, numbers, text, texts};
@@ -18,13 +16,6 @@ use crate::metrics::state::FamiliesAt;
 /// Columns of `series` that tell metrics apart.
 pub const FAMILY_COLUMNS: [&str; 6] =
     ["metric_name", "metric_type", "unit", "temporality", "is_monotonic", "metric_metadata"];
-
-/// The rows of `series` that were written on a day of the period.
-pub fn on_days(period: Period) -> Expr {
-    let (first, last) = period.days();
-    let day = |day| lit(ScalarValue::Date32(Some(day)));
-    col("day").gt_eq(day(first)).and(col("day").lt_eq(day(last)))
-}
 
 impl Store {
     /// The metrics that had samples on a day of the period, by their names in the store.

@@ -37,8 +37,8 @@ use super::spent::{SelectorSpent, Spent};
 use super::state::Metrics;
 use crate::Engine;
 
-const NANOS_PER_MILLI: i64 = 1_000_000;
-const MILLIS_PER_DAY: i64 = 86_400_000;
+pub const NANOS_PER_MILLI: i64 = 1_000_000;
+pub const MILLIS_PER_DAY: i64 = 86_400_000;
 
 /// Names in a condition; more are narrowed by bounds only.
 const MOST_NAMES: usize = 1_000;
@@ -98,7 +98,7 @@ impl Store {
 
     /// To read from that snapshot.
     pub async fn on(engine: &Engine, snapshot: Snapshot, limits: ReadLimits) -> Result<Self, PromqlError> {
-        let index = engine.metrics.indexes.of(&snapshot, &engine.metrics.config.view).await?;
+        let index = engine.metrics.indexes.of(&snapshot, &engine.metrics.view).await?;
         Ok(Self { engine: engine.clone(), snapshot, index, limits, spent: None, session: OnceLock::new() })
     }
 

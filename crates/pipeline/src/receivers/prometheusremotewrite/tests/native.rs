@@ -177,6 +177,7 @@ fn unfit_histograms_are_refused_with_reasons() {
             with(|h| (h.count_int, h.count_float) = (None, Some(f64::NAN))),
             Some(Unfit::SpanCount { spans: 4, counts: 0 }),
         ),
+        (with(|h| h.custom_values = vec![1.0]), Some(Unfit::NotExponential)),
         (of_custom(|_| ()), None),
         (of_custom(|h| h.custom_values.truncate(2)), Some(Unfit::BeyondBounds)),
         (of_custom(|h| h.positive_spans[0].offset = -1), Some(Unfit::BeyondBounds)),
@@ -185,6 +186,17 @@ fn unfit_histograms_are_refused_with_reasons() {
         (of_custom(|h| h.custom_values[2] = f64::INFINITY), Some(Unfit::Bounds)),
         (of_custom(|h| h.custom_values[0] = f64::NAN), Some(Unfit::Bounds)),
         (of_custom(|h| h.zero_count_int = Some(1)), Some(Unfit::NotCustom)),
+        (of_custom(|h| h.zero_threshold = 0.1), Some(Unfit::NotCustom)),
+        (of_custom(|h| h.negative_deltas = vec![1]), Some(Unfit::NotCustom)),
+        (
+            of_custom(|h| {
+                (h.count_float, h.zero_count_float, h.positive_counts) = (Some(6.0), Some(-1.0), vec![1.0, 5.0])
+            }),
+            Some(Unfit::NotCustom),
+        ),
+        (of_custom(|h| h.negative_spans = vec![span(0, 0)]), Some(Unfit::NotCustom)),
+        (of_custom(|h| h.positive_spans.push(span(9, 0))), Some(Unfit::BeyondBounds)),
+        (of_custom(|h| h.positive_spans.insert(0, span(-1, 0))), Some(Unfit::BeyondBounds)),
         (of_custom(|h| h.count_int = None), Some(Unfit::Count { count: 0, buckets: 6 })),
     ];
     for (index, (found, expected)) in cases.into_iter().enumerate() {

@@ -101,6 +101,7 @@ impl Store {
         let stripes = &self.metrics().stripes;
         let mut sources = Vec::new();
         let mut spent = TableSpent::default();
+        let mut opened = 0;
         for file in self.snapshot.files(Table::Samples).iter() {
             if !filter.may_be_in(file) {
                 spent.pruned_files += 1;
@@ -108,7 +109,7 @@ impl Store {
             }
             spent.files += 1;
             let sections = self.snapshot.sections(file).await?;
-            let wanted = |section: &&Section| filter.may_be_at(section);
+            let (wanted, unread) = (|section: &&Section| filter.may_be_at(section), spent.rows);
             for group in sections.chunk_by(|a, b| a.row_group == b.row_group) {
                 match group.iter().any(|section| wanted(&section)) {
                     true => spent.row_groups += 1,
@@ -128,7 +129,10 @@ impl Store {
                     }
                 }
             }
+            // What is decoded already needs no file.
+            opened += u64::from(spent.rows > unread);
         }
+        self.snapshot.note_scanned(opened, spent.pruned_files);
         for batch in self.snapshot.buffered(Table::Samples) {
             let ids = batch.column_by_name("series_id").filter(|_| batch.num_rows() >= LEAST_KEPT_ROWS);
             let key = ids.map(|ids| StripeKey::Buffered {
