@@ -62,7 +62,7 @@ test-rust: check-deps ui ## Run the Rust tests
 	PATH="$(VENV)/bin:$$PATH" cargo test --workspace
 
 .PHONY: test-e2e
-test-e2e: check-deps build new-prometheus ## Run the end-to-end tests: real clients, servers and kills (PYTEST_ARGS='-k crash' for some)
+test-e2e: check-deps build ## Run the end-to-end tests: real clients, servers and kills (PYTEST_ARGS='-k crash' for some)
 	$(PYTHON) -m pytest tests $(PYTEST_ARGS)
 
 .PHONY: test-ui

@@ -1,7 +1,7 @@
 """Clients who ask for everything at once, ask for too much, or leave in the middle, while samples come in: every sample is kept, every error
 is Prometheus', and memory stays bounded.
 
-10,000 series; TREFOIL_HOSTILE_SERIES=500000 asks for more, which a release build is for.
+10,000 series; TREFOIL_HOSTILE_SERIES=500000 with `pytest --timeout 1800` asks for more, which a release build is for.
 """
 
 import json
