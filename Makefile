@@ -11,6 +11,9 @@ VENV := $(CACHE)/venv
 PYTHON := $(VENV)/bin/python
 NODE_MODULES := ui/node_modules/.package-lock.json
 export TREFOIL_BIN_DIR ?= $(abspath $(TARGET))/debug
+# Of the Go module; v0.316.0 is 3.16.0.
+PROMETHEUS_VERSION := v0.316.0
+export TREFOIL_NEW_PROMETHEUS ?= $(CACHE)/prometheus-$(PROMETHEUS_VERSION)
 
 .PHONY: help
 help: ## Print this list
@@ -103,9 +106,13 @@ fuzz: ## Fuzz what reads bytes from outside, a minute a target (FUZZ_SECONDS=300
 	scripts/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 .PHONY: random-queries
-random-queries: check-deps ## Compare answers to random PromQL with a real Prometheus' for an hour (ARGS='--seed 7 --count 500')
+random-queries: check-deps new-prometheus ## Compare answers to random PromQL with a real Prometheus' for an hour (ARGS='--seed 7 --count 500')
 	cargo build --release -p trefoil -p trefoil-loadgen
 	TREFOIL_BIN_DIR=$(abspath $(TARGET))/release $(PYTHON) tests/random_queries.py $(ARGS)
+
+.PHONY: new-prometheus
+new-prometheus: ## Build a Prometheus newer than Debian's to compare with, once, where there is Go
+	scripts/new-prometheus $(PROMETHEUS_VERSION) $(TREFOIL_NEW_PROMETHEUS)
 
 .PHONY: bench
 bench: $(VENV)/.installed ui ## Measure a release build against the bars of benches/RESULTS.md, or BENCH_ARGS=--metrics beside others (needs a quiet machine)

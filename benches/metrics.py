@@ -7,7 +7,7 @@
 
 The others are Debian's packages `prometheus` and `victoria-metrics` (one that is not installed is left out, aloud), or
 `--prometheus PATH` and `--victoria-metrics PATH` (newer ones can be built from the Go module proxy, as
-docs/decisions/0019-reference-prometheus.md does it; VictoriaMetrics is `github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics`). It takes about a quarter of an hour; restarts of the cold questions are most of it.
+scripts/new-prometheus does it; VictoriaMetrics is `github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics`). It takes about a quarter of an hour; restarts of the cold questions are most of it.
 
 Each server runs alone, with an empty data directory, while the load generator sends it the same samples; then it is asked the
 same questions, cold (a fresh process without page cache) and warm. Processor time is user and system time of the server's

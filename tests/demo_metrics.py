@@ -24,16 +24,29 @@ APIS = [("GET", "/api/foo", "200"), ("GET", "/api/bar", "200"), ("POST", "/api/f
 class Series:
     """A series and what it has at each tick: a number, None for nothing, STALE, or a native histogram's bytes."""
 
+    START, STEP = START, STEP
+
     def __init__(self, name, instance, **labels):
         self.labels = {"__name__": name, "job": JOB, "instance": f"demo.promlabs.com:{10_000 + instance}", **labels}
         self.offset = 137 + 1_411 * instance
         self.values = []
 
+    def time(self, tick):
+        return self.START + tick * self.STEP + self.offset
+
+    def between(self, begin, end):
+        """As `encoded`: the ticks of [begin, end), milliseconds; their offsets are not looked at."""
+        first, last = (max(0, -((self.START - time) // self.STEP)) for time in (begin, end))
+        return self.encoded(range(first, min(last, len(self.values))))
+
+    def is_native(self):
+        return any(map(callable, self.values))
+
     def encoded(self, ticks):
         """The part of a remote-write request that brings these ticks; nothing if there is nothing."""
         samples, histograms = [], []
         for tick in ticks:
-            value, time = self.values[tick], START + tick * STEP + self.offset
+            value, time = self.values[tick], self.time(tick)
             if value is STALE:
                 samples.append(STALE + rw.field(2, time))
             elif callable(value):
@@ -68,7 +81,7 @@ def _instance(instance):
 
 
 def _counter(one, chance, restart, increments):
-    value = chance.uniform(0, 1000)
+    value = chance.uniform(500, 1000)
     for tick in range(TICKS):
         value = 0 if tick == restart else value + increments(tick)
         one.values.append(value)
@@ -111,7 +124,8 @@ def _histogram(instance, chance, restart, busy, **labels):
     buckets = [Series(f"{name}_bucket", instance, **labels, le=f"{bound:.10g}") for bound in [*BOUNDS, math.inf]]
     buckets[-1].labels["le"] = "+Inf"
     total, count = Series(f"{name}_sum", instance, **labels), Series(f"{name}_count", instance, **labels)
-    counts, seconds = [0] * len(buckets), 0.0
+    # Not 0, up to which 3.x extrapolates otherwise than 2.x where a series begins.
+    counts, seconds = [300] * len(buckets), 0.01
     for tick in range(TICKS):
         if tick == restart:
             counts, seconds = [0] * len(buckets), 0.0
@@ -152,7 +166,7 @@ def _native(instance, chance, restart):
                 counts[bucket] += 1
                 sum_ += 2.0 ** (bucket - 6) * 0.7
             schema = 1 if instance == 2 and tick > 640 else 0
-            one.values.append(_histogram_bytes(list(counts), sum_, schema, -5))
+            one.values.append(histogram_bytes(list(counts), sum_, schema, -5))
         yield one
     yield from _custom(instance, chance, restart)
 
@@ -169,9 +183,9 @@ def _custom(instance, chance, restart):
             counts[bucket] += 1
             sum_ += bucket * 0.3
         bounds = [0.1, 0.5, 1.0, 2.0] if instance != 1 or tick < 600 else [0.1, 0.5, 1.5, 2.0]
-        one.values.append(_histogram_bytes(list(counts), sum_, -53, 0, bounds))
+        one.values.append(histogram_bytes(list(counts), sum_, -53, 0, bounds))
     yield one
 
 
-def _histogram_bytes(counts, sum_, schema, offset, bounds=()):
+def histogram_bytes(counts, sum_, schema, offset, bounds=()):
     return lambda time: rw.histogram(counts, schema, offset, bounds, timestamp=time, sum_=sum_)

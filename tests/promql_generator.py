@@ -1,4 +1,4 @@
-"""Random PromQL that is valid, over the metrics of `demo_metrics`.
+"""Random PromQL that is valid, over the metrics of `demo_metrics` and `long_metrics`.
 
 An expression is a `Node`: its text, and the expressions in it that can stand alone, so that a query whose answers differ can be cut
 down to the part that makes the difference. What a version of Prometheus does not know is left out (`Generator.newest`).
@@ -7,20 +7,62 @@ down to the part that makes the difference. What a version of Prometheus does no
 from dataclasses import dataclass, field
 
 import demo_metrics
+import long_metrics
 
-GAUGES = ["demo_memory_usage_bytes", "demo_disk_usage_bytes", "demo_api_http_requests_in_progress", "demo_num_cpus",
-          "demo_batch_last_success_timestamp_seconds", "demo_intermittent_metric", "demo_odd_numbers", "demo_sparse",
-          "demo_is_holiday", "up"]  # fmt: skip
-COUNTERS = ["demo_cpu_usage_seconds_total", "demo_items_shipped_total", "demo_api_request_duration_seconds_count",
-            "demo_api_request_duration_seconds_sum"]  # fmt: skip
-BUCKETS = "demo_api_request_duration_seconds_bucket"
-NATIVE = ["demo_native_duration_seconds", "demo_custom_buckets"]
-# Where no two series ever have the same value: which of equals topk takes is nobody's promise.
-DISTINCT = ["demo_memory_usage_bytes", "demo_disk_usage_bytes", "demo_cpu_usage_seconds_total"]
-LABELS = ["instance", "job", "type", "mode", "method", "path", "status", "le", "nonexistent"]
-MATCHERS = ['instance="demo.promlabs.com:10000"', 'instance!="demo.promlabs.com:10001"', 'instance=~".*:1000[12]"',
-            'instance!~".+2"', 'type=~"free|used"', 'mode!="idle"', 'method="GET"', 'status=~"2.."', 'path!~"/api/b.*"',
-            'nonexistent=""', 'job="demo"']  # fmt: skip
+@dataclass(frozen=True)
+class Vocabulary:
+    """What queries are about: names of metrics by kind, and times that suit them."""
+
+    gauges: list
+    counters: list
+    # Those that begin at 0, which 2.x extrapolates otherwise.
+    newest_counters: list
+    buckets: str
+    native: list
+    # Where no two series ever have the same value: which of equals topk takes is nobody's promise.
+    distinct: list
+    labels: list
+    matchers: list
+    durations: list
+    offsets: list
+    # Seconds since the epoch: what `@` may name.
+    begin: float
+    end: float
+
+
+INSTANCES = ['instance="demo.promlabs.com:10000"', 'instance!="demo.promlabs.com:10001"', 'instance=~".*:1000[12]"',
+             'instance!~".+2"', 'nonexistent=""', 'job="demo"']  # fmt: skip
+DEMO = Vocabulary(
+    gauges=["demo_memory_usage_bytes", "demo_disk_usage_bytes", "demo_api_http_requests_in_progress", "demo_num_cpus",
+            "demo_batch_last_success_timestamp_seconds", "demo_intermittent_metric", "demo_odd_numbers", "demo_sparse",
+            "demo_is_holiday", "up"],
+    counters=["demo_cpu_usage_seconds_total", "demo_items_shipped_total", "demo_api_request_duration_seconds_count",
+              "demo_api_request_duration_seconds_sum"],
+    newest_counters=[],
+    buckets="demo_api_request_duration_seconds_bucket",
+    native=["demo_native_duration_seconds", "demo_custom_buckets"],
+    distinct=["demo_memory_usage_bytes", "demo_disk_usage_bytes", "demo_cpu_usage_seconds_total"],
+    labels=["instance", "job", "type", "mode", "method", "path", "status", "le", "nonexistent"],
+    matchers=[*INSTANCES, 'type=~"free|used"', 'mode!="idle"', 'method="GET"', 'status=~"2.."', 'path!~"/api/b.*"'],
+    durations=["7s", "15s", "1m", "2m", "5m", "10m", "30m"],
+    offsets=["30s", "1m", "7m", "-2m", "1h"],
+    begin=demo_metrics.START / 1000,
+    end=demo_metrics.START / 1000 + 70 * 60,
+)  # fmt: skip
+LONG = Vocabulary(
+    gauges=["long_temperature", "long_pod_memory_bytes"],
+    counters=["long_requests_total", "long_latency_seconds_count", "long_latency_seconds_sum"],
+    newest_counters=["long_fresh_total"],
+    buckets="long_latency_seconds_bucket",
+    native=["long_native_seconds"],
+    distinct=["long_temperature", "long_requests_total", "long_pod_memory_bytes"],
+    labels=["instance", "job", "code", "pod", "le", "nonexistent"],
+    matchers=[*INSTANCES, 'code="200"', 'code!~"5.."', 'pod=~"pod-1.*"', 'pod!="pod-3"', 'pod=~"pod-(2|5|11|23)"'],
+    durations=["2m", "5m", "5m", "10m", "30m", "1h", "3h", "1d"],
+    offsets=["1m", "10m", "1h", "7h", "1d", "-30m"],
+    begin=long_metrics.START / 1000,
+    end=demo_metrics.END / 1000,
+)
 
 MATH = ["abs", "ceil", "floor", "exp", "ln", "log2", "log10", "sqrt", "sgn", "sin", "cos", "tan", "asin", "acos", "atan",
         "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "deg", "rad", "round", "timestamp", "sort", "sort_desc"]  # fmt: skip
@@ -51,8 +93,10 @@ class Generator:
     def __init__(self, chance, newest):
         self.chance = chance
         self.newest = newest
+        self.words = DEMO
 
-    def query(self):
+    def query(self, words):
+        self.words = words
         depth = self.chance.choice([1, 2, 2, 3, 3, 4])
         return self.scalar(depth) if self.chance.random() < 0.05 else self.vector(depth)
 
@@ -98,28 +142,34 @@ class Generator:
             (3, lambda: self.with_scalar(depth)),
             (4, lambda: self.joined(depth)),
             (2, lambda: self.quantile(depth)),
-            *[(3, lambda: self.native(depth)), (3, lambda: self.experimental(depth))] * self.newest,
+            *[(4, lambda: self.native(depth)), (3, lambda: self.experimental(depth))] * self.newest,
         )
 
     def selector(self, name):
-        matchers = self.chance.sample(MATCHERS, self.chance.choice([0, 0, 1, 1, 2]))
+        # Labels that only some metrics have are asked of all, but not so often that most answers are empty.
+        known = self.chance.choice([INSTANCES, self.words.matchers])
+        # Prometheus' store sorts matchers so, in the query itself and depending on its blocks; the labels of `absent` depend on their order.
+        matchers = sorted(self.chance.sample(known, self.chance.choice([0, 0, 1, 1, 2])), key=lambda one: "!" in one)
         return name + ("{" + ", ".join(matchers) + "}" if matchers else "")
 
+    def counters(self):
+        return self.words.counters + self.words.newest_counters * self.newest
+
     def name(self):
-        return self.chance.choice(self.chance.choice([GAUGES, COUNTERS, [BUCKETS]]))
+        return self.chance.choice(self.chance.choice([self.words.gauges, self.counters(), [self.words.buckets]]))
 
     def moved(self):
         """A modifier of time, or none."""
-        at = demo_metrics.START / 1000 + self.chance.randrange(70 * 60) + 0.5
+        at = self.words.begin + self.chance.randrange(int(self.words.end - self.words.begin)) + 0.5
         at = self.chance.choice(["start()", "end()", f"{at:.3f}"])
-        offset = self.chance.choice(["30s", "1m", "7m", "-2m", "1h"])
+        offset = self.chance.choice(self.words.offsets)
         return self.chance.choices(["", f" offset {offset}", f" @ {at}", f" @ {at} offset {offset}"], [8, 2, 1, 1])[0]
 
     def selected(self):
         return Node(self.selector(self.name()) + self.moved())
 
     def duration(self):
-        return self.chance.choice(["7s", "15s", "1m", "2m", "5m", "10m", "30m"])
+        return self.chance.choice(self.words.durations)
 
     def matrix(self, depth, names=None):
         """A range of samples, and the parts of it that can stand alone."""
@@ -135,14 +185,14 @@ class Generator:
     def over_range(self, depth):
         over_time = OVER_TIME + (OVER_TIME_NEWEST if self.newest else [])
         # Its old name is not known any more.
-        smoothing = [(1, lambda: self.call("double_exponential_smoothing", self.matrix(depth, GAUGES), Node("0.3"), Node("0.6")))]
+        smoothing = [(1, lambda: self.call("double_exponential_smoothing", self.matrix(depth, self.words.gauges), Node("0.3"), Node("0.6")))]
         return self.pick(
-            (6, lambda: self.call(self.chance.choice(RATES), self.matrix(depth, [*COUNTERS, BUCKETS]))),
+            (6, lambda: self.call(self.chance.choice(RATES), self.matrix(depth, [*self.counters(), self.words.buckets]))),
             (3, lambda: self.call(self.chance.choice(RATES + CHANGES), self.matrix(depth))),
-            (3, lambda: self.call(self.chance.choice(CHANGES), self.matrix(depth, GAUGES))),
+            (3, lambda: self.call(self.chance.choice(CHANGES), self.matrix(depth, self.words.gauges))),
             (6, lambda: self.call(self.chance.choice(over_time) + "_over_time", self.matrix(depth))),
             (1, lambda: self.call("quantile_over_time", self.share(), self.matrix(depth))),
-            (1, lambda: self.call("predict_linear", self.matrix(depth, GAUGES), self.number())),
+            (1, lambda: self.call("predict_linear", self.matrix(depth, self.words.gauges), self.number())),
             *smoothing * self.newest,
         )
 
@@ -152,7 +202,7 @@ class Generator:
     def function(self, depth):
         inner = self.vector(depth - 1)
         return self.pick(
-            (6, lambda: self.call(self.chance.choice(MATH), inner)),
+            (6, lambda: self.call(self.math(inner), inner)),
             (1, lambda: self.call("round", inner, Node(self.chance.choice(["0.1", "5", "1000"])))),
             (1, lambda: self.call(self.chance.choice(DATES), inner)),
             (1, lambda: self.call("clamp", inner, self.scalar(0), self.scalar(0))),
@@ -165,15 +215,20 @@ class Generator:
             (1, lambda: self.call("label_join", inner, *self.texts("joined", "/", "job", "method", "nonexistent"))),
         )
 
+    def math(self, inner):
+        """Of a selector with both `@` and `offset`, Prometheus' `timestamp` forgets the offset and finds what happens to be in its chunks."""
+        is_moved = not inner.parts and "@" in inner.text and " offset " in inner.text
+        return self.chance.choice([name for name in MATH if name != "timestamp" or not is_moved])
+
     def texts(self, *texts):
         return [Node(f'"{text}"') for text in texts]
 
     def grouping(self):
-        labels = self.chance.sample(LABELS, self.chance.choice([0, 1, 1, 2, 3]))
+        labels = self.chance.sample(self.words.labels, self.chance.choice([0, 1, 1, 2, 3]))
         return self.chance.choice(["", f" by ({', '.join(labels)})", f" without ({', '.join(labels)})"])
 
     def aggregation(self, depth):
-        ranked = self.chance.choice(DISTINCT)
+        ranked = self.chance.choice(self.words.distinct)
         return self.pick(
             (8, lambda: self.call(self.chance.choice(AGGREGATIONS) + self.grouping() + " ", self.vector(depth - 1))),
             (1, lambda: self.call("quantile" + self.grouping() + " ", self.share(), self.vector(depth - 1))),
@@ -188,14 +243,15 @@ class Generator:
         sides = [self.vector(depth - 1), self.scalar(depth - 1)]
         self.chance.shuffle(sides)
         operator = self.pick(
-            (3, lambda: self.chance.choice(ARITHMETIC)),
+            # 2.x keeps the name of the metric where a number is on a side of atan2.
+            (3, lambda: self.chance.choice(ARITHMETIC if self.newest else ARITHMETIC[:-1])),
             (1, lambda: self.chance.choice(COMPARISONS)),
             (1, lambda: self.chance.choice(COMPARISONS) + " bool"),
         )
         return self.infix(sides[0], operator, sides[1])
 
     def joined(self, depth):
-        labels = ", ".join(self.chance.sample(LABELS, self.chance.choice([0, 1, 1, 2, 3])))
+        labels = ", ".join(self.chance.sample(self.words.labels, self.chance.choice([0, 1, 1, 2, 3])))
         matching = self.chance.choice(["", "", f" on ({labels})", f" ignoring ({labels})", " on (instance)"])
         if self.chance.random() < 0.3:
             return self.infix(self.vector(depth - 1), self.chance.choice(SETS) + matching, self.vector(depth - 1))
@@ -215,13 +271,13 @@ class Generator:
     # Histograms.
 
     def quantile(self, depth):
-        rated = self.call(self.chance.choice(["rate", "increase"]), self.matrix(1, [BUCKETS]))
+        rated = self.call(self.chance.choice(["rate", "increase"]), self.matrix(1, [self.words.buckets]))
         by = self.chance.choice([" by (le) ", " by (le, instance) ", " without (path) "])
-        summed = self.chance.choice([rated, self.call("sum" + by, rated), Node(self.selector(BUCKETS))])
+        summed = self.chance.choice([rated, self.call("sum" + by, rated), Node(self.selector(self.words.buckets))])
         return self.call("histogram_quantile", self.scalar(0) if self.chance.random() < 0.2 else self.share(), summed)
 
     def native(self, depth):
-        name = self.chance.choice(NATIVE)
+        name = self.chance.choice(self.words.native)
         selector = lambda: Node(self.selector(name) + self.moved())
         ranged = Node(f"{self.selector(name)}[{self.duration()}]{self.moved()}")
         functions = ["rate", "increase", "delta", "irate", "idelta", "avg_over_time", "sum_over_time", "last_over_time",
@@ -247,14 +303,14 @@ class Generator:
     # What must be switched on.
 
     def experimental(self, depth):
-        counters = [*COUNTERS, BUCKETS]
+        counters = [*self.counters(), self.words.buckets]
         anchored = lambda: Node(f"{self.selector(self.chance.choice(counters))}[{self.duration()}] anchored{self.moved()}")
         smoothed = lambda: Node(f"{self.selector(self.chance.choice(counters))}[{self.duration()}] smoothed{self.moved()}")
         computed = lambda: Node(f"{self.selector(self.chance.choice(counters))}[{self.computed_duration()}]{self.moved()}")
         return self.pick(
             (2, lambda: self.call(self.chance.choice(["rate", "increase", "delta", "changes", "resets"]), anchored())),
             (2, lambda: self.call(self.chance.choice(["rate", "increase", "delta"]), smoothed())),
-            (1, lambda: Node(f"{self.selector(self.chance.choice(COUNTERS))} smoothed{self.moved()}")),
+            (1, lambda: Node(f"{self.selector(self.chance.choice(self.counters()))} smoothed{self.moved()}")),
             (2, lambda: self.call(self.chance.choice(RATES), computed())),
             (1, lambda: self.call("info", self.vector(depth - 1))),
             (1, lambda: self.call("info", self.vector(depth - 1), Node('{version=~"v.*"}'))),

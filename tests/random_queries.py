@@ -2,8 +2,11 @@
 
     make random-queries                              an hour, from a seed of the clock
     make random-queries ARGS='--seed 7 --count 200'
+    make random-queries ARGS='--seed 7 --seconds 600'
 
-$TREFOIL_PROMETHEUS names the Prometheus to compare with. The newer it is, the more of the language is asked.
+Data come bit by bit, over three days and 80 minutes; between two bits Trefoil flushes, compacts, starts anew or is killed (`history`).
+That done, both start from nothing with the next seed. $TREFOIL_PROMETHEUS names the Prometheus to compare with. The newer it is, the more
+of the language is asked.
 """
 
 import argparse
@@ -15,33 +18,76 @@ import time
 from pathlib import Path
 
 import demo_metrics
+import long_metrics
 import reference
-from promql_generator import Generator
-from trefoil import Server
+from history import History
+from promql_generator import DEMO, LONG, Generator, Node
+
+#: Queries of a round, which goes once through the history.
+ROUND = 600
+MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 class Comparison:
-    def __init__(self, trefoil, prometheus, seed):
-        self.servers = trefoil, prometheus
+    def __init__(self, history, seed):
+        self.history = history
         self.chance = random.Random(seed)
-        self.generator = Generator(self.chance, prometheus.version >= (3, 0))
+        self.generator = Generator(self.chance, history.prometheus.version >= (3, 0))
         self.outcomes = collections.Counter()
 
-    def when(self):
-        """A moment or a range in the second half of the data."""
-        start = demo_metrics.START / 1000 + 40 * 60 + self.chance.randrange(30 * 60) + self._edge()
-        if self.chance.random() < 0.5:
+    def run(self, count):
+        """Asks so many over the whole history, and one more after each bit; yields what `ask` returns, and after what it was asked."""
+        bits = sum(1 for _ in self.history.edges())
+        for number, action in enumerate(self.history.bits()):
+            here = count * (number + 1) // bits - count * number // bits
+            for question in [self.everything(), *(self.question() for _ in range(here))]:
+                difference = self.ask(*question)
+                if difference:
+                    query, when, told = difference
+                    yield query, when, f"bit {number}, {action}", told
+        self.history.count_compactions()
+
+    def everything(self):
+        """All samples of one metric, as they are."""
+        words = self.chance.choice([DEMO, LONG])
+        native = words.native * self.generator.newest
+        name = self.chance.choice([*words.gauges, *words.counters, words.buckets, *native])
+        return Node(f"{name}[4d]"), reference.Instant(self.history.now / 1000 + 0.5)
+
+    def question(self):
+        is_demo = self.history.now > demo_metrics.START and self.chance.random() < 0.7
+        words = DEMO if is_demo else LONG
+        return self.generator.query(words), self.when(words)
+
+    def when(self, words):
+        """A moment or a range, from a bit before there is data to a bit after."""
+        now = self.history.now / 1000
+        if words is DEMO:
+            begin, end = demo_metrics.START / 1000 - 2 * MINUTE, now + 6 * MINUTE
+        else:
+            begin, end = long_metrics.START / 1000 - 20 * MINUTE, now + 10 * MINUTE
+        start = begin + self.chance.randrange(int(end - begin)) + self._edge()
+        kind = self.chance.choices(["moment", "short", "hour", "long", "days", "one step"], [40, 28, 12, 12, 3, 5])[0]
+        if kind == "moment":
             return reference.Instant(start)
-        step = self.chance.choice([5, 7, 15, 60])
-        return reference.Range(start, start + self.chance.randrange(1, 25) * step, step)
+        if kind == "one step":
+            return reference.Range(start, start + self.chance.choice([0, 10, 59.9]), 60)
+        step, length = {
+            "short": lambda step: (step, self.chance.randrange(1, 25) * step),
+            "hour": lambda _: (15, HOUR),
+            "long": lambda _: (self.chance.choice([61.3, 300, 433, 3600]), self.chance.choice([3, 8, 26]) * HOUR),
+            "days": lambda _: (60, self.chance.choice([1, 1.5, 3]) * DAY),
+        }[kind](self.chance.choice([0.7, 5, 7, 13.7, 15, 60]))
+        # A long one would begin behind most of the data.
+        start = max(begin + self._edge(), start - length) if length >= HOUR else start
+        return reference.Range(round(start, 3), round(start + length, 3), step)
 
     def _edge(self):
         """0.5 has no sample on the edge of a range, which 2.x takes and 3.x leaves; the others are times of samples, too."""
         return self.chance.choice([0.5, 0.0, 0.137, 0.548]) if self.generator.newest else 0.5
 
-    def next(self):
-        """Asks one more; returns (smallest expression, when, what differs) if they differ."""
-        node, when = self.generator.query(), self.when()
+    def ask(self, node, when):
+        """Returns (smallest expression, when, what differs) if they differ."""
         told, ours = self.compare(node.text, when)
         self.outcomes[self._outcome(ours)] += 1
         if not told:
@@ -53,12 +99,15 @@ class Comparison:
         return smallest[0].text, *smallest[1:]
 
     def compare(self, query, when, tolerance=reference.TOLERANCE):
-        ours, theirs = reference.both(*self.servers, query, when)
+        ours, theirs = reference.both(self.history.trefoil, self.history.prometheus, query, when)
         return reference.difference(ours, theirs, tolerance), ours
 
     def _is_rounding(self, node, when):
-        """Whether parts differ in their last digits, of which `%` or `tan` make anything. What does not is found elsewhere."""
-        return any(self.compare(part.text, when, 0)[0] for part in node.parts)
+        """Whether parts differ in their last digits, of which `%` or `tan` make anything. What does not is found elsewhere.
+
+        Prometheus adds series up in an order that changes, so that those digits are the same at times.
+        """
+        return any(self.compare(part.text, when, 0)[0] for part in node.parts * 3)
 
     def _outcome(self, answer):
         if answer["status"] == "error":
@@ -79,30 +128,33 @@ def main():
     parser.add_argument("--count", type=int, help="queries; without it, --seconds decides")
     parser.add_argument("--seconds", type=float, default=3600)
     options = parser.parse_args()
+    begin, seed, asked, found = time.monotonic(), options.seed, 0, 0
+    outcomes = collections.Counter()
+    while asked < options.count if options.count else time.monotonic() - begin < options.seconds:
+        count = min(ROUND, options.count - asked) if options.count else ROUND
+        found += round_of(seed, count, outcomes)
+        asked += count
+        print(f"{asked} queries in {time.monotonic() - begin:.0f} s, {dict(outcomes)}: {found} differences", flush=True)
+        seed += 1
+    sys.exit(1 if found else 0)
+
+
+def round_of(seed, count, outcomes):
+    """Prints what differs; returns how much."""
+    found = 0
     with tempfile.TemporaryDirectory(prefix="trefoil-random-") as directory:
-        sys.exit(run(Path(directory), options))
-
-
-def run(directory, options):
-    trefoil = Server(directory / "trefoil", reference.CONFIG).start()
-    prometheus = reference.Prometheus(directory / "prometheus")
-    try:
-        reference.load(trefoil, prometheus)
-        comparison = Comparison(trefoil, prometheus, options.seed)
-        print(f"seed {options.seed}, Prometheus {prometheus.version}", flush=True)
-        begin, asked, found = time.monotonic(), 0, 0
-        while asked < options.count if options.count else time.monotonic() - begin < options.seconds:
-            difference = comparison.next()
-            asked += 1
-            if difference:
+        history = History(Path(directory), random.Random(seed))
+        try:
+            print(f"seed {seed}, Prometheus {history.prometheus.version}", flush=True)
+            comparison = Comparison(history, seed)
+            for query, when, after, told in comparison.run(count):
                 found += 1
-                query, when, told = difference
-                print(f"{query}\n    {when}\n    {told}", flush=True)
-        print(f"{asked} queries, {dict(comparison.outcomes)}: {found} differences", flush=True)
-        return 1 if found else 0
-    finally:
-        trefoil.close()
-        prometheus.close()
+                print(f"{query}\n    {when}, {after}\n    {told}", flush=True)
+        finally:
+            history.close()
+    outcomes.update(comparison.outcomes)
+    outcomes["compactions"] += int(history.compactions)
+    return found
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Asks Trefoil and a real Prometheus the same, and tells where their answers differ.
 
-The Prometheus is the one in $TREFOIL_PROMETHEUS, else the one on the path (Debian's).
+The Prometheus is the one in $TREFOIL_PROMETHEUS, else that of `make new-prometheus`, else the one on the path (Debian's).
 """
 
 import json
@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import requests
 
@@ -21,11 +22,17 @@ from trefoil import free_ports, wait_until
 TOLERANCE = 1e-9
 
 
+def newer():
+    """The directory of `make new-prometheus`, with `prometheus` and `promtool` of 3.x, which Debian does not have; None if it is not there."""
+    directory = Path(os.environ.get("TREFOIL_NEW_PROMETHEUS", "nowhere"))
+    return directory if (directory / "prometheus").exists() else None
+
+
 class Prometheus:
-    """One without configuration that takes remote write, with everything switched on that its version has."""
+    """One that takes remote write, samples of a day ago included, with everything switched on that its version has."""
 
     def __init__(self, directory):
-        program = os.environ.get("TREFOIL_PROMETHEUS") or shutil.which("prometheus")
+        program = os.environ.get("TREFOIL_PROMETHEUS") or (newer() and newer() / "prometheus") or shutil.which("prometheus")
         assert program, "prometheus is missing; `make check-deps` installs it"
         told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
         found = re.search(r"version (\d+)\.(\d+)", told.stdout + told.stderr)
@@ -36,7 +43,7 @@ class Prometheus:
             features = ["promql-experimental-functions", "promql-duration-expr", "promql-extended-range-selectors",
                         "promql-binop-fill-modifiers", "exemplar-storage"]  # fmt: skip
         directory.mkdir(parents=True)
-        (directory / "prometheus.yml").write_text("{}")
+        (directory / "prometheus.yml").write_text("storage: {tsdb: {out_of_order_time_window: 1d}}")
         [port] = free_ports(1)
         self.prometheus = f"http://127.0.0.1:{port}"
         self.log_path = directory / "prometheus.log"
@@ -142,6 +149,8 @@ def _points(series, key):
 
 
 def _points_difference(ours, theirs, tolerance):
+    if ours == theirs:
+        return None
     times, expected = [point[0] for point in ours], [point[0] for point in theirs]
     if times != expected:
         other = sorted(set(times) ^ set(expected))

@@ -2,23 +2,21 @@
 
 import gzip
 import json
-import os
 import signal
 import subprocess
 import tarfile
 import threading
 import time
-from pathlib import Path
 
 import pytest
 import requests
 import yaml
 
 import otlp
+import reference
 from trefoil import Server, wait_until
 
-#: A directory with `promtool` of 3.x, which Debian does not have.
-NEW = os.environ.get("TREFOIL_NEW_PROMETHEUS")
+NEW = reference.newer()
 
 
 @pytest.fixture
@@ -226,10 +224,10 @@ def test_promtools_other_commands(start, tmp_path):
         assert b"trefoil_build_info" in archive.extractfile(name).read()
 
 
-@pytest.mark.skipif(NEW is None, reason="TREFOIL_NEW_PROMETHEUS names no directory with a promtool 3.x, which has these")
+@pytest.mark.skipif(NEW is None, reason="`make new-prometheus` has built no promtool 3.x, which has these")
 def test_promtools_newer_commands(start):
     server = start()
-    binary = str(Path(NEW) / "promtool")
+    binary = str(NEW / "promtool")
     promtool("check", "healthy", f"--url={server.prometheus}", binary=binary)
     promtool("check", "ready", f"--url={server.prometheus}", binary=binary)
     now = int(time.time())
@@ -247,12 +245,12 @@ def test_promtools_newer_commands(start):
     assert "duration_seconds" in promtool(*analyze, binary=binary)
 
 
-@pytest.mark.skipif(NEW is None, reason="TREFOIL_NEW_PROMETHEUS names no directory with a promtool 3.x, which pushes")
+@pytest.mark.skipif(NEW is None, reason="`make new-prometheus` has built no promtool 3.x, which pushes")
 def test_promtool_pushes_metrics(start, tmp_path):
     """By remote write 1.0. (promtool 3.16 writes the same message below the header of 2.0, where it says nothing.)"""
     server = start()
     (tmp_path / "pushed.txt").write_text("# TYPE pushed gauge\n# HELP pushed What came.\npushed{a=\"b\"} 7\n")
-    binary = str(Path(NEW) / "promtool")
+    binary = str(NEW / "promtool")
     command = ["push", "metrics", "--protobuf_message=prometheus.WriteRequest", server.prometheus]
     promtool(*command, str(tmp_path / "pushed.txt"), binary=binary)
     [series] = vector(server, "pushed")

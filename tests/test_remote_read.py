@@ -2,26 +2,24 @@
 
 import json
 import math
-import os
 import re
 import shutil
 import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 import requests
 
 import otlp
+import reference
 import remote_write as rw
 from trefoil import Server, free_ports, wait_until
 
 STEP = 15
 LENGTH = 1800
-#: A directory with `prometheus` and `promtool` of 3.x, which Debian does not have. Only those ask for chunks.
-NEW = os.environ.get("TREFOIL_NEW_PROMETHEUS")
+NEW = reference.newer()
 
 QUERIES = [
     "queue_size",
@@ -263,11 +261,11 @@ def test_a_prometheus_answers_by_what_it_reads_here(store, tmp_path):
     assert set(between.seen) == {(200, "application/x-protobuf")}
 
 
-@pytest.mark.skipif(NEW is None, reason="TREFOIL_NEW_PROMETHEUS names no directory with a Prometheus 3.x, which asks for chunks")
+@pytest.mark.skipif(NEW is None, reason="`make new-prometheus` has built no Prometheus 3.x, which asks for chunks")
 @pytest.mark.parametrize("kind", ["chunks", "samples"])
 def test_a_newer_prometheus_reads_both_kinds(store, tmp_path, kind):
     between = Between(f"{store.prometheus}/api/v1/read", *([without_kinds] if kind == "samples" else []))
-    process, base = reader(str(Path(NEW) / "prometheus"), tmp_path, between.url)
+    process, base = reader(str(NEW / "prometheus"), tmp_path, between.url)
     try:
         compare(store, base, QUERIES + NATIVE + CUSTOM)
     finally:
