@@ -11,6 +11,7 @@ mod views;
 
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as NumberValue;
 use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
 use opentelemetry_proto::tonic::metrics::v1::{
     ExponentialHistogram, ExponentialHistogramDataPoint, Histogram, HistogramDataPoint, Metric, NumberDataPoint,
@@ -264,5 +265,27 @@ async fn of_two_samples_in_a_millisecond_the_later_counts() {
     assert_eq!(bench.at(0, "count_over_time(x[1m])").await, "{instance=\"i-1\", job=\"shop/cart\"} 1");
     bench.storage.compact().await.unwrap();
     assert!(bench.at(0, "x").await.ends_with(" 4"));
+    bench.storage.close().await.unwrap();
+}
+
+/// Files are without columns that have no value in them: what is said of the others is found by their place in the file, not by
+/// that in the table.
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_of_files_without_start_times_are_read() {
+    let bench = Bench::new().await;
+    for seconds in 0..100 {
+        let value = NumberValue::AsInt(seconds * 3);
+        let mut point = NumberDataPoint { value: Some(value), ..number(seconds, &[("job", "x")], 0.0) };
+        if seconds == 99 {
+            (point.flags, point.value) = (1, None);
+        }
+        bench.append(&Tenant::default(), request(&[], vec![literal("n", "gauge", gauge(vec![point]))])).await;
+    }
+    for _ in 0..2 {
+        assert_eq!(bench.at(98, "count_over_time(n[1h])").await, "{job=\"x\"} 99");
+        assert_eq!(bench.at(98, "n").await, "{__name__=\"n\", job=\"x\"} 294");
+        assert_eq!(bench.at(99, "n").await, "");
+        bench.storage.flush().await.unwrap();
+    }
     bench.storage.close().await.unwrap();
 }

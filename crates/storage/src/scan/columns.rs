@@ -50,7 +50,7 @@ impl Reader {
         let table = file.table.base_schema();
         let wanted = columns.iter().map(|name| table.field_with_name(name).cloned()).collect::<Result<Vec<_>, _>>()?;
         let wanted = Arc::new(Schema::new(wanted));
-        let sources = wanted.fields().iter().map(|field| Source::of(&footer, row_group, &table, field));
+        let sources = wanted.fields().iter().map(|field| Source::of(&footer, row_group, field));
         let sources = sources.collect::<Result<Vec<_>>>()?;
 
         let ranges = sources.iter().flat_map(|source| match source {
@@ -92,11 +92,13 @@ enum Source<'f> {
 }
 
 impl<'f> Source<'f> {
-    fn of(footer: &'f ParquetMetaData, row_group: usize, table: &Schema, field: &Field) -> Result<Self> {
+    fn of(footer: &'f ParquetMetaData, row_group: usize, field: &'f Field) -> Result<Self> {
         let null = || Ok(Self::Constant(ScalarValue::try_from(field.data_type())?));
         let Some(column) = Column::named(footer, row_group, field.name()) else { return null() };
         let group = footer.row_group(row_group);
-        let statistics = StatisticsConverter::try_new(field.name(), table, footer.file_metadata().schema_descr())?
+        let schema = footer.file_metadata().schema_descr();
+        // By its place in the file: that has not all columns of the table.
+        let statistics = StatisticsConverter::from_column_index(column.leaf, field, schema)?
             .with_missing_null_counts_as_zero(false);
         let nulls = statistics.row_group_null_counts([group])?;
         let rows = u64::try_from(group.num_rows()).unwrap_or(u64::MAX);

@@ -217,7 +217,8 @@ impl Pages<'_> {
             return Ok(None);
         };
         let table = self.table.base_schema();
-        let statistics = StatisticsConverter::try_new(column, &table, schema)?;
+        // By its place in the file: that has not all columns of the table.
+        let statistics = StatisticsConverter::from_column_index(leaf, table.field_with_name(column)?, schema)?;
         let (group, Some(pages)) = ([self.row_group], offsets.get(self.row_group).and_then(|group| group.get(leaf)))
         else {
             return Ok(None);
