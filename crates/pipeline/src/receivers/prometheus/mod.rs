@@ -96,7 +96,8 @@ pub fn try_scrapes(job: &Job, format: trefoil_prometheus::exposition::Format, bo
     let found = [("__address__", "h:1")].into_iter().collect();
     match target::populate(job, &found) {
         Ok(target::Populated::Target(target)) => {
-            scrape::try_scrapes(job, *target, format, bodies).into_iter().map(|(body, _)| body).collect()
+            let batches = scrape::try_scrapes(job, *target, format, bodies);
+            batches.iter().filter_map(|batch| Some(batch.translate(64 << 20).ok()?.body)).collect()
         }
         _ => Vec::new(),
     }

@@ -93,7 +93,7 @@ impl Running {
         scraping.remove(&self.status);
         // After a reload another one may have the name.
         if scraping.pool(&job.name).is_none() {
-            self.sink.counts().remove_pool(&job.name);
+            self.sink.forget(&job.name);
         }
     }
 

@@ -26,6 +26,7 @@ use crate::metrics::{ReceiverMetrics, TransportMetrics};
 use crate::net::server::{self, Server};
 use crate::net::tls::ServerTlsSource;
 
+pub(crate) mod batch;
 pub mod config;
 pub(crate) mod exemplars;
 pub(crate) mod families;

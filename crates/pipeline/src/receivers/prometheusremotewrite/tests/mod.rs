@@ -11,6 +11,7 @@ use super::families::Families;
 use super::message::Version;
 use super::translate::{Surroundings, Translated, Unreadable, translate};
 
+mod batch;
 mod hostile;
 mod native;
 mod refused;
