@@ -38,6 +38,21 @@ pub const LABELS: u32 = 1;
 pub const SAMPLES: u32 = 2;
 
 impl Version {
+    /// The name of its message.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Version::V1 => "prometheus.WriteRequest",
+            Version::V2 => "io.prometheus.write.v2.Request",
+        }
+    }
+
+    pub const fn other(self) -> Self {
+        match self {
+            Version::V1 => Version::V2,
+            Version::V2 => Version::V1,
+        }
+    }
+
     pub const fn layout(self) -> Layout {
         match self {
             Version::V1 => {

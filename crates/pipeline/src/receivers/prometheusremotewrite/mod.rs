@@ -38,6 +38,7 @@ pub(crate) mod labels;
 pub(crate) mod message;
 mod report;
 mod straight;
+mod strays;
 #[cfg(test)]
 mod tests;
 pub(crate) mod times;
