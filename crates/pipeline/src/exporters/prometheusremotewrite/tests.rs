@@ -135,7 +135,7 @@ fn names(series: &[Series]) -> Vec<String> {
 #[test]
 fn what_is_sent_is_chosen_and_relabelled_as_prometheus_does() {
     let rules = "[{source_labels: [__name__], regex: drop, action: drop}, \
-        {source_labels: [region, __name__], regex: 'eu;(.*)', target_label: seen}, {regex: x, action: labeldrop}]";
+        {source_labels: [region, __name__], regex: 'eu;(.*)', target_label: seen}, {regex: a, action: labeldrop}]";
     let document = crate::config::Document::verbatim("t.yml", &format!(
         "global: {{external_labels: {{region: eu}}}}\nremote_write: [{{url: 'http://h', write_relabel_configs: {rules}, queue_config: {{sample_age_limit: 1m}}}}]"
     ))

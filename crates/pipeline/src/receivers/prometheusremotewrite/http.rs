@@ -196,7 +196,9 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Answer> {
 impl From<Unreadable> for Answer {
     fn from(error: Unreadable) -> Self {
         match error {
-            Unreadable::Malformed(_) | Unreadable::Histogram(_) | Unreadable::OtherVersion { .. } => Answer::invalid(error.to_string()),
+            Unreadable::Malformed(_) | Unreadable::Histogram(_) | Unreadable::OtherVersion { .. } => {
+                Answer::invalid(error.to_string())
+            }
             Unreadable::TooLarge { .. } => {
                 Answer::new(StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted, error.to_string())
             }

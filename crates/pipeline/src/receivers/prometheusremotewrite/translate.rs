@@ -268,7 +268,11 @@ impl<'a> Translator<'a> {
     }
 
     /// What is known of the metric of a series.
-    pub(super) fn described(&self, name: &str, metadata: Option<Metadata<'a>>) -> Result<Described<'a>, labels::Unfit<'a>> {
+    pub(super) fn described(
+        &self,
+        name: &str,
+        metadata: Option<Metadata<'a>>,
+    ) -> Result<Described<'a>, labels::Unfit<'a>> {
         if self.version == Version::V2 {
             let Metadata { kind, help_ref, unit_ref, .. } = metadata.unwrap_or_default();
             // A sender that says nothing of help and unit need not have symbols for them.

@@ -215,6 +215,10 @@ storage: {tsdb: {out_of_order_time_window: 30m}}
     insta::assert_snapshot!(config.check_servable(&section).unwrap_err(), @r"
     p.yml:1:14: remote_read: reading from other servers is not supported: queries read what is stored here; take the section out
     p.yml:2:32: scrape_configs[0].ec2_sd_configs: job `a`: service discovery by ec2 is not supported yet
+    p.yml:3:41: remote_write[0].sigv4: sigv4 is not supported yet
+    p.yml:3:52: remote_write[1].url: it must begin with http:// or https://
+    p.yml:3:71: remote_write[2].url: another remote_write has the same URL or name; give each a name of its own
+    p.yml:3:100: remote_write[2].round_robin_dns: round_robin_dns is not supported yet
     ");
 }
 
