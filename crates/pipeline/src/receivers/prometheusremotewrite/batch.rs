@@ -89,7 +89,7 @@ impl FoundSeries {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Point {
     Float(f64),
     Native(Box<Native>),
@@ -144,7 +144,7 @@ impl Point {
 }
 
 /// Times in nanoseconds since the epoch.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FoundSample {
     pub series: Arc<FoundSeries>,
     pub time: u64,
@@ -170,6 +170,10 @@ pub struct Batch {
 impl Batch {
     pub fn points(&self) -> u64 {
         self.samples.len() as u64
+    }
+
+    pub fn samples(&self) -> &[FoundSample] {
+        &self.samples
     }
 
     /// Roughly, as OTLP.

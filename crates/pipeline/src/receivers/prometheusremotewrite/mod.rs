@@ -36,6 +36,7 @@ mod http;
 mod judge;
 pub(crate) mod labels;
 pub(crate) mod message;
+pub(crate) mod part;
 mod report;
 mod straight;
 mod strays;

@@ -47,6 +47,19 @@ impl Report {
         }
     }
 
+    /// Adds what became of another part of the same request.
+    pub fn add(&mut self, other: Report) {
+        let Written { samples, histograms, exemplars } = other.written;
+        self.written.samples += samples;
+        self.written.histograms += histograms;
+        self.written.exemplars += exemplars;
+        self.refused += other.refused;
+        self.reasons.iter_mut().zip(other.reasons).for_each(|(mine, theirs)| *mine += theirs);
+        self.problems += other.problems;
+        self.told.extend(other.told);
+        self.told.truncate(TOLD);
+    }
+
     /// Counts one refused sample by what the store has against it.
     pub fn count(&mut self, reason: Reason) {
         self.reasons[reason as usize] += 1;

@@ -14,6 +14,7 @@ use super::translate::{Surroundings, Translated, Unreadable, translate};
 mod batch;
 mod hostile;
 mod native;
+mod parted;
 mod refused;
 mod series;
 mod straight;
