@@ -242,10 +242,8 @@ fn remote_write_keeps_its_place_on_disk_whatever_else_changes() {
     };
     let [by_url, named] = &ids("[{url: 'http://h/w'}, {url: 'http://h/w', name: far}]")[..] else { panic!() };
     assert_eq!(named, "prometheus_config/far");
-    assert_eq!(
-        ids("[{url: 'http://h/w', remote_timeout: 1s, protobuf_message: io.prometheus.write.v2.Request}]"),
-        [by_url.clone()]
-    );
+    let changed = ids("[{url: 'http://h/w', remote_timeout: 1s, protobuf_message: io.prometheus.write.v2.Request}]");
+    assert_eq!(changed[0], *by_url);
     assert_eq!(ids("[{url: 'http://h/w', name: 'a b/c'}]")[0].len(), by_url.len(), "a name that is no id");
     let twice = read("remote_write: [{url: 'http://h/w'}, {url: 'http://h/w'}]").unwrap().unsupported;
     assert!(twice[0].to_string().contains("give each a name of its own"), "{twice:?}");

@@ -53,8 +53,10 @@ pub struct Write {
     pub http: HttpClientConfig,
 }
 
+type IsGiven = fn(&RemoteWrite) -> bool;
+
 /// What Prometheus has and Trefoil has not.
-const UNSUPPORTED: [(&str, fn(&RemoteWrite) -> bool); 4] = [
+const UNSUPPORTED: [(&str, IsGiven); 4] = [
     ("sigv4", |config| config.sigv4.is_some()),
     ("azuread", |config| config.azuread.is_some()),
     ("google_iam", |config| config.google_iam.is_some()),

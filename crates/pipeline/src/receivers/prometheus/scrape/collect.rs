@@ -154,7 +154,7 @@ impl Collector<'_> {
         };
         let exemplars = match exposed.exemplars.is_empty() {
             true => Vec::new(),
-            false => self.cache.new_exemplars(index, &exposed.exemplars),
+            false => self.cache.new_exemplars(index, exposed.exemplars),
         };
         self.collected.samples.push(Sample {
             series: index,
