@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use prost::Message as _;
 use trefoil_prometheus::exposition::{Counts, Exemplar, MetricType, NativeHistogram, Span};
-
-use super::message::{
-    BucketSpan, ExemplarV1, ExemplarV2, Histogram, Label, MetadataV1, MetadataV2, Request, Sample, TimeSeriesV1,
-    TimeSeriesV2, WriteRequest,
+use trefoil_prometheus::remote::write::{
+    ExemplarV1, ExemplarV2, MetadataV1, MetadataV2, Request, TimeSeriesV1, TimeSeriesV2, WriteRequest,
 };
+use trefoil_prometheus::remote::{BucketSpan, Histogram, Label, Sample};
+
 use super::series::{self, Series, Value};
 use crate::exporters::prometheus_view::Described;
 

@@ -24,7 +24,6 @@ mod client;
 mod config;
 mod encode;
 mod lanes;
-mod message;
 mod prometheus;
 mod selection;
 mod sender;

@@ -2,9 +2,9 @@
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message as _;
+use trefoil_prometheus::remote::write::{Request, WriteRequest};
 use trefoil_promql::source::is_stale_nan;
 
-use super::message::{Request, WriteRequest};
 use super::selection::Selection;
 use super::series::{Collected, Series, Value};
 use super::{encode, lanes};
