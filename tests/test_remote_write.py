@@ -169,6 +169,8 @@ def test_a_bad_series_costs_itself(server):
         ({}, b"not snappy at all", 400),
         ({}, rw.snappy(b"\x0a\x7fnot protobuf"), 400),
         ({}, rw.varint(1 << 30) + b"\x00", 413),
+        # What `promtool push metrics --protobuf_message=io.prometheus.write.v2.Request` sends.
+        ({"Content-Type": rw.V2}, rw.snappy(rw.series_v1({"__name__": "m"}, [rw.sample(1)])), 400),
     ],
 )
 def test_what_is_not_remote_write_is_told_so(shared_server, headers, body, status):

@@ -75,6 +75,29 @@ def run(tmp_path):
         process.wait(30)
 
 
+class Said:
+    """A target that says `body`."""
+
+    def __init__(self, body):
+        self.body, self.scrapes = body, 0
+
+        def app(_, respond):
+            self.scrapes += 1
+            respond("200 OK", [("Content-Type", "text/plain; version=0.0.4")])
+            return [self.body.encode()]
+
+        self.server = make_server("127.0.0.1", 0, app, handler_class=Quiet)
+        self.address = f"127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
 def job(name, *addresses, **options):
     return {"job_name": name, "static_configs": [{"targets": list(addresses)}], **options}
 
@@ -261,6 +284,53 @@ def test_a_whole_prometheus_yml(start, target, tmp_path):
     scrapes = kept.scrapes
     wait_until(lambda: kept.scrapes > scrapes + 1, "scraping goes on")
     assert server.stop() == 0
+
+
+def test_a_receiver_that_changes_leaves_jobs_alone_that_stay(start, target):
+    app, other = target(), target()
+    pc.Gauge("version", "", registry=other.registry).set(1)
+    server = start(receiver(job("kept", app.address), job("changed", other.address)))
+    until(server, "count(up == 1)", ["2"])
+    [kept] = api(server, "targets", scrapePool="kept")["activeTargets"]
+    jobs = server.config["receivers"]["prometheus"]["config"]["scrape_configs"]
+    jobs[1]["metric_relabel_configs"] = [{"target_label": "added", "replacement": "x"}]
+    jobs.append(job("new", other.address))
+    server.write_config()
+    server.process.send_signal(1)
+    until(server, "count(up == 1)", ["3"])
+    until(server, 'version{added="x"}', ["1"])
+    # Every second a sample, on the second that it always had, and no end.
+    scrapes = app.scrapes
+    wait_until(lambda: app.scrapes > scrapes + 2, "more scrapes")
+    rows = server.sql("SELECT time_unix_nano, value_int FROM samples WHERE metric_name = 'up' AND series_id IN ("
+        "SELECT series_id FROM series WHERE metric_name = 'up' AND attribute(attributes, 'job') = 'kept') ORDER BY 1")
+    assert all(value == 1 for _, value in rows), rows
+    times = api(server, "query", query='up{job="kept"}[1m]')["result"][0]["values"]
+    gaps = [after[0] - before[0] for before, after in zip(times, times[1:])]
+    assert gaps and max(gaps) < 1.9, gaps
+    assert [one["labels"] for one in api(server, "targets", scrapePool="kept")["activeTargets"]] == [kept["labels"]]
+    assert "changed receivers.prometheus" in server.log_tail()
+
+
+def test_samples_that_come_too_late_are_counted_and_the_target_is_up(start):
+    with Said("") as said:
+        now = int(time.time() * 1000)
+        said.body = f"late 1 {now}\nfine 1\n"
+        server = start(receiver(job("app", said.address)) | {"storage": {"limits": {"out_of_order_time_window": "0s"}}})
+        counted = lambda reason: server.metrics().get(f"prometheus_target_scrapes_sample_{reason}_total", 0)
+        until(server, "late", ["1"])
+        wait_until(lambda: said.scrapes > 3, "the same sample again, which is nothing new")
+        assert (counted("duplicate_timestamp"), counted("out_of_order")) == (0, 0)
+        said.body = f"late 2 {now}\nfine 2\n"
+        wait_until(lambda: counted("duplicate_timestamp") > 0, "another value at the same time")
+        said.body = f"late 3 {now - 1000}\nfine 3\n"
+        wait_until(lambda: counted("out_of_order") > 0, "an older sample")
+        until(server, "fine", ["3"])
+        until(server, "late", ["1"])
+        until(server, "scrape_samples_post_metric_relabeling", ["2"])
+        [target] = api(server, "targets")["activeTargets"]
+        assert (target["health"], target["lastError"]) == ("up", "")
+        assert server.log_tail().count("samples of scrapes are not stored") == 1, "it is said once in a while"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
-//! `--prometheus-config`: a whole `prometheus.yml`, whose jobs are scraped into the store.
+//! `--prometheus-config`: a whole `prometheus.yml`, whose jobs are scraped into the store, and on to where `remote_write` says.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use trefoil_model::{Signal, Tenancy, Tenant};
-use trefoil_pipeline::Metrics;
-use trefoil_pipeline::component::Downstream;
+use trefoil_pipeline::Resources;
 use trefoil_pipeline::config::{ConfigError, Document, Problem, Section};
+use trefoil_pipeline::exporters::prometheusremotewrite::RemoteWrites;
 use trefoil_pipeline::graph::PROMETHEUS_CONFIG;
 use trefoil_pipeline::receivers::prometheus::config::PrometheusConfig;
 use trefoil_pipeline::receivers::prometheus::status::Shown;
@@ -24,21 +26,15 @@ pub fn load(path: &Path) -> Result<(PrometheusConfig, Vec<Problem>), ConfigError
     Ok((configuration, warnings))
 }
 
-/// Its jobs, running.
-pub struct Scraper {
-    manager: Manager,
-    scraping: Scraping,
+/// A configuration that was read, and whose its samples are.
+pub struct Scrapes {
+    configuration: PrometheusConfig,
+    tenant: Tenant,
 }
 
-impl Scraper {
-    /// Where there is no file there is no scraper.
-    pub fn of(
-        args: &ServeArgs,
-        pipelines: Downstream,
-        tenancy: Tenancy,
-        metrics: &Metrics,
-        scraping: &Scraping,
-    ) -> anyhow::Result<Option<(Self, PrometheusConfig)>> {
+impl Scrapes {
+    /// Where there is no file there is nothing to scrape.
+    pub fn of(args: &ServeArgs, tenancy: Tenancy) -> anyhow::Result<Option<Self>> {
         let Some(path) = &args.prometheus_config else { return Ok(None) };
         let read = load(path).map_err(|error| anyhow::anyhow!("the Prometheus configuration is wrong:\n{error}"));
         let (configuration, warnings) = read?;
@@ -47,23 +43,43 @@ impl Scraper {
         }
         let told = args.prometheus_tenant.as_deref().map(Tenant::new).transpose().context("--prometheus-tenant")?;
         let tenant = tenant_of(tenancy, told.as_ref()).context("--prometheus-tenant is missing")?;
-        let manager = manager(pipelines, tenant, metrics, PROMETHEUS_CONFIG, scraping.clone());
-        Ok(Some((Self { manager, scraping: scraping.clone() }, configuration)))
+        Ok(Some(Self { configuration, tenant }))
     }
 
-    /// The first jobs. `pipelines` is what the scraper was made with, and it must take metrics by now.
-    pub fn start(&self, configuration: PrometheusConfig, pipelines: &Downstream) -> anyhow::Result<()> {
-        if !pipelines.takes(Signal::Metrics) {
+    /// Begins to scrape into the pipelines of the `otlp` receivers, which must run by now.
+    pub async fn start(self, resources: Resources) -> anyhow::Result<Scraper> {
+        if !resources.otlp.takes(Signal::Metrics) {
             anyhow::bail!(
                 "--prometheus-config: no metrics pipeline has an `otlp` receiver, where scraped samples go, too"
             );
         }
-        self.apply(configuration)
+        let scraping = resources.scraping.clone();
+        let writes = RemoteWrites::new(resources.otlp.clone(), resources.clone());
+        let manager = manager(writes.entrance(), self.tenant, &resources.metrics, PROMETHEUS_CONFIG, scraping.clone());
+        let scraper = Scraper { manager, writes, scraping };
+        match scraper.apply(self.configuration).await {
+            Ok(()) => Ok(scraper),
+            Err(error) => {
+                scraper.shutdown(Duration::ZERO).await;
+                Err(error)
+            }
+        }
     }
+}
 
-    /// Scrapes the jobs of the configuration; those that it scrapes already go on.
-    fn apply(&self, configuration: PrometheusConfig) -> anyhow::Result<()> {
-        let changes = self.manager.apply(&configuration.jobs).map_err(anyhow::Error::msg)?;
+/// Its jobs, running.
+pub struct Scraper {
+    manager: Manager,
+    writes: Arc<RemoteWrites>,
+    scraping: Scraping,
+}
+
+impl Scraper {
+    /// Scrapes the jobs of the configuration and sends on what it says; what is done already goes on.
+    async fn apply(&self, configuration: PrometheusConfig) -> anyhow::Result<()> {
+        let jobs = self.manager.prepare(&configuration.jobs).map_err(anyhow::Error::msg)?;
+        self.writes.apply(&configuration.remote_write).await.context("remote_write")?;
+        let changes = self.manager.change(jobs);
         tracing::info!(started = ?changes.started, stopped = ?changes.stopped, kept = changes.kept.len(), "scraping");
         let external_labels = configuration.external_labels().clone();
         self.scraping.set_configuration(Shown { yaml: configuration.yaml, external_labels });
@@ -71,15 +87,17 @@ impl Scraper {
     }
 
     /// With an error, what was scraped before still is.
-    pub fn reload(&self, path: &Path) -> anyhow::Result<()> {
+    pub async fn reload(&self, path: &Path) -> anyhow::Result<()> {
         let (configuration, warnings) = load(path)?;
         for warning in warnings {
             tracing::warn!("{warning}");
         }
-        self.apply(configuration)
+        self.apply(configuration).await
     }
 
-    pub async fn shutdown(&self) {
+    /// Ends scraping; `grace` is how long what was scraped may still be sent on.
+    pub async fn shutdown(&self, grace: Duration) {
         self.manager.shutdown().await;
+        self.writes.shutdown(grace).await;
     }
 }

@@ -24,7 +24,6 @@ use trefoil_pipeline::extensions::pprof;
 use trefoil_pipeline::graph::{self, Graph, ReloadError, Resources};
 use trefoil_pipeline::receivers::otlp::{self, HttpLimits, http_router};
 use trefoil_pipeline::receivers::prometheus::Scraping;
-use trefoil_pipeline::receivers::prometheus::config::PrometheusConfig;
 use trefoil_pipeline::receivers::prometheusremotewrite::{self, WriteLimits};
 use trefoil_pipeline::{Metrics, Store};
 use trefoil_query::Engine;
@@ -36,7 +35,7 @@ use crate::control::{Control, Reloaded};
 use crate::listeners::Listener;
 use crate::metrics;
 use crate::prometheus::PrometheusSection;
-use crate::scraping::Scraper;
+use crate::scraping::{Scraper, Scrapes};
 use crate::store::StorageStore;
 use crate::telemetry::{Output, Telemetry};
 
@@ -82,7 +81,7 @@ pub async fn serve(
     let tenancy = Tenancy::from(configuration.tenancy);
     let otlp = Downstream::not_running();
     let scraping = Scraping::default();
-    let scraper = Scraper::of(&args, otlp.clone(), tenancy, &metrics, &scraping)?;
+    let scrapes = Scrapes::of(&args, tenancy)?;
     let listeners = bind(&configuration).await?;
     let main = listeners.iter().find(|listener| listener.name() == "main").and_then(Listener::address);
     let is_ready = Ready { main, otlp: configuration.listeners.main.otlp, tenancy: configuration.tenancy.enabled, log };
@@ -126,10 +125,12 @@ pub async fn serve(
         otlp_listening,
         grace: GRACE,
     };
-    let served = match Graph::start(configuration.pipelines, resources).await {
+    let served = match Graph::start(configuration.pipelines, resources.clone()).await {
         Ok(graph) => {
-            let start = |(scraper, jobs): (Scraper, PrometheusConfig)| scraper.start(jobs, &otlp).map(|()| scraper);
-            let scraper = scraper.map(start).transpose();
+            let scraper = match scrapes {
+                Some(scrapes) => scrapes.start(resources).await.map(Some),
+                None => Ok(None),
+            };
             telemetry.send_to(otlp);
             let running =
                 Running { graph, scraper: None, storage: storage.clone(), engine, telemetry, readiness, notifications };
@@ -326,7 +327,7 @@ impl Running {
                 () = control.reload.notified() => {
                     let waiting = control.take_waiting();
                     let reloaded = match self.reload(args).await {
-                        Ok(reloaded) => reloaded.and(self.reload_jobs(args)),
+                        Ok(reloaded) => reloaded.and(self.reload_jobs(args).await),
                         Err(broken) => break Err(broken.into()),
                     };
                     match &reloaded {
@@ -376,10 +377,10 @@ impl Running {
         Ok(Ok(()))
     }
 
-    fn reload_jobs(&self, args: &ServeArgs) -> Reloaded {
+    async fn reload_jobs(&self, args: &ServeArgs) -> Reloaded {
         let (Some(scraper), Some(path)) = (&self.scraper, &args.prometheus_config) else { return Ok(()) };
-        scraper.reload(path).map_err(|error| {
-            let error = format!("the Prometheus configuration is not reloaded, and that of before stays:\n{error}");
+        scraper.reload(path).await.map_err(|error| {
+            let error = format!("the Prometheus configuration is not reloaded, and that of before stays:\n{error:#}");
             tracing::error!("{error}");
             error
         })
@@ -388,7 +389,7 @@ impl Running {
     async fn stop(self) {
         self.readiness.set(false);
         if let Some(scraper) = &self.scraper {
-            scraper.shutdown().await;
+            scraper.shutdown(GRACE).await;
         }
         self.telemetry.stop().await;
         self.graph.shutdown().await;

@@ -3,6 +3,7 @@
 //! A data point becomes one row of `samples` and nothing else, unless its series is new on its day: only then are its
 //! attributes turned into text. Everything a point needs is read in one pass over its bytes.
 
+mod attribute;
 mod columns;
 mod exemplars;
 mod native;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use hashbrown::HashSet;
 
+use self::attribute::hash_attribute;
 use self::columns::Texts;
 use self::exemplars::Exemplars;
 use self::points::{Kind, NO_RECORDED_VALUE};
@@ -23,12 +25,12 @@ use self::samples::{Distribution, Head, Number, Samples};
 use self::series::{MetricKeys, OriginKeys, SeriesRows};
 use super::{DecodeContext, DecodeError, Decoded, Report, Stored};
 use crate::active::TenantSeries;
-use crate::attributes::{AnyValue, KeyValue, Refusal, Tally, push_value, truncate_string};
+use crate::attributes::{KeyValue, truncate_string};
 use crate::samples::KnownSamples;
 use crate::series::KnownSeries;
-use crate::series_id::{AttributesHash, MetricHash, MetricIdentity, ValueKind, resource_hash, scope_hash};
+use crate::series_id::{AttributesHash, MetricHash, MetricIdentity, resource_hash, scope_hash};
 use crate::wire::{Reader, WireError};
-use crate::{Limits, Signal, Table, Tenant};
+use crate::{Signal, Table, Tenant};
 
 const NANOS_PER_DAY: i64 = 86_400_000_000_000;
 
@@ -441,42 +443,6 @@ fn count_points(metric: Reader<'_>, kind: Kind) -> Result<u64, WireError> {
     Ok(points)
 }
 
-/// Hashes an attribute as it will be stored. False if a limit cut or dropped it.
-#[inline]
-fn hash_attribute(
-    hash: &mut AttributesHash,
-    attribute: &KeyValue<'_>,
-    limits: &Limits,
-    text: &mut String,
-) -> Result<bool, WireError> {
-    let key = attribute.key;
-    if key.len() > limits.max_attribute_key_bytes {
-        return Ok(false);
-    }
-    let longest = limits.max_attribute_value_bytes;
-    match attribute.value {
-        AnyValue::String(value) => {
-            hash.add(key, ValueKind::String, truncate_string(value, longest));
-            return Ok(value.len() <= longest);
-        }
-        AnyValue::Int(value) => hash.add(key, ValueKind::Int, &value.to_le_bytes()),
-        AnyValue::Bool(value) => hash.add(key, ValueKind::Bool, &[value as u8]),
-        AnyValue::Double(value) => hash.add(key, ValueKind::Double, &value.to_bits().to_le_bytes()),
-        AnyValue::Empty => hash.add(key, ValueKind::Empty, &[]),
-        AnyValue::Bytes(value) if value.len() <= longest => hash.add(key, ValueKind::Bytes, value),
-        AnyValue::Array(message) | AnyValue::KvList(message) if message.bytes().len() <= longest => {
-            text.clear();
-            match push_value(text, attribute.value, limits.max_nesting, &mut Tally::default()) {
-                Ok(()) => hash.add(key, ValueKind::Json, text.as_bytes()),
-                Err(Refusal::TooDeep) => return Ok(false),
-                Err(Refusal::Malformed(error)) => return Err(error),
-            }
-        }
-        AnyValue::Bytes(_) | AnyValue::Array(_) | AnyValue::KvList(_) => return Ok(false),
-    }
-    Ok(true)
-}
-
 /// Hands over text whose invalid UTF-8 is replaced.
 #[inline]
 fn with_text<R>(bytes: &[u8], replaced_utf8: &mut u64, use_text: impl FnOnce(&str) -> R) -> R {
@@ -492,7 +458,7 @@ fn with_text<R>(bytes: &[u8], replaced_utf8: &mut u64, use_text: impl FnOnce(&st
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Promoted, encode, json, series::SeriesIndex};
+    use crate::{Limits, Promoted, encode, json, series::SeriesIndex};
     use opentelemetry_proto::tonic::metrics::v1::MetricsData;
     use prost::Message;
 

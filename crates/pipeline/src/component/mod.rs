@@ -4,6 +4,7 @@
 //! Start order is exporters, then processors and connectors, then receivers; shutdown is the other way round, so that
 //! everything a receiver took reaches its end.
 
+use std::any::Any;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,7 +92,16 @@ pub trait Receiver: Component {
     fn listening(&self) -> Vec<Listening> {
         Vec::new()
     }
+
+    /// What turns it into one of another configuration while it runs, without disturbing what is the same in both. `None`: it has
+    /// to be replaced. The error is what building one anew would give; nothing changes before the [`Change`] is made.
+    fn prepare(&self, _next: &dyn ReceiverConfig) -> Option<Result<Change, ComponentError>> {
+        None
+    }
 }
+
+/// A change that cannot fail any more.
+pub type Change = Box<dyn FnOnce() + Send>;
 
 /// Stands in one pipeline; one instance for each pipeline that names it.
 pub trait Processor: Component + Consumer {}
@@ -106,7 +116,7 @@ pub trait Connector: Component + Consumer {}
 pub trait Extension: Component {}
 
 /// A checked configuration of one receiver.
-pub trait ReceiverConfig: Send + Sync {
+pub trait ReceiverConfig: Any + Send + Sync {
     fn build(&self, context: Context, downstream: Downstream) -> Result<Arc<dyn Receiver>, ComponentError>;
 }
 

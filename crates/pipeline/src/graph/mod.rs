@@ -61,7 +61,8 @@ pub struct Resources {
 }
 
 impl Resources {
-    fn context(&self, id: &ComponentId) -> Context {
+    /// What a component of this id is built with.
+    pub fn context(&self, id: &ComponentId) -> Context {
         Context {
             id: id.clone(),
             store: self.store.clone(),
@@ -108,11 +109,14 @@ pub struct Changes {
     pub stopped: Vec<String>,
     /// Receivers that kept their sockets and connections.
     pub kept: Vec<String>,
+    /// Those of them that go on by another configuration.
+    pub changed: Vec<String>,
 }
 
 impl fmt::Display for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = [("started", &self.started), ("stopped", &self.stopped), ("kept", &self.kept)];
+        let parts =
+            [("started", &self.started), ("stopped", &self.stopped), ("kept", &self.kept), ("changed", &self.changed)];
         let mut separator = "";
         for (what, names) in parts.into_iter().filter(|(_, names)| !names.is_empty()) {
             write!(f, "{separator}{what} {}", names.join(", "))?;
@@ -220,7 +224,7 @@ impl Graph {
         self.resources.metrics.retain(
             |name| matches!(name, MAIN_LISTENER | PROMETHEUS_CONFIG) || receivers.keys().any(|id| names(id, name)),
             |name| processors.keys().any(|id| names(id, name)),
-            |name| exporters.keys().any(|id| names(id, name)),
+            |name| is_of_prometheus(name) || exporters.keys().any(|id| names(id, name)),
         );
         self.configuration = configuration;
     }
@@ -234,7 +238,7 @@ impl Graph {
     async fn change(&mut self, next: &Configuration, plan: Plan) -> Result<Changes, GraphError> {
         let mut changes = Changes::default();
         let gate = Gate::new();
-        let leaving = self.leaving_receivers(next);
+        let leaving = self.leaving_receivers(next, &plan);
         for (_, component) in &self.middle.components {
             // A receiver that leaves waits for its clients, and those for batches.
             component.hurry();
@@ -247,7 +251,7 @@ impl Graph {
         self.stop_exporters(next, &mut changes).await;
         self.stop_extensions(|id| is_replaced(id, &plan.extensions), &mut changes).await;
 
-        let Plan { extensions, exporters, middle, receivers, mut behind, otlp } = plan;
+        let Plan { extensions, exporters, middle, receivers, changed, mut behind, otlp } = plan;
         for (id, running) in extensions {
             running.component.start().await.map_err(GraphError::of("extensions", &id))?;
             changes.started.push(format!("extensions.{id}"));
@@ -271,6 +275,13 @@ impl Graph {
             false => Generation::new(otlp),
         });
         gate.open();
+        for (id, change, node) in changed {
+            if let Some(running) = self.receivers.get_mut(&id) {
+                change();
+                running.node = node;
+                changes.changed.push(format!("receivers.{id}"));
+            }
+        }
         for (id, receiver) in receivers {
             receiver.component.start().await.map_err(GraphError::of("receivers", &id))?;
             changes.started.push(format!("receivers.{id}"));
@@ -278,15 +289,16 @@ impl Graph {
         }
         let wanted: Vec<&ComponentId> = next.extensions.iter().map(|(id, _)| id).collect();
         self.stop_extensions(|id| !wanted.contains(&id), &mut changes).await;
-        for list in [&mut changes.started, &mut changes.stopped, &mut changes.kept] {
+        for list in [&mut changes.started, &mut changes.stopped, &mut changes.kept, &mut changes.changed] {
             list.sort();
         }
         Ok(changes)
     }
 
-    fn leaving_receivers(&self, next: &Configuration) -> Vec<ComponentId> {
+    fn leaving_receivers(&self, next: &Configuration, plan: &Plan) -> Vec<ComponentId> {
         let stays = |id: &ComponentId, running: &RunningReceiver| {
             next.receivers.get(id).is_some_and(|configured| configured.node == running.node)
+                || plan.changed.iter().any(|(changed, ..)| changed == id)
         };
         self.receivers.iter().filter(|(id, running)| !stays(id, running)).map(|(id, _)| id.clone()).collect()
     }
@@ -335,6 +347,11 @@ impl Graph {
             changes.stopped.push(format!("extensions.{id}"));
         }
     }
+}
+
+/// One of a `prometheus.yml`, which this configuration knows nothing of.
+fn is_of_prometheus(exporter: &str) -> bool {
+    exporter.split('/').next() == Some(PROMETHEUS_CONFIG)
 }
 
 fn is_replaced<C: ?Sized>(id: &ComponentId, replacements: &[(ComponentId, Running<C>)]) -> bool {

@@ -8,8 +8,10 @@ use trefoil_model::Signal;
 use super::counted::Counted;
 use super::fan_out::fan_out;
 use super::{GraphError, Resources, Running, RunningReceiver};
-use crate::component::{Component, ComponentId, Connector, Downstream, Exporter, Extension, Generation, Processor};
-use crate::config::{Configuration, Pipeline};
+use crate::component::{
+    Change, Component, ComponentId, Connector, Downstream, Exporter, Extension, Generation, Processor,
+};
+use crate::config::{Configuration, Node, Pipeline};
 use crate::receivers::otlp;
 use crate::telemetry::Consumer;
 
@@ -21,6 +23,8 @@ pub struct Plan {
     pub exporters: Vec<(ComponentId, Running<dyn Exporter>)>,
     pub middle: Middle,
     pub receivers: Vec<(ComponentId, RunningReceiver)>,
+    /// Receivers that run and take over their new configuration.
+    pub changed: Vec<(ComponentId, Change, Node)>,
     /// What is behind every receiver, new or kept.
     pub behind: HashMap<ComponentId, Consumers>,
     /// What is behind the `otlp` receivers together: of each signal, behind the first that its pipelines name.
@@ -86,8 +90,15 @@ impl Plan {
         }
 
         let mut receivers = Vec::new();
+        let mut changed = Vec::new();
         for (id, configured) in &next.receivers {
-            if existing.receivers.get(id).is_some_and(|running| running.node == configured.node) {
+            let running = existing.receivers.get(id);
+            if running.is_some_and(|running| running.node == configured.node) {
+                continue;
+            }
+            if let Some(change) = running.and_then(|running| running.component.prepare(&*configured.config)) {
+                let change = change.map_err(GraphError::of("receivers", id))?;
+                changed.push((id.clone(), change, configured.node.clone()));
                 continue;
             }
             let downstream = Downstream::new(behind(id, &entries));
@@ -99,7 +110,7 @@ impl Plan {
         }
         let behind: HashMap<_, _> = next.receivers.keys().map(|id| (id.clone(), behind(id, &entries))).collect();
         let otlp = behind_otlp(&behind, &next.pipelines);
-        Ok(Self { extensions, exporters, middle, receivers, behind, otlp })
+        Ok(Self { extensions, exporters, middle, receivers, changed, behind, otlp })
     }
 }
 

@@ -94,6 +94,12 @@ impl Metrics {
         QueueMetrics::new(self.exporters.clone(), id.to_string())
     }
 
+    /// Forgets the series of one exporter.
+    pub fn forget_exporter(&self, id: impl ToString) {
+        let gone = id.to_string();
+        self.exporters.retain(|name| name != gone);
+    }
+
     /// Forgets the series of components whose ids are not wanted any more.
     pub fn retain(
         &self,

@@ -16,6 +16,7 @@ struct Labels {
 #[derive(Debug, Clone, Default)]
 pub struct ScrapeMetrics {
     pub duplicates: Counter,
+    pub out_of_order: Counter,
     pub out_of_bounds: Counter,
     pub unfit_histograms: Counter,
     pub sample_limit: Counter,
@@ -31,8 +32,13 @@ impl ScrapeMetrics {
         let counters = [
             (
                 "scrapes_sample_duplicate_timestamp",
-                "Samples left out because the scrape has their series twice",
+                "Samples left out because their series has another value at the same time",
                 &self.duplicates,
+            ),
+            (
+                "scrapes_sample_out_of_order",
+                "Samples left out because their series has newer ones than the window for late samples allows",
+                &self.out_of_order,
             ),
             (
                 "scrapes_sample_out_of_bounds",

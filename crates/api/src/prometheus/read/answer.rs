@@ -17,11 +17,12 @@ use trefoil_promql::source::RawSeries;
 use trefoil_query::Engine;
 use trefoil_query::metrics::{PromqlError, SeriesQuestion, SeriesStream};
 
-use super::message::{BucketSpan, Histogram, Label, QueryResult, ReadResponse, Sample, TimeSeries};
 use super::request::Asked;
 use super::{frames, plain};
 use crate::ApiState;
 use crate::prometheus::error::PromError;
+use trefoil_prometheus::remote::read::{QueryResult, ReadResponse, TimeSeries};
+use trefoil_prometheus::remote::{BucketSpan, Histogram, Label, Sample};
 
 /// Prometheus' `storage.remote.read-sample-limit`: of one query that is answered as samples, since those are held.
 const MOST_SAMPLES: usize = 50_000_000;
@@ -152,7 +153,7 @@ impl Reading {
         let (mut samples, mut histograms) = (Vec::new(), Vec::new());
         for (index, timestamp) in series.samples.times.iter().enumerate() {
             match series.samples.point(index) {
-                PointRef::Float(value) => samples.push(Sample { value, timestamp: *timestamp }),
+                PointRef::Float(value) => samples.push(Sample { value, timestamp: *timestamp, start_timestamp: 0 }),
                 PointRef::Histogram(histogram) => histograms.push(of_histogram(histogram, *timestamp)),
             }
         }
@@ -192,5 +193,6 @@ fn of_histogram(histogram: &FloatHistogram, timestamp: i64) -> Histogram {
         },
         timestamp,
         custom_values: histogram.custom_values.clone(),
+        ..Histogram::default()
     }
 }

@@ -7,7 +7,7 @@ use trefoil_promql::points::PointRef;
 use trefoil_promql::source::{Samples, is_stale_nan};
 
 use super::bits::{Bits, Xor};
-use super::message::Chunk;
+use trefoil_prometheus::remote::read::Chunk;
 
 /// As in Prometheus' storage.
 const MOST_SAMPLES: u16 = 120;

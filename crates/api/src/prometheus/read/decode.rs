@@ -5,7 +5,7 @@ use std::sync::Arc;
 use trefoil_promql::histogram::{CUSTOM_BUCKETS_SCHEMA, CounterResetHint, FloatHistogram, Span};
 use trefoil_promql::source::{Samples, is_stale_nan};
 
-use super::message::Chunk;
+use trefoil_prometheus::remote::read::Chunk;
 
 struct Reader<'b> {
     bytes: &'b [u8],

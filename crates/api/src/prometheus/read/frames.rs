@@ -6,7 +6,8 @@ use prost::Message;
 use trefoil_promql::source::Samples;
 
 use super::chunks::chunks;
-use super::message::{Chunk, ChunkedReadResponse, ChunkedSeries, Label};
+use trefoil_prometheus::remote::Label;
+use trefoil_prometheus::remote::read::{Chunk, ChunkedReadResponse, ChunkedSeries};
 
 /// Prometheus' `storage.remote.read-max-bytes-in-frame`.
 const MOST_BYTES: usize = 1 << 20;

@@ -8,7 +8,6 @@ mod chunks;
 #[cfg(test)]
 mod decode;
 mod frames;
-mod message;
 mod request;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use prost::Message;
 use trefoil_promql::matcher::{MatchOp, Matcher};
 
-use super::message::{LabelMatcher, Query, ReadRequest, SAMPLES, STREAMED_XOR_CHUNKS};
+use trefoil_prometheus::remote::read::{LabelMatcher, Query, ReadRequest, SAMPLES, STREAMED_XOR_CHUNKS};
 
 /// Of a request, compressed and not, as in Prometheus.
 pub const MOST_BYTES: usize = 32 << 20;
@@ -95,8 +95,8 @@ fn of_message(matcher: &LabelMatcher, external: &BTreeMap<String, String>) -> Re
 
 #[cfg(test)]
 mod tests {
-    use super::super::message::ReadHints;
     use super::*;
+    use trefoil_prometheus::remote::read::ReadHints;
 
     fn encoded(request: &ReadRequest) -> Vec<u8> {
         snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).unwrap()

@@ -8,7 +8,10 @@ use trefoil_promql::source::{STALE_NAN_BITS, Samples, is_stale_nan};
 
 use super::chunks::chunks;
 use super::decode;
-use super::message::{ChunkedReadResponse, Label, LabelMatcher, Query, ReadHints, ReadRequest, ReadResponse};
+use trefoil_prometheus::remote::Label;
+use trefoil_prometheus::remote::read::{
+    ChunkedReadResponse, LabelMatcher, Query, ReadHints, ReadRequest, ReadResponse,
+};
 
 fn shown(samples: &Samples) -> Vec<(i64, String)> {
     let point = |index| match samples.point(index) {
@@ -328,7 +331,7 @@ mod whole {
             let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
             let message = snap::raw::Decoder::new().decompress_vec(&body).unwrap();
             let results = ReadResponse::decode(message.as_slice()).unwrap().results.into_iter();
-            let series = |series: super::super::message::TimeSeries| {
+            let series = |series: trefoil_prometheus::remote::read::TimeSeries| {
                 let floats =
                     series.samples.iter().map(|sample| (sample.timestamp, format!("{:x}", sample.value.to_bits())));
                 let histograms = series.histograms.iter().map(|histogram| (histogram.timestamp, of_message(histogram)));
@@ -365,8 +368,8 @@ mod whole {
         labels.iter().map(|label| format!("{}={};", label.name, label.value)).collect()
     }
 
-    fn of_message(message: &super::super::message::Histogram) -> String {
-        let spans = |spans: &[super::super::message::BucketSpan]| {
+    fn of_message(message: &trefoil_prometheus::remote::Histogram) -> String {
+        let spans = |spans: &[trefoil_prometheus::remote::BucketSpan]| {
             spans.iter().map(|span| Span { offset: span.offset, length: span.length }).collect()
         };
         let histogram = FloatHistogram {

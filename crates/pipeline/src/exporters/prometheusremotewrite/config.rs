@@ -6,12 +6,15 @@ use std::time::Duration;
 use reqwest::{Client, Url};
 use serde::Deserialize;
 
+use super::client::WriteClient;
+use super::selection::Selection;
+use super::sender::{Metadata, Settings};
 use crate::component::ComponentError;
 use crate::config::{ConfigError, Problems, Secret, Section, duration};
 use crate::exporters::prometheus_view::{ResourceLabels, Strategy, View, translation};
 use crate::exporters::queue::QueueConfig;
-use crate::exporters::queued;
 use crate::exporters::retry::RetryConfig;
+use crate::exporters::{headers, queued};
 use crate::net::tls::{ClientTls, client_config};
 
 const USER_AGENT: &str = concat!("Trefoil/", env!("CARGO_PKG_VERSION"));
@@ -192,6 +195,23 @@ impl Config {
             builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(ComponentError::new)?);
         }
         builder.build().map_err(ComponentError::new)
+    }
+
+    pub fn settings(&self, name: String, lanes: usize) -> Result<Settings, ComponentError> {
+        let headers = headers::parse(&self.headers).map_err(ComponentError::new)?;
+        Ok(Settings {
+            name,
+            client: WriteClient::Collector { client: self.client()?, headers },
+            url: self.url().map_err(ComponentError::new)?,
+            view: self.view(),
+            lanes,
+            max_bytes: self.max_batch_size_bytes,
+            max_samples: usize::MAX,
+            message: self.protobuf_message,
+            metadata: if self.send_metadata { Metadata::WithSeries } else { Metadata::Never },
+            retries_on_429: true,
+            selection: Selection::default(),
+        })
     }
 
     pub fn view(&self) -> View {

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use prost::Message as _;
 use trefoil_prometheus::exposition::{Counts, Exemplar, MetricType, NativeHistogram, Span};
-
-use super::message::{
-    BucketSpan, ExemplarV1, ExemplarV2, Histogram, Label, MetadataV1, MetadataV2, Request, Sample, TimeSeriesV1,
-    TimeSeriesV2, WriteRequest,
+use trefoil_prometheus::remote::write::{
+    ExemplarV1, ExemplarV2, MetadataV1, MetadataV2, Request, TimeSeriesV1, TimeSeriesV2, WriteRequest,
 };
+use trefoil_prometheus::remote::{BucketSpan, Histogram, Label, Sample};
+
 use super::series::{self, Series, Value};
+use crate::exporters::prometheus_view::Described;
 
 /// `RESET_HINT_GAUGE`: a histogram whose counts may fall.
 const HINT_GAUGE: i32 = 3;
@@ -46,12 +47,7 @@ pub fn v1(series: &[Series], has_metadata: bool) -> Bytes {
     for one in series {
         if has_metadata {
             let of = &one.of;
-            metadata.entry(&of.name).or_insert_with(|| MetadataV1 {
-                kind: number(of.kind),
-                family: of.name.clone(),
-                help: of.help.clone(),
-                unit: of.unit.clone(),
-            });
+            metadata.entry(family(of)).or_insert_with(|| told(of));
         }
         let without_start = |sample| Sample { start_timestamp: 0, ..sample };
         timeseries.push(TimeSeriesV1 {
@@ -62,6 +58,27 @@ pub fn v1(series: &[Series], has_metadata: bool) -> Bytes {
         });
     }
     WriteRequest { timeseries, metadata: metadata.into_values().collect() }.encode_to_vec().into()
+}
+
+/// `prometheus.WriteRequest` that only tells of families.
+pub fn metadata<'a>(of: impl Iterator<Item = &'a Described>) -> Bytes {
+    WriteRequest { timeseries: Vec::new(), metadata: of.map(told).collect() }.encode_to_vec().into()
+}
+
+fn told(of: &Described) -> MetadataV1 {
+    MetadataV1 { kind: number(of.kind), family: family(of).to_owned(), help: of.help.clone(), unit: of.unit.clone() }
+}
+
+/// The name of the family, where that of a series is known: histograms and summaries are several.
+pub fn family(of: &Described) -> &str {
+    let endings: &[&str] = match of.kind {
+        _ if !of.is_literal => &[],
+        MetricType::Histogram => &["_bucket", "_count", "_sum"],
+        MetricType::Summary => &["_count", "_sum"],
+        MetricType::GaugeHistogram => &["_bucket", "_gcount", "_gsum"],
+        _ => &[],
+    };
+    endings.iter().find_map(|ending| of.name.strip_suffix(ending)).unwrap_or(&of.name)
 }
 
 /// `io.prometheus.write.v2.Request`.

@@ -10,17 +10,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use trefoil_model::Signal;
 
+pub use self::beside::RemoteWrites;
 use self::config::Config;
 use self::sender::WriteSender;
 use super::queued::QueuedExporter;
 use crate::component::{Component, ComponentError, Context, Exporter, ExporterConfig, ExporterFactory};
 use crate::config::{ConfigError, Section};
+use crate::receivers::prometheus::config::Write;
 use crate::telemetry::{Accepted, Consumer, Message, Payload, Refused, Telemetry};
 
+mod beside;
+mod client;
 mod config;
 mod encode;
 mod lanes;
-mod message;
+mod prometheus;
+mod selection;
 mod sender;
 mod series;
 #[cfg(test)]
@@ -37,7 +42,7 @@ impl ExporterConfig for Config {
     fn build(&self, context: Context) -> Result<Arc<dyn Exporter>, ComponentError> {
         let queue = self.remote_write_queue.as_queue();
         let lanes = if queue.enabled { queue.num_consumers } else { 1 };
-        let sender = WriteSender::new(context.id.to_string(), self, lanes)?;
+        let sender = WriteSender::new(self.settings(context.id.to_string(), lanes)?);
         let inner = QueuedExporter::new(&context, Arc::new(sender), self.retry_on_failure.clone(), queue);
         Ok(Arc::new(RemoteWriteExporter { inner, lanes }))
     }
@@ -46,6 +51,17 @@ impl ExporterConfig for Config {
 struct RemoteWriteExporter {
     inner: QueuedExporter,
     lanes: usize,
+}
+
+impl RemoteWriteExporter {
+    /// One by a `remote_write` section of Prometheus.
+    fn of_prometheus(config: &Write, context: &Context) -> Result<Self, ComponentError> {
+        let lanes = config.shards;
+        let sender = WriteSender::new(prometheus::settings(config)?);
+        let inner =
+            QueuedExporter::new(context, Arc::new(sender), prometheus::retry(config), prometheus::queue(config));
+        Ok(Self { inner, lanes })
+    }
 }
 
 impl Exporter for RemoteWriteExporter {}

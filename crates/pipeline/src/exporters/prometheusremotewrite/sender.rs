@@ -4,46 +4,77 @@
 //! 415 to 2.0, or takes it without saying how much was written (which is how one behaves that only knows 1.0 and does not
 //! look at the content type), is sent 1.0 from then on.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use parking_lot::Mutex;
 use prost::Message as _;
-use reqwest::{Client, Url};
+use reqwest::Url;
 
-use super::config::{Config, ProtobufMessage};
+use super::client::WriteClient;
+use super::config::ProtobufMessage;
+use super::selection::Selection;
 use super::series::{Collected, Series, Value};
 use super::{encode, lanes};
-use crate::component::ComponentError;
-use crate::exporters::otlphttp::{explain, read_some};
+use crate::exporters::answer;
+use crate::exporters::otlphttp::read_some;
 use crate::exporters::parcel::{Parcel, Sender};
 use crate::exporters::prometheus_view::View;
-use crate::exporters::{answer, headers};
 use crate::net::compression::{Encoding, compress};
 use crate::telemetry::{Accepted, Refused};
 
-const VERSION: &str = "x-prometheus-remote-write-version";
+const VERSION: HeaderName = HeaderName::from_static("x-prometheus-remote-write-version");
 const SAMPLES_WRITTEN: &str = "x-prometheus-remote-write-samples-written";
 const HISTOGRAMS_WRITTEN: &str = "x-prometheus-remote-write-histograms-written";
 
 /// Bytes that a sample and what frames a series have at most, nearly always.
 const SAMPLE_BYTES: usize = 32;
 
+/// Families whose telling is remembered; when they are more, all are told again.
+const MAX_TOLD: usize = 100_000;
+
+/// What is sent where, and how.
+pub struct Settings {
+    /// For logs.
+    pub name: String,
+    pub client: WriteClient,
+    pub url: Url,
+    pub view: View,
+    pub lanes: usize,
+    /// Of one request before it is compressed, roughly.
+    pub max_bytes: usize,
+    pub max_samples: usize,
+    pub message: ProtobufMessage,
+    pub metadata: Metadata,
+    /// Otherwise 429 is final.
+    pub retries_on_429: bool,
+    pub selection: Selection,
+}
+
+/// How 1.0 tells type, help and unit of families. (2.0 tells them of every series.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metadata {
+    Never,
+    WithSeries,
+    /// In requests of its own, of so many families, each every so often.
+    Apart {
+        every: Duration,
+        at_once: usize,
+    },
+}
+
 pub struct WriteSender {
-    name: String,
-    client: Client,
-    url: Url,
-    headers: HeaderMap,
-    view: View,
-    lanes: usize,
-    max_bytes: usize,
-    has_metadata: bool,
+    settings: Settings,
     /// The receiver does not know 2.0, or shall not get it.
     is_v1: AtomicBool,
+    /// When each family was told last.
+    told: Mutex<HashMap<String, Instant>>,
 }
 
 /// What an answer says.
@@ -59,18 +90,9 @@ enum Answer {
 }
 
 impl WriteSender {
-    pub fn new(name: String, config: &Config, lanes: usize) -> Result<Self, ComponentError> {
-        Ok(Self {
-            name,
-            client: config.client()?,
-            url: config.url().map_err(ComponentError::new)?,
-            headers: headers::parse(&config.headers).map_err(ComponentError::new)?,
-            view: config.view(),
-            lanes,
-            max_bytes: config.max_batch_size_bytes,
-            has_metadata: config.send_metadata,
-            is_v1: AtomicBool::new(config.protobuf_message == ProtobufMessage::V1),
-        })
+    pub fn new(settings: Settings) -> Self {
+        let is_v1 = AtomicBool::new(settings.message == ProtobufMessage::V1);
+        Self { settings, is_v1, told: Mutex::default() }
     }
 
     /// Sends some series; the number that the receiver did not take, and why.
@@ -81,7 +103,7 @@ impl WriteSender {
                 Answer::Partly { missing, reason } => return Ok((missing, Some(reason))),
                 Answer::OnlyV1(why) => {
                     tracing::warn!(
-                        exporter = self.name,
+                        exporter = self.settings.name,
                         why,
                         "the receiver does not take remote write 2.0; sending 1.0"
                     );
@@ -89,9 +111,49 @@ impl WriteSender {
                 }
             }
         }
-        match self.attempt(series, encode::v1(series, self.has_metadata), true).await? {
+        let selected = self.settings.selection.for_v1(series);
+        let series = selected.as_deref().unwrap_or(series);
+        if let Metadata::Apart { every, at_once } = self.settings.metadata {
+            self.tell_families(series, every, at_once).await;
+        }
+        if series.is_empty() {
+            return Ok((0, None));
+        }
+        let has_metadata = self.settings.metadata == Metadata::WithSeries;
+        match self.attempt(series, encode::v1(series, has_metadata), true).await? {
             Answer::Partly { missing, reason } => Ok((missing, Some(reason))),
             Answer::Written | Answer::OnlyV1(_) => Ok((0, None)),
+        }
+    }
+
+    /// Tells of the families that are due. What cannot be told is told another time; the samples do not wait for it.
+    async fn tell_families(&self, series: &[Series], every: Duration, at_once: usize) {
+        let now = Instant::now();
+        let due: Vec<(String, &Series)> = {
+            let mut told = self.told.lock();
+            if told.len() > MAX_TOLD {
+                told.clear();
+            }
+            let mut due = Vec::new();
+            for one in series {
+                let family = encode::family(&one.of);
+                if told.get(family).is_none_or(|last| now.duration_since(*last) >= every) {
+                    told.insert(family.to_owned(), now);
+                    due.push((family.to_owned(), one));
+                }
+            }
+            due
+        };
+        for part in due.chunks(at_once.max(1)) {
+            let body = encode::metadata(part.iter().map(|(_, series)| &*series.of));
+            if let Err(refused) = self.attempt(&[], body, true).await {
+                tracing::debug!(exporter = self.settings.name, %refused, "the metadata of families is not taken");
+                let mut told = self.told.lock();
+                // Those that the receiver refuses for good are as good as told.
+                part.iter().filter(|_| refused.is_retryable()).for_each(|(family, _)| {
+                    told.remove(family);
+                });
+            }
         }
     }
 
@@ -102,10 +164,13 @@ impl WriteSender {
         };
         let invalid = |error| Refused::Invalid(format!("cannot be compressed: {error}"));
         let body = compress(Encoding::Snappy, body, None).map_err(invalid)?;
-        let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body);
-        let request =
-            request.header(CONTENT_TYPE, content_type).header(CONTENT_ENCODING, "snappy").header(VERSION, version);
-        let response = request.send().await.map_err(|error| Refused::unavailable(explain(&error)))?;
+        let own = HeaderMap::from_iter([
+            (CONTENT_TYPE, HeaderValue::from_static(content_type)),
+            (CONTENT_ENCODING, HeaderValue::from_static("snappy")),
+            (VERSION, HeaderValue::from_static(version)),
+        ]);
+        let Settings { client, url, retries_on_429, .. } = &self.settings;
+        let response = client.post(url.clone(), own, body).await.map_err(Refused::unavailable)?;
         let status = response.status();
         let written = if is_v1 { None } else { written(response.headers()) };
         let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
@@ -123,7 +188,7 @@ impl WriteSender {
                 let reason = if reason.is_empty() { format!("{missing} samples were not written") } else { reason };
                 Ok(if missing == 0 { Answer::Written } else { Answer::Partly { missing, reason } })
             }
-            _ => Err(refusal(status, retry_after, &reason)),
+            _ => Err(refusal(status, retry_after, &reason, *retries_on_429)),
         }
     }
 }
@@ -142,10 +207,10 @@ fn count(series: &[Series]) -> u64 {
     series.iter().map(|series| series.samples.len() as u64).sum()
 }
 
-fn refusal(status: StatusCode, retry_after: Option<Duration>, reason: &str) -> Refused {
+fn refusal(status: StatusCode, retry_after: Option<Duration>, reason: &str, retries_on_429: bool) -> Refused {
     let reason = if reason.is_empty() { status.to_string() } else { format!("{status}: {reason}") };
     match status {
-        StatusCode::TOO_MANY_REQUESTS => Refused::Overloaded { reason, retry_after },
+        StatusCode::TOO_MANY_REQUESTS if retries_on_429 => Refused::Overloaded { reason, retry_after },
         status if status.is_server_error() => Refused::Unavailable { reason, retry_after },
         _ => Refused::Invalid(reason),
     }
@@ -156,7 +221,7 @@ impl Sender for WriteSender {
     async fn send(&self, parcel: &Parcel) -> Result<Accepted, Refused> {
         let request = ExportMetricsServiceRequest::decode(&parcel.body[..])
             .map_err(|error| Refused::Invalid(format!("not an OTLP request of metrics: {error}")))?;
-        let collected = Collected::of(request, &self.view);
+        let collected = Collected::of(request, &self.settings.view);
         let mut rejected = collected.without_form + collected.deltas;
         let mut reasons = Vec::new();
         if collected.deltas > 0 {
@@ -165,7 +230,9 @@ impl Sender for WriteSender {
         if collected.without_form > 0 {
             reasons.push("some metrics have no form that Prometheus knows".to_owned());
         }
-        for batch in batches(&collected.series, self.max_bytes) {
+        let now = chrono::Utc::now().timestamp_millis();
+        let series = self.settings.selection.of(collected.series, now);
+        for batch in batches(&series, self.settings.max_bytes, self.settings.max_samples) {
             let (missing, reason) = self.write(batch).await?;
             rejected += missing;
             reasons.extend(reason);
@@ -174,31 +241,32 @@ impl Sender for WriteSender {
         let message = (!reasons.is_empty()).then(|| reasons.join("; "));
         // A point is often several samples.
         let accepted = Accepted { rejected: rejected.min(parcel.items), message };
-        answer::log_partial_success(&self.name, parcel, &accepted);
+        answer::log_partial_success(&self.settings.name, parcel, &accepted);
         Ok(accepted)
     }
 
     fn lane(&self, parcel: &Parcel) -> Option<u64> {
-        if self.lanes == 1 {
+        if self.settings.lanes == 1 {
             return Some(0);
         }
         // What cannot be read is refused when it is sent.
         let request = ExportMetricsServiceRequest::decode(&parcel.body[..]).unwrap_or_default();
-        Some(lanes::of_request(&request, self.lanes) as u64)
+        Some(lanes::of_request(&request, self.settings.lanes) as u64)
     }
 }
 
-/// Series in their order, as many at once as the bytes allow; at least one.
-fn batches(series: &[Series], max_bytes: usize) -> impl Iterator<Item = &[Series]> {
+/// Series in their order, as many at once as the bytes and the number of samples allow; at least one.
+fn batches(series: &[Series], max_bytes: usize, max_samples: usize) -> impl Iterator<Item = &[Series]> {
     let mut rest = series;
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
-        let mut bytes = 0;
+        let (mut bytes, mut samples) = (0, 0);
         let fits = |series: &&Series| {
             bytes += size(series);
-            bytes <= max_bytes
+            samples += series.samples.len();
+            bytes <= max_bytes && samples <= max_samples
         };
         let count = rest.iter().take_while(fits).count().max(1);
         let (batch, after) = rest.split_at(count);

@@ -2,10 +2,11 @@
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message as _;
+use trefoil_prometheus::remote::write::{Request, WriteRequest};
 use trefoil_promql::source::is_stale_nan;
 
-use super::message::{Request, WriteRequest};
-use super::series::{Collected, Value};
+use super::selection::Selection;
+use super::series::{Collected, Series, Value};
 use super::{encode, lanes};
 use crate::exporters::prometheus_view::View;
 use crate::exporters::prometheus_view::tests::{attribute, counter, literal, number, of_resource, request, shown};
@@ -125,4 +126,55 @@ fn splitting_loses_nothing_and_keeps_a_series_in_its_lane() {
 
 fn series(request: ExportMetricsServiceRequest) -> Vec<String> {
     Collected::of(request, &View::default()).series.iter().map(|series| shown(&series.labels)).collect()
+}
+
+fn names(series: &[Series]) -> Vec<String> {
+    series.iter().map(|series| shown(&series.labels)).collect()
+}
+
+#[test]
+fn what_is_sent_is_chosen_and_relabelled_as_prometheus_does() {
+    let rules = "[{source_labels: [__name__], regex: drop, action: drop}, \
+        {source_labels: [region, __name__], regex: 'eu;(.*)', target_label: seen}, {regex: a, action: labeldrop}]";
+    let document = crate::config::Document::verbatim("t.yml", &format!(
+        "global: {{external_labels: {{region: eu}}}}\nremote_write: [{{url: 'http://h', write_relabel_configs: {rules}, queue_config: {{sample_age_limit: 1m}}}}]"
+    ))
+    .unwrap();
+    let section = crate::config::Section::new(document.root(), &[]);
+    let config =
+        crate::receivers::prometheus::config::PrometheusConfig::parse(&section, std::path::Path::new(""), &|_| None);
+    let settings = super::prometheus::settings(&config.unwrap().remote_write[0]).unwrap();
+
+    let point = |seconds| number("x", seconds, 1.0);
+    let metrics = [
+        literal("keep", "gauge", &[point(100), point(5)].join(",")),
+        literal("drop", "gauge", &point(100)),
+        literal("old", "gauge", &point(5)),
+    ];
+    let series = collected(&metrics.join(",")).series;
+    assert_eq!(series.len(), 3);
+    let left = settings.selection.of(series, 120_000);
+    assert_eq!(names(&left), ["__name__=keep,region=eu,seen=keep"]);
+    assert_eq!(left[0].samples.iter().map(|sample| sample.time).collect::<Vec<_>>(), [100_000]);
+}
+
+#[test]
+fn histograms_and_exemplars_are_left_out_where_they_are_not_wanted() {
+    let selection = Selection { exemplars: false, native_histograms: false, ..Selection::default() };
+    let left = selection.of(collected(HISTOGRAMS).series, 0);
+    assert!(left.iter().all(|series| series.exemplars.is_empty()));
+    assert!(left.iter().any(|series| matches!(series.samples[0].value, Value::Histogram(_))), "2.0 has them");
+    let in_v1 = selection.for_v1(&left).unwrap();
+    assert_eq!(in_v1.len(), left.len() - 1);
+    assert!(Selection::default().for_v1(&left).is_none(), "everything");
+}
+
+#[test]
+fn series_of_a_histogram_are_one_family() {
+    let metrics = ["h_bucket", "h_sum", "h_count"].map(|name| literal(name, "histogram", &number("x", 5, 1.0)));
+    let series = collected(&metrics.join(",")).series;
+    let v1 = WriteRequest::decode(encode::v1(&series, true)).unwrap();
+    assert_eq!(v1.metadata.iter().map(|told| (told.family.as_str(), told.kind)).collect::<Vec<_>>(), [("h", 3)]);
+    let alone = WriteRequest::decode(encode::metadata(series.iter().map(|series| &*series.of))).unwrap();
+    assert_eq!((alone.timeseries.len(), alone.metadata.len(), alone.metadata[0].family.as_str()), (0, 3, "h"));
 }

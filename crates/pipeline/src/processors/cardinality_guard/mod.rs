@@ -25,6 +25,10 @@ use self::state::{Output, State, Target, nanos};
 use crate::component::{Component, ComponentError, Context, Processor, ProcessorConfig, ProcessorFactory};
 use crate::config::{ConfigError, Section};
 use crate::metrics::{GuardMetrics, Guarded};
+use crate::receivers::prometheusremotewrite::WriteRequest;
+use crate::receivers::prometheusremotewrite::labels::METRIC_NAME;
+use crate::receivers::prometheusremotewrite::part::Parted;
+use crate::receivers::prometheusremotewrite::write::consume_as_otlp;
 use crate::telemetry::{Accepted, Consumer, Message, Payload, Refused, Telemetry};
 
 mod automatic;
@@ -35,6 +39,8 @@ mod split;
 mod state;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_write;
 mod value;
 
 pub const FACTORY: ProcessorFactory =
@@ -217,6 +223,20 @@ impl Component for Guard {
 
 impl Processor for Guard {}
 
+impl Guard {
+    async fn consume_parts(&self, parts: &Parted) -> Result<Accepted, Refused> {
+        let mut accepted = Accepted::all();
+        // First what may be refused, as below.
+        if let Some(rest) = &parts.rest {
+            accepted = self.inner.next.consume_write(rest.clone()).await?;
+        }
+        if let Some(concerned) = &parts.concerned {
+            accepted = accepted.and(consume_as_otlp(self, concerned.clone()).await?);
+        }
+        Ok(accepted)
+    }
+}
+
 #[async_trait]
 impl Consumer for Guard {
     async fn consume(&self, mut telemetry: Telemetry) -> Result<Accepted, Refused> {
@@ -229,5 +249,21 @@ impl Consumer for Guard {
         };
         self.inner.absorb(split);
         Ok(accepted)
+    }
+
+    /// Only metrics with a series that a rule concerns become OTLP; the others go on as they came.
+    async fn consume_write(&self, request: WriteRequest) -> Result<Accepted, Refused> {
+        let tenant = request.tenant.as_str();
+        let rules: Vec<&Rule> = self.inner.rules.iter().filter(|rule| rule.concerns_tenant(tenant)).collect();
+        if rules.is_empty() {
+            return self.inner.next.consume_write(request).await;
+        }
+        let parts = request.part(&|name, labels| {
+            let mut rules = rules.iter().filter(|rule| rule.concerns_metric(name));
+            rules.any(|rule| labels.iter().any(|(label, _)| *label != METRIC_NAME && rule.concerns_label(label)))
+        });
+        let accepted = self.consume_parts(&parts).await;
+        request.settle(&parts);
+        accepted
     }
 }

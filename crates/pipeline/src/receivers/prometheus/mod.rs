@@ -3,6 +3,7 @@
 //! A job finds targets ([`discovery`]) and scrapes each in a task of its own ([`scrape`]); what comes of it travels as OTLP with
 //! literal names and labels, like remote write. `docs/decisions/0012-scraping.md` says how and why.
 
+use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,9 @@ use trefoil_model::tenant::Tenancy;
 use trefoil_model::{Signal, Tenant};
 
 use self::config::{Job, PrometheusConfig};
-use crate::component::{Component, ComponentError, Context, Downstream, Receiver, ReceiverConfig, ReceiverFactory};
+use crate::component::{
+    Change, Component, ComponentError, Context, Downstream, Receiver, ReceiverConfig, ReceiverFactory,
+};
 use crate::config::{ConfigError, Node, Problems, Section, Segment};
 use crate::metrics::Metrics;
 
@@ -96,7 +99,8 @@ pub fn try_scrapes(job: &Job, format: trefoil_prometheus::exposition::Format, bo
     let found = [("__address__", "h:1")].into_iter().collect();
     match target::populate(job, &found) {
         Ok(target::Populated::Target(target)) => {
-            scrape::try_scrapes(job, *target, format, bodies).into_iter().map(|(body, _)| body).collect()
+            let batches = scrape::try_scrapes(job, *target, format, bodies);
+            batches.iter().filter_map(|batch| Some(batch.translate(64 << 20).ok()?.body)).collect()
         }
         _ => Vec::new(),
     }
@@ -123,17 +127,33 @@ impl ReceiverConfig for Config {
         let tenant = tenant_of(context.tenancy, self.tenant.as_ref())?;
         let name = context.id.to_string();
         let manager = manager(downstream, tenant, &context.metrics, &name, context.scraping.clone());
-        Ok(Arc::new(PrometheusReceiver { manager, jobs: self.prometheus.jobs.clone() }))
+        let (jobs, tenant) = (self.prometheus.jobs.clone(), self.tenant.clone());
+        Ok(Arc::new(PrometheusReceiver { manager: Arc::new(manager), jobs, tenant }))
     }
 }
 
 /// The running receiver.
 pub struct PrometheusReceiver {
-    manager: Manager,
+    manager: Arc<Manager>,
     jobs: Vec<Job>,
+    /// As it was told.
+    tenant: Option<Tenant>,
 }
 
-impl Receiver for PrometheusReceiver {}
+impl Receiver for PrometheusReceiver {
+    fn prepare(&self, next: &dyn ReceiverConfig) -> Option<Result<Change, ComponentError>> {
+        let next = (next as &dyn Any).downcast_ref::<Config>().filter(|next| next.tenant == self.tenant)?;
+        let change = |prepared| {
+            let manager = self.manager.clone();
+            let change: Change = Box::new(move || {
+                let Changes { started, stopped, kept } = manager.change(prepared);
+                tracing::info!(?started, ?stopped, kept = kept.len(), "scraping");
+            });
+            change
+        };
+        Some(self.manager.prepare(&next.prometheus.jobs).map(change).map_err(ComponentError::new))
+    }
+}
 
 #[async_trait]
 impl Component for PrometheusReceiver {

@@ -26,15 +26,15 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Starts it among `tasks`, in which its loops run, too. The error is of its HTTP client.
+    /// Starts it among `tasks`, in which its loops run, too.
     pub fn start(
         job: &Job,
+        client: HttpClient,
         sink: &Arc<Sink>,
         scraping: &Scraping,
         tasks: &TaskTracker,
         end: &CancellationToken,
-    ) -> Result<Self, String> {
-        let client = HttpClient::new(&job.http)?;
+    ) -> Self {
         let (job, stop) = (Arc::new(job.clone()), CancellationToken::new());
         let running = Running {
             client: Arc::new(client),
@@ -46,7 +46,7 @@ impl Pool {
             end: end.clone(),
         };
         tasks.spawn(running.run(scraping.clone(), stop.clone()));
-        Ok(Self { job, stop })
+        Self { job, stop }
     }
 
     pub fn job(&self) -> &Job {
@@ -93,7 +93,7 @@ impl Running {
         scraping.remove(&self.status);
         // After a reload another one may have the name.
         if scraping.pool(&job.name).is_none() {
-            self.sink.counts().remove_pool(&job.name);
+            self.sink.forget(&job.name);
         }
     }
 

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZero;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
+use trefoil_model::active::Reason;
 use trefoil_model::{Signal, Tenant};
 
 use super::config::Job;
@@ -14,10 +16,16 @@ use super::target::Target;
 use crate::component::Downstream;
 use crate::metrics::{ScrapeMetrics, TransportMetrics};
 use crate::net::body::Admission;
-use crate::telemetry::{Consumer, Payload, Telemetry};
+use crate::receivers::otlp::workshop::Workshop;
+use crate::receivers::prometheusremotewrite::WriteRequest;
+use crate::receivers::prometheusremotewrite::batch::Batch;
+use crate::telemetry::Consumer;
 
 /// Bytes of all bodies that are being read.
 const MAX_BODIES: usize = 256 << 20;
+
+/// What targets do wrong they do in every scrape: it is said once in such a time.
+const QUIET: Duration = Duration::from_secs(60);
 
 pub struct Sink {
     downstream: Downstream,
@@ -27,7 +35,10 @@ pub struct Sink {
     admission: Admission,
     /// No more long bodies are read at once than there are cores.
     cores: Semaphore,
+    workshop: Workshop,
     seed: u64,
+    /// When it was last said that samples of a job were refused, and how many more have been since.
+    told: Mutex<HashMap<String, (Instant, u64)>>,
     /// How many loops scrape each target of each job.
     active: Mutex<HashMap<(String, u64), usize>>,
 }
@@ -45,7 +56,9 @@ impl Sink {
             counts,
             admission: Admission::new(MAX_BODIES),
             cores: Semaphore::new(cores),
+            workshop: Workshop::default(),
             seed: hasher.finish(),
+            told: Mutex::default(),
             active: Mutex::default(),
         }
     }
@@ -69,28 +82,78 @@ impl Sink {
         done.inspect_err(|error| tracing::error!(%error, "a scrape broke off")).ok()
     }
 
-    /// Hands the requests of one scrape to the pipelines; the error is of the first that is not taken.
-    pub async fn deliver(&self, requests: Vec<(bytes::Bytes, u64)>) -> Result<(), String> {
+    /// Hands what a scrape of the job found to the pipelines; the error is of the first batch that is not taken. Samples that
+    /// the store refuses for their time are counted and are no error, as in Prometheus. `now` in milliseconds since the epoch.
+    pub async fn deliver(&self, job: &Job, batches: Vec<Batch>, now: i64) -> Result<(), String> {
+        let now = u64::try_from(now).unwrap_or_default().saturating_mul(1_000_000);
         let mut result = Ok(());
-        for (body, points) in requests {
+        for batch in batches {
+            let points = batch.points();
+            let request = WriteRequest::found(self.tenant.clone(), batch, now, self.workshop.clone());
             let mut metrics = self.metrics.begin();
-            let payload = Payload::from_bytes(Signal::Metrics, body).with_items(points);
-            let answer = self.downstream.consume(Telemetry::new(self.tenant.clone(), payload)).await;
+            let answer = self.downstream.consume_write(request.clone()).await;
             metrics.delivered(Signal::Metrics, points, &answer);
+            let report = request.take_outcome().and_then(Result::ok).unwrap_or_default().report;
+            let untimely = self.count_untimely(&report.reasons);
             let refused = match answer {
                 Ok(accepted) if accepted.rejected == 0 => continue,
                 Ok(accepted) => {
                     let why = accepted.message.unwrap_or_else(|| "no reason was given".to_owned());
+                    self.tell(job, accepted.rejected, &why);
+                    if accepted.rejected <= untimely {
+                        continue;
+                    }
                     format!("{} of {points} samples are not stored: {why}", accepted.rejected)
                 }
-                Err(refused) => format!("{points} samples are not stored: {refused}"),
+                Err(refused) => {
+                    let why = refused.to_string();
+                    self.tell(job, points, &why);
+                    format!("{points} samples are not stored: {why}")
+                }
             };
-            tracing::warn!(refused, "a scrape is not stored");
             if result.is_ok() {
                 result = Err(refused);
             }
         }
         result
+    }
+
+    /// Counts samples that were refused for their time, and adds them up.
+    fn count_untimely(&self, reasons: &[u64; Reason::ALL.len()]) -> u64 {
+        let of = |reason: Reason| reasons[reason as usize];
+        let counted = [
+            (&self.counts.duplicates, of(Reason::NewValue)),
+            (&self.counts.out_of_order, of(Reason::OutOfOrder) + of(Reason::TooOld)),
+            (&self.counts.out_of_bounds, of(Reason::TooFarInFuture)),
+        ];
+        counted
+            .into_iter()
+            .map(|(counter, count)| {
+                counter.inc_by(count);
+                count
+            })
+            .sum()
+    }
+
+    fn tell(&self, job: &Job, samples: u64, why: &str) {
+        let now = Instant::now();
+        let mut told = self.told.lock();
+        let samples = match told.get_mut(&job.name) {
+            Some((last, more)) if now.duration_since(*last) < QUIET => {
+                *more += samples;
+                return;
+            }
+            Some((_, more)) => samples + *more,
+            None => samples,
+        };
+        told.insert(job.name.clone(), (now, 0));
+        tracing::warn!(job = job.name, samples, why, "samples of scrapes are not stored");
+    }
+
+    /// Forgets what was said of a job that is gone.
+    pub fn forget(&self, job: &str) {
+        self.told.lock().remove(job);
+        self.counts.remove_pool(job);
     }
 
     pub async fn log_failure(&self, job: &Job, target: &Target, error: &str) {

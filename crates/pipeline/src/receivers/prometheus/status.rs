@@ -150,7 +150,7 @@ pub struct LastScrape {
 }
 
 /// Families by name.
-pub type Families = HashMap<String, Family>;
+pub type Families = HashMap<String, Arc<Family>>;
 
 /// One target.
 pub struct TargetStatus {
@@ -177,9 +177,7 @@ impl TargetStatus {
         *self.last.lock() = last;
     }
 
-    pub(super) fn set_families(&self, families: &Families) {
-        if **self.families.load() != *families {
-            self.families.store(Arc::new(families.clone()));
-        }
+    pub(super) fn set_families(&self, families: Families) {
+        self.families.store(Arc::new(families));
     }
 }

@@ -122,3 +122,42 @@ fn the_receiver_takes_what_scrapes() {
         assert!(error.contains(expected), "{text}: {error}");
     }
 }
+
+fn receiver_config(text: &str) -> Config {
+    let document = crate::config::Document::verbatim("t.yml", text).unwrap();
+    Config::parse(&Section::new(document.root(), &[])).unwrap()
+}
+
+#[tokio::test]
+async fn a_running_receiver_takes_over_what_changes_in_its_configuration() {
+    let (taken, scraping) = (Arc::new(Taken::default()), Scraping::default());
+    let (a, b) = (target().await, target().await);
+    let text = |jobs: &str| format!("config: {{global: {{scrape_interval: 2s}}, scrape_configs: [{jobs}]}}");
+    let first = receiver_config(&text(&format!("{}, {}", one("a", &a), one("b", &b))));
+    let manager = Arc::new(Manager::new(sink(&taken), scraping.clone()));
+    let receiver = PrometheusReceiver { manager, jobs: first.prometheus.jobs, tenant: None };
+    receiver.start().await.unwrap();
+    let up = |job: &str, address: &str| format!("up{{instance={address},job={job}}}");
+    until(&taken, |all| all.contains_key(&up("a", &a)) && all.contains_key(&up("b", &b))).await;
+    let before = scraping.pool("a").unwrap().targets().remove(0);
+
+    let second = receiver_config(&text(&format!("{}, {}", one("a", &a), one("c", &b))));
+    let change = receiver.prepare(&second).unwrap().unwrap();
+    assert!(scraping.pool("b").is_some(), "nothing has changed yet");
+    change();
+    let all = until(&taken, |all| {
+        all.contains_key(&up("c", &b))
+            && all.get(&up("b", &b)).is_some_and(|values| values.last().is_some_and(|v| v == "stale"))
+    })
+    .await;
+    assert!(all[&up("a", &a)].iter().all(|value| value == "1"), "{all:?}");
+    assert!(Arc::ptr_eq(&before, &scraping.pool("a").unwrap().targets()[0]), "the loop is the same");
+
+    let bad =
+        receiver_config(&text(&format!("{}, {{job_name: d, tls_config: {{ca_file: /nonexistent}}}}", one("a", &a))));
+    let error = receiver.prepare(&bad).unwrap().err().unwrap();
+    assert!(error.to_string().contains(r#"job "d": tls: ca: /nonexistent"#), "{error}");
+    let other = receiver_config(&format!("tenant: t\n{}", text(&one("a", &a))));
+    assert!(receiver.prepare(&other).is_none(), "somebody else's samples need another receiver");
+    receiver.shutdown(Duration::ZERO).await;
+}

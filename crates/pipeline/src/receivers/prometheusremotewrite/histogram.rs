@@ -26,6 +26,7 @@ const MAX_BUCKETS: i64 = 1 << 14;
 const MAX_INDEX: i64 = 1 << 24;
 
 /// A point without labels, times and exemplars.
+#[derive(Debug, Clone)]
 pub enum Native {
     Exponential(ExponentialHistogramDataPoint),
     Custom(HistogramDataPoint),

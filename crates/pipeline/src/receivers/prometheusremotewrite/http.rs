@@ -20,7 +20,7 @@ use super::families::Memory;
 use super::message::Version;
 use super::report::Written;
 use super::translate::Unreadable;
-use super::write::{Outcome, WriteRequest};
+use super::write::{Outcome, Sent, WriteRequest};
 use crate::metrics::{RequestMetrics, TransportMetrics};
 use crate::net::body;
 use crate::net::compression::{Encoding, decompress};
@@ -111,12 +111,12 @@ impl Endpoint {
         let unpack = move || decompress(Encoding::Snappy, received, limit);
         let unpacked = workshop.run(reservation.bytes(), unpack).await??;
         reservation.resize(unpacked.len())?;
+        let sent = Sent { version, body: unpacked, remembered: self.memory.of(&tenant) };
         let request = WriteRequest {
             origin: origin(&parts, self.limits.include_metadata),
-            remembered: self.memory.of(&tenant),
             workshop: workshop.clone(),
             reservation: Arc::new(Mutex::new(reservation)),
-            ..WriteRequest::new(tenant, version, unpacked, now())
+            ..WriteRequest::sent(tenant, sent, now())
         };
         self.deliver(&mut metrics, request).await
     }
@@ -128,7 +128,7 @@ impl Endpoint {
     ) -> Result<(Written, Option<String>), Answer> {
         let answer = self.intake.consume_write(request.clone()).await;
         let items = request.items();
-        let outcome = match request.outcome.lock().take() {
+        let outcome = match request.take_outcome() {
             Some(Err(unreadable)) => return Err(unreadable.into()),
             outcome => outcome.transpose().ok().flatten(),
         };
@@ -196,7 +196,9 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Answer> {
 impl From<Unreadable> for Answer {
     fn from(error: Unreadable) -> Self {
         match error {
-            Unreadable::Malformed(_) | Unreadable::Histogram(_) => Answer::invalid(error.to_string()),
+            Unreadable::Malformed(_) | Unreadable::Histogram(_) | Unreadable::OtherVersion { .. } => {
+                Answer::invalid(error.to_string())
+            }
             Unreadable::TooLarge { .. } => {
                 Answer::new(StatusCode::PAYLOAD_TOO_LARGE, Code::ResourceExhausted, error.to_string())
             }

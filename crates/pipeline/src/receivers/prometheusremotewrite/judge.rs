@@ -41,6 +41,7 @@ impl<'a> Translator<'a> {
             // They were checked when they were seen first.
             let _ = resolve(version, message, symbols, &mut labels)?;
             report.refuse(1, &labels, active.limits().explain(reason));
+            report.count(reason);
         }
         Ok(())
     }
@@ -84,6 +85,7 @@ impl<'a> Translator<'a> {
             Verdict::Refused(reason) => {
                 let limits = straight.flight.series().limits();
                 self.report.refuse(1, labels, limits.explain(reason));
+                self.report.count(reason);
                 None
             }
             verdict => Some(verdict),

@@ -7,6 +7,7 @@
 //! of Prometheus, and the specifications 1.0 and 2.0-rc.4.
 
 use trefoil_model::wire::{Field, Reader, WireError};
+pub use trefoil_prometheus::remote::{BucketSpan, Histogram};
 
 /// Which of the two messages a body holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,21 @@ pub const LABELS: u32 = 1;
 pub const SAMPLES: u32 = 2;
 
 impl Version {
+    /// The name of its message.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Version::V1 => "prometheus.WriteRequest",
+            Version::V2 => "io.prometheus.write.v2.Request",
+        }
+    }
+
+    pub const fn other(self) -> Self {
+        match self {
+            Version::V1 => Version::V2,
+            Version::V2 => Version::V1,
+        }
+    }
+
     pub const fn layout(self) -> Layout {
         match self {
             Version::V1 => {
@@ -139,53 +155,4 @@ pub fn label<'a>(field: &Field<'a>) -> Result<(&'a [u8], &'a [u8]), WireError> {
         }
     }
     Ok((name, value))
-}
-
-/// A native histogram. Counts are integers with deltas, or floats with absolute counts.
-#[derive(Clone, PartialEq, prost::Message)]
-pub struct Histogram {
-    #[prost(uint64, optional, tag = "1")]
-    pub count_int: Option<u64>,
-    #[prost(double, optional, tag = "2")]
-    pub count_float: Option<f64>,
-    #[prost(double, tag = "3")]
-    pub sum: f64,
-    #[prost(sint32, tag = "4")]
-    pub schema: i32,
-    #[prost(double, tag = "5")]
-    pub zero_threshold: f64,
-    #[prost(uint64, optional, tag = "6")]
-    pub zero_count_int: Option<u64>,
-    #[prost(double, optional, tag = "7")]
-    pub zero_count_float: Option<f64>,
-    #[prost(message, repeated, tag = "8")]
-    pub negative_spans: Vec<BucketSpan>,
-    #[prost(sint64, repeated, tag = "9")]
-    pub negative_deltas: Vec<i64>,
-    #[prost(double, repeated, tag = "10")]
-    pub negative_counts: Vec<f64>,
-    #[prost(message, repeated, tag = "11")]
-    pub positive_spans: Vec<BucketSpan>,
-    #[prost(sint64, repeated, tag = "12")]
-    pub positive_deltas: Vec<i64>,
-    #[prost(double, repeated, tag = "13")]
-    pub positive_counts: Vec<f64>,
-    #[prost(int32, tag = "14")]
-    pub reset_hint: i32,
-    #[prost(int64, tag = "15")]
-    pub timestamp: i64,
-    /// Upper bounds of custom buckets.
-    #[prost(double, repeated, tag = "16")]
-    pub custom_values: Vec<f64>,
-    #[prost(int64, tag = "17")]
-    pub start_timestamp: i64,
-}
-
-/// Buckets next to each other; `offset` is the gap to the span before, or the index of the first bucket.
-#[derive(Clone, Copy, PartialEq, prost::Message)]
-pub struct BucketSpan {
-    #[prost(sint32, tag = "1")]
-    pub offset: i32,
-    #[prost(uint32, tag = "2")]
-    pub length: u32,
 }

@@ -26,6 +26,7 @@ use crate::metrics::{ReceiverMetrics, TransportMetrics};
 use crate::net::server::{self, Server};
 use crate::net::tls::ServerTlsSource;
 
+pub(crate) mod batch;
 pub mod config;
 pub(crate) mod exemplars;
 pub(crate) mod families;
@@ -35,8 +36,10 @@ mod http;
 mod judge;
 pub(crate) mod labels;
 pub(crate) mod message;
+pub(crate) mod part;
 mod report;
 mod straight;
+mod strays;
 #[cfg(test)]
 mod tests;
 pub(crate) mod times;

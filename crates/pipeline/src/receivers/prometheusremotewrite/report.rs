@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use trefoil_model::active::Reason;
+
 use super::labels::{Labels, describe};
 
 /// How many problems an answer spells out.
@@ -29,6 +31,8 @@ pub struct Report {
     pub written: Written,
     /// Samples and histograms that are not taken.
     pub refused: u64,
+    /// Of these, by the reasons that the store has, in the order of [`Reason::ALL`].
+    pub reasons: [u64; Reason::ALL.len()],
     problems: u64,
     told: Vec<String>,
 }
@@ -41,6 +45,24 @@ impl Report {
         if self.told.len() < TOLD {
             self.told.push(format!("series {}: {reason}", describe(labels)));
         }
+    }
+
+    /// Adds what became of another part of the same request.
+    pub fn add(&mut self, other: Report) {
+        let Written { samples, histograms, exemplars } = other.written;
+        self.written.samples += samples;
+        self.written.histograms += histograms;
+        self.written.exemplars += exemplars;
+        self.refused += other.refused;
+        self.reasons.iter_mut().zip(other.reasons).for_each(|(mine, theirs)| *mine += theirs);
+        self.problems += other.problems;
+        self.told.extend(other.told);
+        self.told.truncate(TOLD);
+    }
+
+    /// Counts one refused sample by what the store has against it.
+    pub fn count(&mut self, reason: Reason) {
+        self.reasons[reason as usize] += 1;
     }
 
     /// The text for the sender, if something is wrong with the request.

@@ -6,7 +6,7 @@ const NANOS_PER_MILLI: i64 = 1_000_000;
 pub const NO_RECORDED_VALUE: u32 = 1;
 
 /// The NaN that Prometheus writes where a series ends; any other NaN is a value.
-const STALE_NAN: u64 = 0x7ff0_0000_0000_0002;
+pub const STALE_NAN: u64 = 0x7ff0_0000_0000_0002;
 
 pub fn is_stale(value: f64) -> bool {
     value.to_bits() == STALE_NAN

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use opentelemetry_proto::tonic::metrics::v1::{
-    Exemplar as OtlpExemplar, ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint, number_data_point,
+    ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint, number_data_point,
 };
 use prost::Message as _;
 use thiserror::Error;
@@ -17,7 +17,6 @@ use trefoil_model::samples::KnownSamples;
 use trefoil_model::wire::{Reader, WireError};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::exemplars::{self, Assigned};
 use super::families::{Described, Families, Family, MetricType, of_series};
 use super::groups::{Groups, Kind, TooLarge};
 use super::histogram::{self, Native};
@@ -25,15 +24,10 @@ use super::labels::{self, Labels, Symbols, resolve};
 use super::message::{Exemplar, Histogram, Layout, METADATA, Metadata, SAMPLES, Sample, Version};
 use super::report::Report;
 use super::straight::Straight;
+use super::strays::{MAX_EXEMPLARS, MAX_STRAY_BYTES};
 use super::times::{NO_RECORDED_VALUE, is_stale, nanos, optional_nanos};
 
 const NANOS_PER_DAY: u64 = 86_400_000_000_000;
-
-/// Exemplars of one series, and the series with exemplars and without samples, by number and by bytes of labels; further
-/// ones are left out. (Prometheus sends exemplars as series of their own.)
-const MAX_EXEMPLARS: usize = 1000;
-const MAX_STRAYS: usize = 20_000;
-const MAX_STRAY_BYTES: usize = 16 << 20;
 
 /// Empty buckets between those with counts, of all histograms of a request.
 const MAX_ZEROS: usize = 4 << 20;
@@ -57,6 +51,9 @@ pub enum Unreadable {
     Malformed(#[from] WireError),
     #[error("a histogram cannot be read: {0}")]
     Histogram(String),
+    /// Neither version has what the other one calls its series.
+    #[error("the body is a {told}, but its Content-Type says {said}: nothing of it is stored")]
+    OtherVersion { said: &'static str, told: &'static str },
     #[error("the request has more than {limit} bytes with every label written out; send fewer series at once")]
     TooLarge { limit: usize },
 }
@@ -124,6 +121,10 @@ impl<'a> Translator<'a> {
             }
             Err(Stop::Malformed(error)) => Err(Unreadable::Malformed(error)),
             Err(Stop::Histogram(error)) => Err(Unreadable::Histogram(error)),
+            Err(Stop::OtherVersion) => {
+                let (said, told) = (self.version.message(), self.version.other().message());
+                Err(Unreadable::OtherVersion { said, told })
+            }
             Err(Stop::TooLarge) => Err(Unreadable::TooLarge { limit: self.surroundings.limit }),
         }
     }
@@ -133,6 +134,7 @@ impl<'a> Translator<'a> {
 pub(super) enum Stop {
     Malformed(WireError),
     Histogram(String),
+    OtherVersion,
     TooLarge,
 }
 
@@ -167,17 +169,17 @@ pub(super) struct Translator<'a> {
 }
 
 /// One series, its points not yet looked at.
-struct Series<'a> {
-    message: Reader<'a>,
+pub(super) struct Series<'a> {
+    pub(super) message: Reader<'a>,
     samples: u64,
     histograms: u64,
-    exemplars: Vec<Exemplar<'a>>,
+    pub(super) exemplars: Vec<Exemplar<'a>>,
     metadata: Option<Metadata<'a>>,
     created_timestamp: i64,
 }
 
 impl Series<'_> {
-    fn points(&self) -> u64 {
+    pub(super) fn points(&self) -> u64 {
         self.samples + self.histograms
     }
 }
@@ -186,15 +188,21 @@ impl<'a> Translator<'a> {
     fn run(&mut self, request: Reader<'a>) -> Result<Vec<Family>, Stop> {
         let mut told = Vec::new();
         let mut series = Vec::new();
+        let mut is_foreign = false;
+        let foreign = self.version.other().layout().series;
         for field in request {
             let field = field?;
             match field.number {
                 METADATA if self.version == Version::V1 => self.family(field.message()?, &mut told)?,
                 number if number == self.layout.series => series.push(field.message()?),
-                _ => {}
+                number => is_foreign |= number == foreign,
             }
         }
         let has_series = !series.is_empty();
+        // It would be answered as if it were stored.
+        if is_foreign && !has_series {
+            return Err(Stop::OtherVersion);
+        }
         self.straight(&mut series)?;
         for message in &series {
             self.stray(*message)?;
@@ -209,7 +217,7 @@ impl<'a> Translator<'a> {
         Ok(told)
     }
 
-    fn scan(&self, message: Reader<'a>) -> Result<Series<'a>, WireError> {
+    pub(super) fn scan(&self, message: Reader<'a>) -> Result<Series<'a>, WireError> {
         let mut series =
             Series { message, samples: 0, histograms: 0, exemplars: Vec::new(), metadata: None, created_timestamp: 0 };
         for field in message {
@@ -228,26 +236,6 @@ impl<'a> Translator<'a> {
             }
         }
         Ok(series)
-    }
-
-    /// Keeps the exemplars of a series that has nothing else.
-    fn stray(&mut self, message: Reader<'a>) -> Result<(), Stop> {
-        let series = self.scan(message)?;
-        if series.points() > 0 || series.exemplars.is_empty() || self.strays.len() >= MAX_STRAYS {
-            return Ok(());
-        }
-        let mut labels = Vec::new();
-        if resolve(self.version, message, &self.symbols, &mut labels)?.is_err() {
-            // It is told when the series has its turn.
-            return Ok(());
-        }
-        let bytes = labels.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let Some(room) = self.stray_room.checked_sub(bytes) else { return Ok(()) };
-        self.stray_room = room;
-        let kept = self.strays.entry(labels).or_default();
-        let room = MAX_EXEMPLARS.saturating_sub(kept.len());
-        kept.extend(series.exemplars.into_iter().take(room));
-        Ok(())
     }
 
     fn series(&mut self, message: Reader<'a>) -> Result<(), Stop> {
@@ -280,7 +268,11 @@ impl<'a> Translator<'a> {
     }
 
     /// What is known of the metric of a series.
-    fn described(&self, name: &str, metadata: Option<Metadata<'a>>) -> Result<Described<'a>, labels::Unfit<'a>> {
+    pub(super) fn described(
+        &self,
+        name: &str,
+        metadata: Option<Metadata<'a>>,
+    ) -> Result<Described<'a>, labels::Unfit<'a>> {
         if self.version == Version::V2 {
             let Metadata { kind, help_ref, unit_ref, .. } = metadata.unwrap_or_default();
             // A sender that says nothing of help and unit need not have symbols for them.
@@ -404,69 +396,6 @@ impl<'a> Translator<'a> {
                     .push(at, &HistogramDataPoint { time_unix_nano, start_time_unix_nano, exemplars, ..point }),
             }?;
             self.report.written.histograms += 1;
-        }
-        Ok(())
-    }
-
-    /// Which point each exemplar goes to; points without a time get none.
-    fn assign(&self, series: &mut Series<'a>) -> Result<Assigned<'a>, Stop> {
-        let exemplars = std::mem::take(&mut series.exemplars);
-        if exemplars.is_empty() {
-            return Ok(Assigned::new(Vec::new(), exemplars));
-        }
-        let mut times = Vec::new();
-        let mut ordinal = 0;
-        for (number, time_field) in [(SAMPLES, 2), (self.layout.histograms, 15)] {
-            for field in series.message {
-                let field = field?;
-                if field.number != number {
-                    continue;
-                }
-                let mut time = 0;
-                for field in field.message()? {
-                    let field = field?;
-                    if field.number == time_field {
-                        time = field.int64()?;
-                    }
-                }
-                if nanos(time).is_some() {
-                    times.push((time, ordinal));
-                }
-                ordinal += 1;
-            }
-        }
-        Ok(Assigned::new(times, exemplars))
-    }
-
-    fn exemplars(
-        &mut self,
-        exemplars: impl Iterator<Item = Exemplar<'a>>,
-        point_time: u64,
-    ) -> Result<Vec<OtlpExemplar>, Stop> {
-        let mut translated = Vec::new();
-        let mut labels = Vec::new();
-        for exemplar in exemplars {
-            // Exemplars are extras: an unfit one is left out, which the counts of the answer tell.
-            let fit = exemplars::translate(self.version, &exemplar, &self.symbols, point_time, &mut labels)?;
-            translated.extend(fit);
-        }
-        self.report.written.exemplars += translated.len() as u64;
-        Ok(translated)
-    }
-
-    /// Exemplars whose samples come in another request travel with a point that has no value.
-    fn remaining_strays(&mut self) -> Result<(), Stop> {
-        for (labels, exemplars) in std::mem::take(&mut self.strays) {
-            let Ok(name) = labels::metric_name(&labels) else { continue };
-            let described = self.described(name, None).unwrap_or_default();
-            let latest = exemplars.iter().filter_map(|exemplar| nanos(exemplar.timestamp)).max();
-            let time_unix_nano = latest.unwrap_or(self.surroundings.now);
-            let exemplars = self.exemplars(exemplars.into_iter(), time_unix_nano)?;
-            if exemplars.is_empty() {
-                continue;
-            }
-            let place = self.groups.place(name, Kind::Number, described, &labels)?;
-            self.groups.push(place, &NumberDataPoint { time_unix_nano, exemplars, ..NumberDataPoint::default() })?;
         }
         Ok(())
     }

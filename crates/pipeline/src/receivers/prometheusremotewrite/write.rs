@@ -11,6 +11,7 @@ use trefoil_model::series::SeriesIndex;
 use trefoil_model::wire::{Reader, WireError};
 use trefoil_model::{Signal, Tenant};
 
+use super::batch::Batch;
 use super::families::{Families, Family};
 use super::message::{SAMPLES, Version};
 use super::report::Report;
@@ -19,16 +20,13 @@ use crate::net::body::{Admission, BodyError, Reservation};
 use crate::receivers::otlp::workshop::Workshop;
 use crate::telemetry::{Accepted, Consumer, Origin, Payload, Refused, Telemetry};
 
-/// A body as it was sent (unpacked), with what is needed to read it. Who looks inside gets it as OTLP
-/// ([`WriteRequest::into_telemetry`]); the store reads it as it is. Clones share what became of it.
+/// Samples as they came, with what is needed to read them. Who looks inside gets them as OTLP ([`WriteRequest::into_telemetry`]);
+/// the store reads them as they are. Clones share what became of them.
 #[derive(Clone)]
 pub struct WriteRequest {
     pub tenant: Tenant,
     pub origin: Origin,
-    pub(super) version: Version,
-    pub(super) body: Bytes,
-    /// What earlier requests told of families.
-    pub(super) remembered: Arc<Families>,
+    pub(super) source: Source,
     /// Nanoseconds since the epoch.
     pub(super) now: u64,
     /// Bytes that it may have as OTLP.
@@ -37,6 +35,23 @@ pub struct WriteRequest {
     /// For the body, and for what it becomes.
     pub(super) reservation: Arc<Mutex<Reservation>>,
     pub(super) outcome: Arc<Mutex<Option<Result<Outcome, Unreadable>>>>,
+}
+
+#[derive(Clone)]
+pub(super) enum Source {
+    /// From outside.
+    Sent(Sent),
+    /// By a scrape.
+    Found(Arc<Batch>),
+}
+
+/// A body as it was sent, unpacked.
+#[derive(Clone)]
+pub(super) struct Sent {
+    pub version: Version,
+    pub body: Bytes,
+    /// What earlier requests told of families.
+    pub remembered: Arc<Families>,
 }
 
 /// Bytes that a request may have with every label written out: what the store takes.
@@ -62,15 +77,21 @@ pub struct ForStore {
 }
 
 impl WriteRequest {
-    /// A request that somebody inside put together; what came from outside brings its bounds. `now` in nanoseconds since the
-    /// epoch.
-    pub(crate) fn new(tenant: Tenant, version: Version, body: Bytes, now: u64) -> Self {
+    /// What came from outside brings its bounds. `now` in nanoseconds since the epoch.
+    pub(super) fn sent(tenant: Tenant, sent: Sent, now: u64) -> Self {
+        Self::new(tenant, Source::Sent(sent), now)
+    }
+
+    /// What a scrape found.
+    pub(crate) fn found(tenant: Tenant, batch: Batch, now: u64, workshop: Workshop) -> Self {
+        Self { workshop, ..Self::new(tenant, Source::Found(Arc::new(batch)), now) }
+    }
+
+    fn new(tenant: Tenant, source: Source, now: u64) -> Self {
         Self {
             tenant,
             origin: Origin::default(),
-            version,
-            body,
-            remembered: Arc::default(),
+            source,
             now,
             limit: MAX_TRANSLATED,
             workshop: Workshop::default(),
@@ -82,11 +103,14 @@ impl WriteRequest {
     /// The request as OTLP; what of it cannot be taken is in the second value.
     pub async fn into_telemetry(self) -> Result<(Telemetry, Accepted), Refused> {
         let request = self.clone();
-        let read = move || translate(request.version, &request.body, &request.surroundings());
-        let translated = self.workshop.run(self.body.len(), read).await.map_err(cut_off)?;
+        let read = move || match &request.source {
+            Source::Sent(sent) => translate(sent.version, &sent.body, &request.surroundings(&sent.remembered)),
+            Source::Found(batch) => batch.translate(request.limit),
+        };
+        let translated = self.workshop.run(self.bytes(), read).await.map_err(cut_off)?;
         let Translated { body, points, report, told } = translated.map_err(|error| self.unreadable(error))?;
         let busy = |error: BodyError| Refused::overloaded(error.to_string(), Duration::from_secs(1));
-        self.reservation.lock().resize(self.body.len() + body.len()).map_err(busy)?;
+        self.reservation.lock().resize(self.bytes() + body.len()).map_err(busy)?;
         let refused = refused(&report);
         // What the store made of it says more.
         self.outcome.lock().get_or_insert(Ok(Outcome { report, told }));
@@ -98,8 +122,13 @@ impl WriteRequest {
     pub async fn into_store(self, series: &SeriesIndex) -> Result<ForStore, Refused> {
         let flight = Flight::begin(series.active().of(&self.tenant), i64::try_from(self.now).unwrap_or(i64::MAX));
         let request = self.clone();
-        let read = move || translate_for_store(request.version, &request.body, &request.surroundings(), flight);
-        let translated = self.workshop.run(self.body.len(), read).await.map_err(cut_off)?;
+        let read = move || match &request.source {
+            Source::Sent(sent) => {
+                translate_for_store(sent.version, &sent.body, &request.surroundings(&sent.remembered), flight)
+            }
+            Source::Found(batch) => batch.translate_for_store(request.limit, flight),
+        };
+        let translated = self.workshop.run(self.bytes(), read).await.map_err(cut_off)?;
         let (Translated { body: rest, report, told, .. }, flight, samples) =
             translated.map_err(|error| self.unreadable(error))?;
         let refused = refused(&report);
@@ -113,9 +142,36 @@ impl WriteRequest {
             let Report { written, refused, .. } = &outcome.report;
             return written.samples + written.histograms + refused;
         }
-        self.count().unwrap_or(0)
+        match &self.source {
+            Source::Sent(sent) => sent.count().unwrap_or(0),
+            Source::Found(batch) => batch.points(),
+        }
     }
 
+    /// In memory, roughly.
+    fn bytes(&self) -> usize {
+        match &self.source {
+            Source::Sent(sent) => sent.body.len(),
+            Source::Found(batch) => batch.bytes(),
+        }
+    }
+
+    /// What became of it, once somebody has looked inside.
+    pub(crate) fn take_outcome(&self) -> Option<Result<Outcome, Unreadable>> {
+        self.outcome.lock().take()
+    }
+
+    fn unreadable(&self, error: Unreadable) -> Refused {
+        *self.outcome.lock() = Some(Err(error.clone()));
+        Refused::Invalid(error.to_string())
+    }
+
+    fn surroundings<'a>(&self, remembered: &'a Families) -> Surroundings<'a> {
+        Surroundings { remembered, now: self.now, limit: self.limit }
+    }
+}
+
+impl Sent {
     fn count(&self) -> Result<u64, WireError> {
         let layout = self.version.layout();
         let mut items = 0;
@@ -129,15 +185,6 @@ impl WriteRequest {
             }
         }
         Ok(items)
-    }
-
-    fn unreadable(&self, error: Unreadable) -> Refused {
-        *self.outcome.lock() = Some(Err(error.clone()));
-        Refused::Invalid(error.to_string())
-    }
-
-    fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings { remembered: &self.remembered, now: self.now, limit: self.limit }
     }
 }
 

@@ -55,6 +55,17 @@ impl HttpClient {
         request.send().await.map_err(|error| explain(&error))
     }
 
+    /// Posts a body within `timeout`, the answer included; 0 is for ever.
+    pub async fn post(&self, url: Url, headers: HeaderMap, body: Bytes, timeout: Duration) -> Result<Response, String> {
+        let mut headers = headers;
+        self.add_headers(&mut headers).await?;
+        let mut request = self.client().post(url).headers(headers).body(body);
+        if !timeout.is_zero() {
+            request = request.timeout(timeout);
+        }
+        request.send().await.map_err(|error| explain(&error))
+    }
+
     fn client(&self) -> reqwest::Client {
         let mut built = self.built.lock();
         let now = fingerprint(&self.config);

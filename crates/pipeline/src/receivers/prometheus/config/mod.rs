@@ -22,8 +22,10 @@ mod rest;
 #[cfg(test)]
 pub(super) mod tests;
 pub mod units;
+mod write;
 
 pub use job::{Discovery, Job, Limits};
+pub use write::Write;
 
 const DEFAULT_INTERVAL: PromDuration = PromDuration(std::time::Duration::from_secs(60));
 const DEFAULT_TIMEOUT: PromDuration = PromDuration(std::time::Duration::from_secs(10));
@@ -32,10 +34,9 @@ const DEFAULT_TIMEOUT: PromDuration = PromDuration(std::time::Duration::from_sec
 const MAX_JOBS: usize = 10_000;
 
 /// What is read and checked and changes nothing, and why.
-const WITHOUT_EFFECT: [(&str, &str); 10] = [
+const WITHOUT_EFFECT: [(&str, &str); 9] = [
     ("rule_files", "there are no rules and alerts yet; the files are not read"),
     ("alerting", "there are no alerts yet; nobody is told"),
-    ("remote_read", "queries read what is stored here only"),
     ("storage", "it has no effect; Trefoil's own configuration has a section `storage`"),
     ("tracing", "it has no effect; Trefoil's own configuration has a section `telemetry`"),
     ("otlp", "it has no effect; OTLP is read by Trefoil's own configuration"),
@@ -43,6 +44,13 @@ const WITHOUT_EFFECT: [(&str, &str); 10] = [
     ("global.evaluation_interval", "there are no rules yet"),
     ("global.rule_query_offset", "there are no rules yet"),
     ("global.query_log_file", "it has no effect; slow queries are in the log"),
+];
+
+/// The same of each `remote_write`.
+const WITHOUT_EFFECT_ON_WRITING: [(&str, &str); 3] = [
+    ("queue_config.capacity", "it has no effect: what waits lies on disk, not in memory"),
+    ("queue_config.max_shards", "it has no effect: there are min_shards requests at once"),
+    ("queue_config.batch_send_deadline", "it has no effect: what is scraped is sent at once"),
 ];
 
 /// Mechanisms of service discovery that Prometheus has and Trefoil has not.
@@ -85,6 +93,7 @@ pub struct PrometheusConfig {
     /// As in the file, with external labels expanded.
     pub root: Root,
     pub jobs: Vec<Job>,
+    pub remote_write: Vec<Write>,
     /// What would have to be there to do all that the file says.
     pub unsupported: Vec<Problem>,
     /// What is read and has no effect here.
@@ -122,9 +131,10 @@ impl PrometheusConfig {
         jobs.read_files(&section, &mut unsupported);
         let jobs = jobs.found;
         check_rest(&root, &section, &mut problems);
+        let remote_write = read_writes(&root, base, &section, &mut problems, &mut unsupported);
         unsupported.sort_by(|a, b| a.at.cmp(&b.at));
         let yaml = redacted(section.node());
-        problems.or(Self { root, jobs, unsupported, warnings, yaml })
+        problems.or(Self { root, jobs, remote_write, unsupported, warnings, yaml })
     }
 
     /// Sections that have nothing to do with scraping, for who does nothing else. (The Collector refuses them, too.)
@@ -145,15 +155,26 @@ impl PrometheusConfig {
     pub fn check_servable(&self, section: &Section<'_>) -> Result<Vec<Problem>, ConfigError> {
         let mut problems = Problems::default();
         self.unsupported.iter().cloned().for_each(|problem| problems.push(problem));
-        if !self.root.remote_write.is_empty() {
-            let message = "it is not run from here yet; take the section out and send on by an exporter of Trefoil's own configuration";
-            problems.push(section.problem("remote_write", message));
+        if !self.root.remote_read.is_empty() {
+            let message =
+                "reading from other servers is not supported: queries read what is stored here; take the section out";
+            problems.push(section.problem("remote_read", message));
         }
         let mut warnings = self.warnings.clone();
         for (name, message) in WITHOUT_EFFECT {
             let node = name.split('.').try_fold(section.node(), |node, part| node.get(part));
             if node.is_some_and(|node| !node.is_null()) {
                 warnings.push(section.problem(name, message));
+            }
+        }
+        let writes = section.node().get("remote_write");
+        let write = |index| writes.and_then(|writes| item(writes, index));
+        for (index, node) in (0..self.root.remote_write.len()).filter_map(|index| Some((index, write(index)?))) {
+            for (name, message) in WITHOUT_EFFECT_ON_WRITING {
+                let given = name.split('.').try_fold(node, |node, part| node.get(part));
+                if given.is_some_and(|node| !node.is_null()) {
+                    warnings.push(section.problem(&format!("remote_write[{index}].{name}"), message));
+                }
             }
         }
         warnings.sort_by(|a, b| a.at.cmp(&b.at));
@@ -365,6 +386,29 @@ impl Jobs<'_> {
             self.read(&scrape_configs, &section, "scrape_configs");
         }
     }
+}
+
+/// The `remote_write` sections; two to one place need names.
+fn read_writes(
+    root: &Root,
+    base: &Path,
+    section: &Section<'_>,
+    problems: &mut Problems,
+    unsupported: &mut Vec<Problem>,
+) -> Vec<Write> {
+    let mut writes: Vec<Write> = Vec::new();
+    for (index, config) in root.remote_write.iter().enumerate() {
+        let Some(config) = config else { continue };
+        let at = |option: &str| below(&format!("remote_write[{index}]"), option);
+        let mut report = |option: &str, reason: String| problems.push(section.problem(&at(option), reason));
+        let mut missing = |option: &str, reason: String| unsupported.push(section.problem(&at(option), reason));
+        let Some(write) = Write::new(config, &root.global, base, &mut report, &mut missing) else { continue };
+        if writes.iter().any(|other| other.id == write.id) {
+            missing("url", "another remote_write has the same URL or name; give each a name of its own".to_owned());
+        }
+        writes.push(write);
+    }
+    writes
 }
 
 fn item(list: &Node, index: usize) -> Option<&Node> {

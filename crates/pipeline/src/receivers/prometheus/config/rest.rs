@@ -31,7 +31,6 @@ pub fn check_rest(root: &Root, section: &Section<'_>, problems: &mut Problems) {
             None => report(&at, "empty or null remote write config section".to_owned()),
             Some(config) => {
                 check_name(config.name.as_deref(), &mut names, "remote write", &mut |o, r| report(&below(&at, o), r));
-                check_remote_write(config, validation, &mut |option, reason| report(&below(&at, option), reason));
             }
         }
     }
@@ -112,7 +111,7 @@ fn check_url(url: Option<&str>, what: &str, report: Report<'_>) {
     }
 }
 
-fn check_remote_write(config: &RemoteWrite, validation: NameValidation, report: Report<'_>) {
+pub fn check_remote_write(config: &RemoteWrite, validation: NameValidation, report: Report<'_>) {
     check_url(config.url.as_deref(), "remote_write", report);
     if let Some(message) = config.protobuf_message.as_deref().filter(|message| !WRITE_MESSAGES.contains(message)) {
         report("protobuf_message", format!("unknown type {message:?}; supported: {}", WRITE_MESSAGES.join(", ")));

@@ -48,7 +48,8 @@ fn every_good_file_of_prometheus_loads_or_names_what_is_missing() {
         let config = PrometheusConfig::load(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         for problem in config.unsupported {
-            assert!(problem.at.line > 1 && problem.message.starts_with("job `"), "{problem}");
+            let names_itself = problem.message.starts_with("job `") || problem.path.starts_with("remote_write[");
+            assert!(problem.at.line > 1 && names_itself, "{problem}");
             unsupported.push(format!("{name}:{}: {}", problem.at.line, problem.message));
         }
     }
@@ -206,12 +207,50 @@ storage: {tsdb: {out_of_order_time_window: 30m}}
     p.yml:3:11: alerting: there are no alerts yet; nobody is told
     p.yml:5:10: storage: it has no effect; Trefoil's own configuration has a section `storage`
     ");
-    let text = "remote_write: [{url: 'http://a'}]\nscrape_configs: [{job_name: a, ec2_sd_configs: []}]\n";
+    let text = "remote_read: [{url: 'http://a'}]\nscrape_configs: [{job_name: a, ec2_sd_configs: []}]\n\
+        remote_write: [{url: 'http://a', sigv4: {}}, {url: 'a:9090/w'}, {url: 'http://a', round_robin_dns: true}]\n";
     let document = Document::verbatim("p.yml", text).unwrap();
     let section = Section::new(document.root(), &[]);
     let config = PrometheusConfig::parse(&section, Path::new(""), &|_| None).unwrap();
     insta::assert_snapshot!(config.check_servable(&section).unwrap_err(), @r"
-    p.yml:1:15: remote_write: it is not run from here yet; take the section out and send on by an exporter of Trefoil's own configuration
+    p.yml:1:14: remote_read: reading from other servers is not supported: queries read what is stored here; take the section out
     p.yml:2:32: scrape_configs[0].ec2_sd_configs: job `a`: service discovery by ec2 is not supported yet
+    p.yml:3:41: remote_write[0].sigv4: sigv4 is not supported yet
+    p.yml:3:52: remote_write[1].url: it must begin with http:// or https://
+    p.yml:3:71: remote_write[2].url: another remote_write has the same URL or name; give each a name of its own
+    p.yml:3:100: remote_write[2].round_robin_dns: round_robin_dns is not supported yet
     ");
+}
+
+#[test]
+fn remote_write_has_prometheus_own_defaults() {
+    let config = read("global: {external_labels: {a: b}}\nremote_write: [{url: 'http://h/w'}]").unwrap();
+    let write = &config.remote_write[0];
+    assert!(write.id.to_string().starts_with("prometheus_config/") && write.id.name().len() == 6, "{}", write.id);
+    assert_eq!((write.is_v2, write.exemplars, write.native_histograms), (false, false, false));
+    assert_eq!((write.timeout.as_secs(), write.shards, write.samples_per_send), (30, 1, 2000));
+    assert_eq!((write.min_backoff.as_millis(), write.max_backoff.as_millis()), (30, 5000));
+    assert_eq!((write.retries_on_429, write.max_age), (false, None));
+    assert_eq!(write.metadata, Some((std::time::Duration::from_secs(60), 2000)));
+    assert_eq!(write.external_labels["a"], "b");
+}
+
+#[test]
+fn remote_write_keeps_its_place_on_disk_whatever_else_changes() {
+    let ids = |text: &str| -> Vec<String> {
+        read(&format!("remote_write: {text}")).unwrap().remote_write.iter().map(|write| write.id.to_string()).collect()
+    };
+    let [by_url, named] = &ids("[{url: 'http://h/w'}, {url: 'http://h/w', name: far}]")[..] else { panic!() };
+    assert_eq!(named, "prometheus_config/far");
+    let changed = ids("[{url: 'http://h/w', remote_timeout: 1s, protobuf_message: io.prometheus.write.v2.Request}]");
+    assert_eq!(changed[0], *by_url);
+    assert_eq!(ids("[{url: 'http://h/w', name: 'a b/c'}]")[0].len(), by_url.len(), "a name that is no id");
+    let twice = read("remote_write: [{url: 'http://h/w'}, {url: 'http://h/w'}]").unwrap().unsupported;
+    assert!(twice[0].to_string().contains("give each a name of its own"), "{twice:?}");
+}
+
+#[test]
+fn headers_of_remote_write_are_headers() {
+    let told = error("remote_write: [{url: 'http://h', headers: {a: \"b\\nc\"}}]");
+    assert!(told.contains("remote_write[0].headers.a: it holds characters that no header may have"), "{told}");
 }

@@ -1,29 +1,41 @@
 //! What a scrape loop remembers of a target from scrape to scrape: which series it has, under which labels they are stored,
 //! and which have to be told to end.
 
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
-use trefoil_prometheus::exposition::{Label, Series as Exposed};
+use trefoil_prometheus::exposition::{Exemplar, Label, Series as Exposed};
 
 use crate::receivers::prometheus::relabel::Labels;
-use crate::receivers::prometheusremotewrite::families::MetricType;
+use crate::receivers::prometheus::status::Families;
+pub use crate::receivers::prometheusremotewrite::batch::Family;
+use crate::receivers::prometheusremotewrite::batch::{FoundSeries, Point};
+use crate::receivers::prometheusremotewrite::families::{MetricType, of_series};
 use crate::receivers::prometheusremotewrite::groups::Kind;
+use crate::receivers::prometheusremotewrite::labels::METRIC_NAME;
 
 /// Scrapes that fail may bring so many entries more than twice those of the last good one before they are forgotten.
 const SPARE: usize = 1000;
 
 /// A series as it is stored.
 pub struct Series {
-    /// With the name.
-    pub labels: Labels,
+    found: Arc<FoundSeries>,
+    /// The state of the families by which it is described.
+    described: u64,
+    /// The name that the target uses, by which its family is found, where it is another one.
+    exposed: Option<Box<str>>,
     /// Of its last sample.
-    pub kind: Kind,
+    kind: Kind,
     /// It has samples, and no end since.
-    pub is_live: bool,
+    is_live: bool,
     /// The scrape in which it was last seen.
     seen: u64,
     /// The same, unless its time came from the target and is not to be tracked.
     tracked: u64,
+    /// Hashes of the exemplars that it came with last.
+    exemplars: Vec<u64>,
 }
 
 /// A series as the target names it.
@@ -33,15 +45,9 @@ struct Raw {
     seen: u64,
 }
 
-/// What a target says of a family.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Family {
-    pub kind: MetricType,
-    pub help: String,
-    pub unit: String,
+struct Told {
+    family: Arc<Family>,
     seen: u64,
-    /// Stands for the texts.
-    pub number: u32,
 }
 
 #[derive(Default)]
@@ -49,9 +55,16 @@ pub struct Cache {
     raws: HashMap<Box<[u8]>, Raw>,
     series: Vec<Option<Series>>,
     free: Vec<usize>,
-    by_labels: HashMap<Labels, usize>,
-    families: HashMap<String, Family>,
-    numbers: u32,
+    by_labels: HashMap<Arc<Labels>, usize>,
+    families: HashMap<String, Told>,
+    /// Changes whenever the families do.
+    state: u64,
+    /// The state that was asked for last.
+    shown: u64,
+    /// What is known of a series without a family.
+    nothing: Arc<Family>,
+    /// What every scrape adds, in its order.
+    own: Vec<Arc<FoundSeries>>,
     /// Counts the attempts.
     scrape: u64,
     /// Entries after the last good scrape.
@@ -87,21 +100,33 @@ impl Cache {
         raw.series.map_or(Found::Dropped, Found::Series)
     }
 
-    /// The series that was just not found, with its final labels; `None` if it is dropped. Whether these labels are new, too.
-    pub fn add(&mut self, labels: Option<Labels>) -> (Option<usize>, bool) {
+    /// The series that was just not found, by the name that the target uses and with its final labels; `None` if it is dropped.
+    /// Whether these labels are new, too.
+    pub fn add(&mut self, exposed: &str, labels: Option<Labels>) -> (Option<usize>, bool) {
         let (series, is_new) = match labels {
             None => (None, true),
             Some(labels) => match self.by_labels.get(&labels) {
                 Some(index) => (Some(*index), false),
-                None => (Some(self.insert(labels)), true),
+                None => (Some(self.insert(exposed, labels)), true),
             },
         };
         self.raws.insert(self.key.as_slice().into(), Raw { series, seen: self.scrape });
         (series, is_new)
     }
 
-    fn insert(&mut self, labels: Labels) -> usize {
-        let series = Series { labels: labels.clone(), kind: Kind::Number, is_live: false, seen: 0, tracked: 0 };
+    fn insert(&mut self, exposed: &str, labels: Labels) -> usize {
+        let labels = Arc::new(labels);
+        let series = Series {
+            found: Arc::new(FoundSeries::new(labels.clone(), self.nothing.clone())),
+            // As if it had been described before everything that is known.
+            described: 0,
+            exposed: (labels.get(METRIC_NAME) != exposed).then(|| exposed.into()),
+            kind: Kind::Number,
+            is_live: false,
+            seen: 0,
+            tracked: 0,
+            exemplars: Vec::new(),
+        };
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
@@ -114,8 +139,46 @@ impl Cache {
         index
     }
 
-    pub fn get(&self, index: usize) -> Option<&Series> {
-        self.series.get(index).and_then(Option::as_ref)
+    /// The series by what is known of its family now.
+    pub fn described(&mut self, index: usize) -> Option<Arc<FoundSeries>> {
+        let series = self.series.get_mut(index)?.as_mut()?;
+        if std::mem::replace(&mut series.described, self.state) != self.state {
+            let name = series.exposed.as_deref().unwrap_or_else(|| series.found.name());
+            let families = &self.families;
+            let last = Cell::new(&self.nothing);
+            let found = of_series(name, |name| {
+                last.set(&families.get(name)?.family);
+                Some(last.get().described())
+            });
+            let family = if found.is_some() { last.get() } else { &self.nothing };
+            if series.found.family() != &**family {
+                series.found = Arc::new(FoundSeries::new(series.found.labels().clone(), family.clone()));
+            }
+        }
+        Some(series.found.clone())
+    }
+
+    /// The series as it was last described, and what ends it.
+    pub fn ended(&self, index: usize) -> Option<(Arc<FoundSeries>, Point)> {
+        let series = self.series.get(index)?.as_ref()?;
+        Some((series.found.clone(), Point::end(series.kind)))
+    }
+
+    /// What every scrape adds: `count` series, which `make` makes by their number.
+    pub fn own(&mut self, count: usize, make: impl Fn(usize) -> FoundSeries) -> &[Arc<FoundSeries>] {
+        self.own.extend((self.own.len()..count).map(|number| Arc::new(make(number))));
+        &self.own
+    }
+
+    /// Of the exemplars of a series those that it did not have in its last sample: targets show them again and again.
+    pub fn new_exemplars<'e, 'a>(&mut self, index: usize, exemplars: &'e [Exemplar<'a>]) -> Vec<&'e Exemplar<'a>> {
+        let Some(series) = self.series.get_mut(index).and_then(Option::as_mut) else { return Vec::new() };
+        let before = std::mem::take(&mut series.exemplars);
+        let hashed = exemplars.iter().map(|exemplar| (hash(exemplar), exemplar));
+        let (hashes, new): (Vec<u64>, Vec<_>) =
+            hashed.map(|(hash, exemplar)| (hash, (!before.contains(&hash)).then_some(exemplar))).unzip();
+        series.exemplars = hashes;
+        new.into_iter().flatten().collect()
     }
 
     /// Notes a sample; whether the series had one in this scrape before.
@@ -144,7 +207,9 @@ impl Cache {
         }
         self.raws.retain(|_, raw| raw.seen == scrape);
         // Series that end now are of families of the scrape before.
-        self.families.retain(|_, family| family.seen + 1 >= scrape);
+        let before = self.families.len();
+        self.families.retain(|_, told| told.seen + 1 >= scrape);
+        self.state += u64::from(self.families.len() != before);
         self.usual = self.raws.len();
         ended
     }
@@ -179,26 +244,74 @@ impl Cache {
             if !is_used[index]
                 && let Some(series) = slot.take()
             {
-                self.by_labels.remove(&series.labels);
+                self.by_labels.remove(series.found.labels());
                 self.free.push(index);
             }
         }
     }
 
-    /// Changes what is known of a family.
-    pub fn family(&mut self, name: &str, change: impl FnOnce(&mut Family)) {
-        if !self.families.contains_key(name) {
-            self.numbers = self.numbers.wrapping_add(1);
-            let family = Family { number: self.numbers, ..Family::default() };
-            self.families.insert(name.to_owned(), family);
-        }
-        if let Some(family) = self.families.get_mut(name) {
-            family.seen = self.scrape;
-            change(family);
+    /// Notes what the target says of a family; `change` tells whether that is news.
+    pub fn family(&mut self, name: &str, change: impl FnOnce(&mut Change<'_>)) {
+        let told = match self.families.get_mut(name) {
+            Some(told) => told,
+            None => self.families.entry(name.to_owned()).or_insert_with(|| Told { family: Arc::default(), seen: 0 }),
+        };
+        told.seen = self.scrape;
+        let is_new = told.family.number == 0;
+        let mut changes = Change { family: &mut told.family, is_changed: is_new };
+        change(&mut changes);
+        if changes.is_changed {
+            self.state += 1;
+            Arc::make_mut(&mut told.family).number = self.state as u32;
         }
     }
 
-    pub fn families(&self) -> &HashMap<String, Family> {
-        &self.families
+    pub fn families(&self) -> usize {
+        self.families.len()
     }
+
+    /// The families, if they have changed since they were asked for.
+    pub fn changed_families(&mut self) -> Option<Families> {
+        if std::mem::replace(&mut self.shown, self.state) == self.state {
+            return None;
+        }
+        Some(self.families.iter().map(|(name, told)| (name.clone(), told.family.clone())).collect())
+    }
+}
+
+/// A family of which something is said, perhaps the same as before.
+pub struct Change<'c> {
+    family: &'c mut Arc<Family>,
+    is_changed: bool,
+}
+
+impl Change<'_> {
+    pub fn kind(&mut self, kind: MetricType) {
+        if self.family.kind != kind {
+            Arc::make_mut(self.family).kind = kind;
+            self.is_changed = true;
+        }
+    }
+
+    pub fn help(&mut self, text: &str) {
+        if self.family.help != text {
+            text.clone_into(&mut Arc::make_mut(self.family).help);
+            self.is_changed = true;
+        }
+    }
+
+    pub fn unit(&mut self, text: &str) {
+        if self.family.unit != text {
+            text.clone_into(&mut Arc::make_mut(self.family).unit);
+            self.is_changed = true;
+        }
+    }
+}
+
+/// Of all that makes an exemplar another one; its time only if the target told it.
+fn hash(exemplar: &Exemplar<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (exemplar.value.to_bits(), exemplar.timestamp).hash(&mut hasher);
+    exemplar.labels.iter().for_each(|label| (&*label.name, &*label.value).hash(&mut hasher));
+    hasher.finish()
 }

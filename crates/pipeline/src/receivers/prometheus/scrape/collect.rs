@@ -10,6 +10,7 @@ use super::buckets::{self, TooMany};
 use super::cache::{Cache, Found};
 use crate::receivers::prometheus::config::Job;
 use crate::receivers::prometheus::relabel::{self, Labels};
+use crate::receivers::prometheusremotewrite::batch::Point;
 use crate::receivers::prometheusremotewrite::exemplars::{attribute, id};
 use crate::receivers::prometheusremotewrite::families::MetricType;
 use crate::receivers::prometheusremotewrite::groups::Kind;
@@ -46,19 +47,12 @@ pub enum Failure {
     Invalid(String),
 }
 
-pub enum Point {
-    Float(f64),
-    Native(Box<Native>),
-}
-
 pub struct Sample {
     pub series: usize,
     pub time_unix_nano: u64,
     pub start_time_unix_nano: u64,
     pub point: Point,
     pub exemplars: Vec<OtlpExemplar>,
-    /// The name that the target uses, by which its family is found.
-    pub exposed_name: Box<str>,
 }
 
 #[derive(Default)]
@@ -111,18 +105,14 @@ impl Collector<'_> {
         while let Some(entry) = parser.next()? {
             match entry {
                 Entry::Series(series) => self.series(&series)?,
-                _ if self.cache.families().len() >= MAX_FAMILIES => {}
-                Entry::Type { family, kind } => self.cache.family(family, |family| family.kind = kind_of(kind)),
-                Entry::Help { family, text } => self.cache.family(family, |family| {
-                    if family.help != text {
-                        text[..text.floor_char_boundary(MAX_HELP)].clone_into(&mut family.help);
-                    }
-                }),
-                Entry::Unit { family, unit } => self.cache.family(family, |family| {
-                    if family.unit != unit {
-                        unit[..unit.floor_char_boundary(MAX_HELP)].clone_into(&mut family.unit);
-                    }
-                }),
+                _ if self.cache.families() >= MAX_FAMILIES => {}
+                Entry::Type { family, kind } => self.cache.family(family, |family| family.kind(kind_of(kind))),
+                Entry::Help { family, text } => {
+                    self.cache.family(family, |family| family.help(&text[..text.floor_char_boundary(MAX_HELP)]));
+                }
+                Entry::Unit { family, unit } => {
+                    self.cache.family(family, |family| family.unit(&unit[..unit.floor_char_boundary(MAX_HELP)]));
+                }
             }
         }
         Ok(())
@@ -135,7 +125,7 @@ impl Collector<'_> {
             Found::Series(index) => (Some(index), false),
             Found::New => {
                 let labels = self.labels(exposed)?;
-                self.cache.add(labels)
+                self.cache.add(exposed.name, labels)
             }
         };
         let Some(index) = found else { return Ok(()) };
@@ -162,13 +152,16 @@ impl Collector<'_> {
             self.collected.out_of_bounds += 1;
             return Ok(());
         };
+        let exemplars = match exposed.exemplars.is_empty() {
+            true => Vec::new(),
+            false => self.cache.new_exemplars(index, exposed.exemplars),
+        };
         self.collected.samples.push(Sample {
             series: index,
             time_unix_nano,
             start_time_unix_nano: exposed.start.and_then(nanos).unwrap_or(0),
             point,
-            exemplars: exposed.exemplars.iter().filter_map(|one| exemplar(one, time_unix_nano)).collect(),
-            exposed_name: exposed.name.into(),
+            exemplars: exemplars.into_iter().filter_map(|one| exemplar(one, time_unix_nano)).collect(),
         });
         Ok(())
     }

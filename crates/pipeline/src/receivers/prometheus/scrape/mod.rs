@@ -12,11 +12,12 @@ use self::cache::Cache;
 use self::collect::{Collected, Failure, collect};
 use self::fetch::{FetchError, Fetched, fetch};
 use self::report::{Report, gauges};
-use self::write::{Request, Writer};
+use self::write::Writer;
 use super::client::HttpClient;
 use super::config::Job;
 use super::sink::Sink;
 use super::status::{Health, LastScrape, TargetStatus};
+use crate::receivers::prometheusremotewrite::batch::Batch;
 
 mod buckets;
 pub mod cache;
@@ -121,15 +122,17 @@ impl ScrapeLoop {
             _ => Some(task.run(cache, fetched)),
         };
         // Only a panic takes the cache away; its series are new then.
-        let Some((cache, requests, collected, error)) = done else { return Box::default() };
+        let Some((mut cache, batches, collected, error)) = done else { return Box::default() };
         self.count(&collected);
-        let refused = self.sink.deliver(requests).await.err();
+        let refused = self.sink.deliver(job, batches, millis(at)).await.err();
         let error = error.or(refused).unwrap_or_default();
         if !error.is_empty() {
             tracing::debug!(job = job.name, target = %target.url, error, "a scrape failed");
             self.sink.log_failure(job, target, &error).await;
         }
-        self.status.set_families(cache.families());
+        if let Some(families) = cache.changed_families() {
+            self.status.set_families(families);
+        }
         let health = if error.is_empty() { Health::Up } else { Health::Down };
         self.status.set_last(LastScrape { health, error, at: Some(at), duration });
         cache
@@ -160,28 +163,28 @@ impl ScrapeLoop {
         if self.sink.is_active(&self.job.name, target.hash()) {
             return;
         }
-        let requests = ended(&self.job, &self.status, cache, millis(at));
-        if let Err(error) = self.sink.deliver(requests).await {
+        let batches = ended(&self.job, &self.status, cache, millis(at));
+        if let Err(error) = self.sink.deliver(&self.job, batches, millis(at)).await {
             tracing::warn!(job = self.job.name, target = %target.url, error, "the series of a target that is gone are not ended");
         }
     }
 }
 
-/// Reads bodies of one target, one after the other, into OTLP requests; for fuzzing.
+/// Reads bodies of one target, one after the other; for fuzzing.
 #[doc(hidden)]
-pub fn try_scrapes(job: &Job, target: super::target::Target, format: Format, bodies: &[&[u8]]) -> Vec<Request> {
+pub fn try_scrapes(job: &Job, target: super::target::Target, format: Format, bodies: &[&[u8]]) -> Vec<Batch> {
     let (job, status) = (Arc::new(job.clone()), Arc::new(TargetStatus::new(target)));
     let mut cache = Box::new(Cache::default());
-    let mut requests = Vec::new();
+    let mut batches = Vec::new();
     for (at, body) in (1i64..).zip(bodies) {
         let fetched = Ok(Fetched { body: bytes::Bytes::copy_from_slice(body), format });
         let (job, status) = (job.clone(), status.clone());
         let task = Task { job, status, at: at * 1000, duration: Duration::ZERO, body_size: None };
         let (kept, written, ..) = task.run(cache, fetched);
         cache = kept;
-        requests.extend(written);
+        batches.extend(written);
     }
-    requests
+    batches
 }
 
 /// What of a scrape takes time but no waiting.
@@ -193,7 +196,7 @@ struct Task {
     body_size: Option<u64>,
 }
 
-type Done = (Box<Cache>, Vec<Request>, Collected, Option<String>);
+type Done = (Box<Cache>, Vec<Batch>, Collected, Option<String>);
 
 impl Task {
     fn run(self, mut cache: Box<Cache>, fetched: Result<Fetched, String>) -> Done {
@@ -211,18 +214,15 @@ impl Task {
             body_size: self.body_size,
         };
         let samples = std::mem::take(&mut collected.samples);
-        let time = nanos(self.at);
-        let mut writer = Writer::new(&cache);
+        let mut writer = Writer::new(&mut cache, nanos(self.at));
         if error.is_none() {
-            samples.into_iter().for_each(|sample| writer.sample(sample));
+            writer.samples(samples);
         }
-        ended.into_iter().for_each(|index| writer.end(index, time));
-        for gauge in gauges(&self.job, self.status.target.timeout, Some(&report)) {
-            writer.gauge(&gauge, &self.status.target.labels, time);
-        }
-        let requests = writer.finish();
+        writer.ends(ended);
+        writer.gauges(&gauges(&self.job, self.status.target.timeout, Some(&report)), &self.status.target.labels);
+        let batches = writer.finish();
         cache.sweep();
-        (cache, requests, collected, error)
+        (cache, batches, collected, error)
     }
 
     fn read(&self, cache: &mut Cache, format: Format, body: &[u8]) -> (Collected, Option<String>) {
@@ -235,14 +235,11 @@ impl Task {
     }
 }
 
-fn ended(job: &Job, status: &TargetStatus, mut cache: Box<Cache>, at: i64) -> Vec<Request> {
+fn ended(job: &Job, status: &TargetStatus, mut cache: Box<Cache>, at: i64) -> Vec<Batch> {
     let ended = cache.fail();
-    let time = nanos(at);
-    let mut writer = Writer::new(&cache);
-    ended.into_iter().for_each(|index| writer.end(index, time));
-    for gauge in gauges(job, status.target.timeout, None) {
-        writer.gauge(&gauge, &status.target.labels, time);
-    }
+    let mut writer = Writer::new(&mut cache, nanos(at));
+    writer.ends(ended);
+    writer.gauges(&gauges(job, status.target.timeout, None), &status.target.labels);
     writer.finish()
 }
 

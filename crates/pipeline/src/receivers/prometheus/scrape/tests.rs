@@ -24,6 +24,8 @@ use crate::receivers::prometheus::relabel::Labels;
 use crate::receivers::prometheus::target::{Populated, populate};
 use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
 
+mod judged;
+
 /// Keeps what it is sent.
 #[derive(Default)]
 pub struct Taken(StdMutex<Vec<ExportMetricsServiceRequest>>);
@@ -92,7 +94,7 @@ impl Taken {
     }
 }
 
-pub fn sink(taken: &Arc<Taken>) -> Sink {
+pub fn sink(taken: &Arc<impl Consumer + 'static>) -> Sink {
     let consumer: Arc<dyn Consumer> = taken.clone();
     let metrics = Metrics::default();
     let downstream = Downstream::new([(Signal::Metrics, consumer)]);

@@ -1,153 +1,67 @@
-//! What a scrape found → OTLP export requests, with names and labels as they are (`docs/decisions/0011-remote-write.md`).
+//! What a scrape found → batches of samples, on their way into the store.
 
-use bytes::Bytes;
-use opentelemetry_proto::tonic::metrics::v1::{
-    ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint, number_data_point,
-};
+use std::sync::Arc;
 
-use super::cache::{Cache, Series};
-use super::collect::{Point, Sample};
+use super::cache::{Cache, Family};
+use super::collect::Sample;
 use super::report::Gauge;
 use crate::receivers::prometheus::relabel::Labels;
-use crate::receivers::prometheusremotewrite::families::{Described, MetricType, of_series};
-use crate::receivers::prometheusremotewrite::groups::{Groups, Kind, TooLarge};
-use crate::receivers::prometheusremotewrite::histogram::Native;
+use crate::receivers::prometheusremotewrite::batch::{Batch, FoundSample, FoundSeries, Point};
+use crate::receivers::prometheusremotewrite::families::MetricType;
 use crate::receivers::prometheusremotewrite::labels::METRIC_NAME;
-use crate::receivers::prometheusremotewrite::times::NO_RECORDED_VALUE;
+use crate::receivers::prometheusremotewrite::times::STALE_NAN;
 
-/// Bytes of one request. A scrape may be several.
+/// Bytes of one request as OTLP. A scrape may be several.
 const MAX_REQUEST: usize = 8 << 20;
 
-/// An `ExportMetricsServiceRequest` and the points in it.
-pub type Request = (Bytes, u64);
-
-pub struct Writer<'a> {
-    cache: &'a Cache,
-    groups: Groups<'a>,
-    done: Vec<Request>,
-    labels: Vec<(&'a str, &'a str)>,
+/// Collects what goes out at one time. Nanoseconds since the epoch.
+pub struct Writer<'c> {
+    cache: &'c mut Cache,
+    time: u64,
+    samples: Vec<FoundSample>,
 }
 
-/// What is written of a series.
-enum Written<'p> {
-    Number(NumberDataPoint),
-    Exponential(&'p ExponentialHistogramDataPoint),
-    Custom(&'p HistogramDataPoint),
+impl<'c> Writer<'c> {
+    pub fn new(cache: &'c mut Cache, time: u64) -> Self {
+        Self { cache, time, samples: Vec::new() }
+    }
+
+    pub fn samples(&mut self, samples: Vec<Sample>) {
+        self.samples.reserve(samples.len());
+        for Sample { series, time_unix_nano: time, start_time_unix_nano: start, point, exemplars } in samples {
+            let Some(series) = self.cache.described(series) else { continue };
+            self.samples.push(FoundSample { series, time, start, point, exemplars });
+        }
+    }
+
+    /// Series end.
+    pub fn ends(&mut self, ended: Vec<usize>) {
+        for index in ended {
+            let Some((series, point)) = self.cache.ended(index) else { continue };
+            self.push(series, point);
+        }
+    }
+
+    /// Series about the scrape itself; without a value they end.
+    pub fn gauges(&mut self, gauges: &[Gauge], target: &Labels) {
+        let own = self.cache.own(gauges.len(), |number| own_series(&gauges[number], target)).to_vec();
+        for (series, gauge) in own.into_iter().zip(gauges) {
+            self.push(series, Point::Float(gauge.value.unwrap_or(f64::from_bits(STALE_NAN))));
+        }
+    }
+
+    pub fn finish(self) -> Vec<Batch> {
+        Batch::part(self.samples, MAX_REQUEST)
+    }
+
+    fn push(&mut self, series: Arc<FoundSeries>, point: Point) {
+        self.samples.push(FoundSample { series, time: self.time, start: 0, point, exemplars: Vec::new() });
+    }
 }
 
-impl<'a> Writer<'a> {
-    pub fn new(cache: &'a Cache) -> Self {
-        Self { cache, groups: Groups::new(MAX_REQUEST), done: Vec::new(), labels: Vec::new() }
-    }
-
-    pub fn sample(&mut self, sample: Sample) {
-        let Some(series) = self.cache.get(sample.series) else { return };
-        let described = self.described(&sample.exposed_name);
-        let Sample { time_unix_nano, start_time_unix_nano, exemplars, .. } = sample;
-        match sample.point {
-            Point::Float(value) => {
-                let value = Some(number_data_point::Value::AsDouble(value));
-                let point =
-                    NumberDataPoint { time_unix_nano, start_time_unix_nano, value, exemplars, ..Default::default() };
-                self.series(series, Kind::Number, described, &Written::Number(point));
-            }
-            Point::Native(native) => match *native {
-                Native::Exponential(point) => {
-                    let point =
-                        ExponentialHistogramDataPoint { time_unix_nano, start_time_unix_nano, exemplars, ..point };
-                    self.series(series, Kind::Exponential, described, &Written::Exponential(&point));
-                }
-                Native::Custom(point) => {
-                    let point = HistogramDataPoint { time_unix_nano, start_time_unix_nano, exemplars, ..point };
-                    self.series(series, Kind::CustomBuckets, described, &Written::Custom(&point));
-                }
-            },
-        }
-    }
-
-    /// The series ends.
-    pub fn end(&mut self, index: usize, time_unix_nano: u64) {
-        let Some(series) = self.cache.get(index) else { return };
-        // The family may be gone by now; what is known of the series stays.
-        let described = self.described(series.labels.get(METRIC_NAME));
-        let flags = NO_RECORDED_VALUE;
-        let kind = series.kind;
-        match kind {
-            Kind::Number | Kind::Family => {
-                let point = NumberDataPoint { time_unix_nano, flags, ..Default::default() };
-                self.series(series, kind, described, &Written::Number(point));
-            }
-            Kind::Exponential => {
-                let point = ExponentialHistogramDataPoint { time_unix_nano, flags, ..Default::default() };
-                self.series(series, kind, described, &Written::Exponential(&point));
-            }
-            Kind::CustomBuckets => {
-                let point = HistogramDataPoint { time_unix_nano, flags, ..Default::default() };
-                self.series(series, kind, described, &Written::Custom(&point));
-            }
-        }
-    }
-
-    /// A series about the scrape itself; without a value it ends.
-    pub fn gauge(&mut self, gauge: &Gauge, target: &'a Labels, time_unix_nano: u64) {
-        let value = gauge.value.map(number_data_point::Value::AsDouble);
-        let flags = if value.is_some() { 0 } else { NO_RECORDED_VALUE };
-        let point = NumberDataPoint { time_unix_nano, value, flags, ..Default::default() };
-        let described = Described { kind: MetricType::Gauge, help: gauge.help, unit: "", refs: (u32::MAX, 0) };
-        self.labels.clear();
-        self.labels.extend(target.iter());
-        self.write(gauge.name, Kind::Number, described, &Written::Number(point));
-    }
-
-    pub fn finish(mut self) -> Vec<Request> {
-        self.cut();
-        self.done
-    }
-
-    fn series(&mut self, series: &'a Series, kind: Kind, described: Described<'a>, written: &Written<'_>) {
-        self.labels.clear();
-        self.labels.extend(series.labels.iter());
-        self.write(series.labels.get(METRIC_NAME), kind, described, written);
-    }
-
-    fn write(&mut self, name: &'a str, kind: Kind, described: Described<'a>, written: &Written<'_>) {
-        if self.try_write(name, kind, described, written).is_err() {
-            self.cut();
-            if self.try_write(name, kind, described, written).is_err() {
-                tracing::warn!(name, "one sample is larger than a request may be; it is left out");
-            }
-        }
-    }
-
-    fn try_write(
-        &mut self,
-        name: &'a str,
-        kind: Kind,
-        described: Described<'a>,
-        written: &Written<'_>,
-    ) -> Result<(), TooLarge> {
-        let place = self.groups.place(name, kind, described, &self.labels)?;
-        match written {
-            Written::Number(point) => self.groups.push(place, point),
-            Written::Exponential(point) => self.groups.push(place, *point),
-            Written::Custom(point) => self.groups.push(place, *point),
-        }
-    }
-
-    fn cut(&mut self) {
-        let groups = std::mem::replace(&mut self.groups, Groups::new(MAX_REQUEST));
-        let count = groups.count();
-        if count > 0 {
-            self.done.push((groups.finish(), count));
-        }
-    }
-
-    fn described(&self, exposed_name: &str) -> Described<'a> {
-        let families = self.cache.families();
-        let find = |name: &str| {
-            let family = families.get(name)?;
-            Some(Described { kind: family.kind, help: &family.help, unit: &family.unit, refs: (family.number, 0) })
-        };
-        of_series(exposed_name, find).unwrap_or_default()
-    }
+fn own_series(gauge: &Gauge, target: &Labels) -> FoundSeries {
+    let mut labels = target.clone();
+    labels.set(METRIC_NAME, gauge.name);
+    let family = Family { kind: MetricType::Gauge, help: gauge.help.to_owned(), number: u32::MAX, ..Family::default() };
+    FoundSeries::new(Arc::new(labels), Arc::new(family))
 }

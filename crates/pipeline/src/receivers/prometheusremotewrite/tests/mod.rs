@@ -11,8 +11,10 @@ use super::families::Families;
 use super::message::Version;
 use super::translate::{Surroundings, Translated, Unreadable, translate};
 
+mod batch;
 mod hostile;
 mod native;
+mod parted;
 mod refused;
 mod series;
 mod straight;

@@ -85,8 +85,6 @@ fn broken_framing_costs_the_request() {
     assert!(matches!(attempt(Version::V1, &wrong_type), Err(Unreadable::Malformed(_))));
     let histogram = series(&[labels("__name__=m"), bytes(4, double(1, 1.0))]);
     assert!(matches!(attempt(Version::V1, &histogram), Err(Unreadable::Histogram(_))));
-    // A message of the other version has nothing that is known, as the 2.0 specification intends.
-    assert_eq!(attempt(Version::V2, &good).unwrap().points, 0);
     assert_eq!(attempt(Version::V1, b"").unwrap().points, 0);
 }
 
@@ -96,4 +94,31 @@ fn requests_that_refer_to_much_are_refused_before_they_grow() {
     let one = series_v2(&[refs(&[1, 2, 3, 4]), sample(1.0, NOW_MS)]);
     let request = [symbols(&["", "__name__", "m", "a", &long]), one.repeat(100)].concat();
     assert_eq!(attempt(Version::V2, &request).unwrap_err(), Unreadable::TooLarge { limit: 1 << 20 });
+}
+
+#[test]
+fn a_body_of_the_other_version_is_no_success_of_nothing() {
+    let v1 = series(&[labels("__name__=m"), sample(1.0, NOW_MS)]);
+    let v2 = [symbols(&["", "__name__", "m"]), series_v2(&[refs(&[1, 2]), sample(1.0, NOW_MS)])].concat();
+    let refused = |version, body: &[u8]| {
+        let remembered = Families::new();
+        translate(version, body, &Surroundings { remembered: &remembered, now: NOW, limit: 1 << 20 }).map(|_| ())
+    };
+    let told = refused(Version::V2, &v1).unwrap_err().to_string();
+    let names = ["prometheus.WriteRequest", "io.prometheus.write.v2.Request"];
+    assert_eq!(
+        told,
+        format!("the body is a {}, but its Content-Type says {}: nothing of it is stored", names[0], names[1])
+    );
+    let told = refused(Version::V1, &v2).unwrap_err().to_string();
+    assert_eq!(
+        told,
+        format!("the body is a {}, but its Content-Type says {}: nothing of it is stored", names[1], names[0])
+    );
+    for (version, body) in [(Version::V1, &v1), (Version::V2, &v2)] {
+        assert_eq!(refused(version, body), Ok(()));
+        // Fields from the future, and nothing at all, are not the other version.
+        assert_eq!(refused(version, &bytes(99, "x")), Ok(()));
+        assert_eq!(refused(version, &[]), Ok(()));
+    }
 }

@@ -9,29 +9,39 @@ use trefoil_model::series::SeriesIndex;
 use trefoil_model::{Limits, Promoted, Table, Tenant};
 
 use super::*;
+use crate::receivers::prometheusremotewrite::batch::Batch;
 use crate::receivers::prometheusremotewrite::report::Report;
 use crate::receivers::prometheusremotewrite::translate::translate_for_store;
 
 const SECOND: i64 = 1_000_000_000;
 
-struct Store {
-    series: SeriesIndex,
+pub struct Store {
+    pub series: SeriesIndex,
     /// Series ids of all rows of `samples`, as they came.
-    stored: Vec<(u64, i64, Option<i64>)>,
+    pub stored: Vec<(u64, i64, Option<i64>)>,
 }
 
 impl Store {
-    fn new(limits: SeriesLimits) -> Self {
+    pub fn new(limits: SeriesLimits) -> Self {
         let limits = LimitsByTenant { everybody: limits, tenants: Default::default() };
         Self { series: SeriesIndex::with_limits(1000, limits), stored: Vec::new() }
     }
 
     /// What went the short way, and what was told.
-    fn write(&mut self, version: Version, body: &[u8]) -> (usize, Translated) {
+    pub fn write(&mut self, version: Version, body: &[u8]) -> (usize, Translated) {
         let flight = Flight::begin(self.series.active().of(&Tenant::default()), NOW as i64);
         let remembered = Families::new();
         let surroundings = Surroundings { remembered: &remembered, now: NOW, limit: 1 << 20 };
         let (translated, flight, known) = translate_for_store(version, body, &surroundings, flight).unwrap();
+        self.append(&known, &translated.body);
+        flight.land();
+        (known.len(), translated)
+    }
+
+    /// The same of what a scrape found.
+    pub fn scrape(&mut self, batch: &Batch) -> (usize, Translated) {
+        let flight = Flight::begin(self.series.active().of(&Tenant::default()), NOW as i64);
+        let (translated, flight, known) = batch.translate_for_store(1 << 20, flight).unwrap();
         self.append(&known, &translated.body);
         flight.land();
         (known.len(), translated)
@@ -59,7 +69,7 @@ impl Store {
     }
 }
 
-fn open() -> SeriesLimits {
+pub fn open() -> SeriesLimits {
     SeriesLimits { out_of_order_time_window: 3600 * SECOND, creation_grace_period: 600 * SECOND, ..SeriesLimits::NONE }
 }
 

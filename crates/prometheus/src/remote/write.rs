@@ -1,11 +1,9 @@
-//! The messages of remote write, for writing: `prometheus.WriteRequest` (1.0) and `io.prometheus.write.v2.Request` (2.0).
-//! Sources: prompb/types.proto and prompb/io/prometheus/write/v2/types.proto of Prometheus. Both have the same histograms.
+//! Remote write: `prometheus.WriteRequest` (1.0) and `io.prometheus.write.v2.Request` (2.0), for who builds whole messages.
+//! (`prompb/remote.proto` and `prompb/io/prometheus/write/v2/types.proto` of Prometheus.)
 
-use prost::Message;
+use super::{Histogram, Label, Sample};
 
-pub use crate::receivers::prometheusremotewrite::message::{BucketSpan, Histogram};
-
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, prost::Message)]
 pub struct WriteRequest {
     #[prost(message, repeated, tag = "1")]
     pub timeseries: Vec<TimeSeriesV1>,
@@ -13,7 +11,7 @@ pub struct WriteRequest {
     pub metadata: Vec<MetadataV1>,
 }
 
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, prost::Message)]
 pub struct TimeSeriesV1 {
     #[prost(message, repeated, tag = "1")]
     pub labels: Vec<Label>,
@@ -25,15 +23,7 @@ pub struct TimeSeriesV1 {
     pub histograms: Vec<Histogram>,
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub struct Label {
-    #[prost(string, tag = "1")]
-    pub name: String,
-    #[prost(string, tag = "2")]
-    pub value: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, prost::Message)]
 pub struct ExemplarV1 {
     #[prost(message, repeated, tag = "1")]
     pub labels: Vec<Label>,
@@ -43,7 +33,7 @@ pub struct ExemplarV1 {
     pub timestamp: i64,
 }
 
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, prost::Message)]
 pub struct MetadataV1 {
     #[prost(int32, tag = "1")]
     pub kind: i32,
@@ -55,18 +45,7 @@ pub struct MetadataV1 {
     pub unit: String,
 }
 
-/// Of both versions; 1.0 has no start.
-#[derive(Clone, Copy, PartialEq, Message)]
-pub struct Sample {
-    #[prost(double, tag = "1")]
-    pub value: f64,
-    #[prost(int64, tag = "2")]
-    pub timestamp: i64,
-    #[prost(int64, tag = "3")]
-    pub start_timestamp: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, prost::Message)]
 pub struct Request {
     #[prost(string, repeated, tag = "4")]
     pub symbols: Vec<String>,
@@ -74,7 +53,7 @@ pub struct Request {
     pub timeseries: Vec<TimeSeriesV2>,
 }
 
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, prost::Message)]
 pub struct TimeSeriesV2 {
     #[prost(uint32, repeated, tag = "1")]
     pub labels_refs: Vec<u32>,
@@ -91,7 +70,7 @@ pub struct TimeSeriesV2 {
     pub created_timestamp: i64,
 }
 
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, prost::Message)]
 pub struct ExemplarV2 {
     #[prost(uint32, repeated, tag = "1")]
     pub labels_refs: Vec<u32>,
@@ -101,7 +80,7 @@ pub struct ExemplarV2 {
     pub timestamp: i64,
 }
 
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, Copy, PartialEq, prost::Message)]
 pub struct MetadataV2 {
     #[prost(int32, tag = "1")]
     pub kind: i32,

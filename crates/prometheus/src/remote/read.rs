@@ -1,6 +1,6 @@
-//! The messages of remote read.
-//!
-//! Source: Prometheus' `prompb/remote.proto` and `prompb/types.proto`. Of alternatives only the one with floats is written.
+//! Remote read. (`prompb/remote.proto` of Prometheus.)
+
+use super::{Histogram, Label, Sample};
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ReadRequest {
@@ -70,59 +70,6 @@ pub struct TimeSeries {
     pub samples: Vec<Sample>,
     #[prost(message, repeated, tag = "4")]
     pub histograms: Vec<Histogram>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-pub struct Label {
-    #[prost(string, tag = "1")]
-    pub name: String,
-    #[prost(string, tag = "2")]
-    pub value: String,
-}
-
-#[derive(Clone, Copy, PartialEq, prost::Message)]
-pub struct Sample {
-    #[prost(double, tag = "1")]
-    pub value: f64,
-    #[prost(int64, tag = "2")]
-    pub timestamp: i64,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-pub struct Histogram {
-    #[prost(double, optional, tag = "2")]
-    pub count_float: Option<f64>,
-    #[prost(double, tag = "3")]
-    pub sum: f64,
-    #[prost(sint32, tag = "4")]
-    pub schema: i32,
-    #[prost(double, tag = "5")]
-    pub zero_threshold: f64,
-    #[prost(double, optional, tag = "7")]
-    pub zero_count_float: Option<f64>,
-    #[prost(message, repeated, tag = "8")]
-    pub negative_spans: Vec<BucketSpan>,
-    #[prost(double, repeated, tag = "10")]
-    pub negative_counts: Vec<f64>,
-    #[prost(message, repeated, tag = "11")]
-    pub positive_spans: Vec<BucketSpan>,
-    #[prost(double, repeated, tag = "13")]
-    pub positive_counts: Vec<f64>,
-    /// 0 unknown, 1 reset, 2 none, 3 gauge.
-    #[prost(int32, tag = "14")]
-    pub reset_hint: i32,
-    #[prost(int64, tag = "15")]
-    pub timestamp: i64,
-    #[prost(double, repeated, tag = "16")]
-    pub custom_values: Vec<f64>,
-}
-
-#[derive(Clone, Copy, PartialEq, prost::Message)]
-pub struct BucketSpan {
-    #[prost(sint32, tag = "1")]
-    pub offset: i32,
-    #[prost(uint32, tag = "2")]
-    pub length: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
