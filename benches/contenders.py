@@ -75,8 +75,12 @@ class Trefoil(Contender):
 
     def __init__(self, directory):
         super().__init__(directory)
-        # As benches/bench.py has it: what is counted at the end lies in files, and superseded ones are gone soon.
-        storage = {"buffer": {"flush_interval": "10s"}, "garbage": {"interval": "10s", "grace": "30s"}}
+        # As benches/bench.py has it: what is counted at the end lies in files, compacted, and superseded ones are gone soon.
+        storage = {
+            "buffer": {"flush_interval": "10s"},
+            "compaction": {"settled_after": "12s"},
+            "garbage": {"interval": "10s", "grace": "30s"},
+        }
         self.server = Server(directory, {"storage": storage})
         self.api = f"{self.server.prometheus}/api/v1"
         self.data = self.server.data_dir

@@ -4,6 +4,7 @@
     make bench BENCH_ARGS='--metrics --series 500000'              the same with many series
     make bench BENCH_ARGS='--metrics --ticks 5760'                 a whole day (for the range of one day)
     make bench BENCH_ARGS='--metrics --only Trefoil --queries topk'
+    make bench BENCH_ARGS='--metrics --recording DIRECTORY'        what benches/recording.py recorded, instead of made data
 
 The others are Debian's packages `prometheus` and `victoria-metrics` (one that is not installed is left out, aloud), or
 `--prometheus PATH` and `--victoria-metrics PATH` (newer ones can be built from the Go module proxy, as
@@ -32,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import contenders  # noqa: E402
 import promql_queries as promql  # noqa: E402
+import replay  # noqa: E402
 from trefoil import binary  # noqa: E402
 
 MIB = 1 << 20
@@ -64,6 +66,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--series", type=int, default=20_000)
     parser.add_argument("--ticks", type=int, default=240, help=f"samples a series, one every {STEP} s")
+    parser.add_argument("--recording", type=Path, help=f"write this recording, a scrape every {STEP} s, and ask nothing")
     parser.add_argument("--batch", type=int, default=5000, help="samples a request")
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--only", type=split, help="servers: Trefoil,Prometheus,VictoriaMetrics")
@@ -97,7 +100,7 @@ def measure(kind, version, directory, end, options):
         server.start()
         progress(f"{label}: sending")
         result = {"server": label, "version": server.version(), "ingest": ingest(server, version, end, options)}
-        if version == "1" and options.queries != ["none"]:
+        if version == "1" and options.queries != ["none"] and not options.recording:
             result |= ask(server, end, options, result["ingest"]["samples"])
         server.stop()
         return result
@@ -109,16 +112,7 @@ def measure(kind, version, directory, end, options):
 def ingest(server, version, end, options):
     load_before = os.getloadavg()[0]
     cpu = server.cpu_seconds()
-    done = subprocess.run(
-        [
-            binary("trefoil-loadgen"), "remote-write", "--endpoint", f"{server.api}/write", "--protocol-version", version,
-            "--series", str(options.series), "--ticks", str(options.ticks), "--step", f"{STEP}s",
-            "--start", str(end - options.ticks * STEP), "--batch", str(options.batch),
-            "--connections", str(options.connections), "--server-pid", str(server.process.pid), "--json",
-        ],
-        stdout=subprocess.PIPE, text=True, check=True,
-    )  # fmt: skip
-    report = json.loads(done.stdout)
+    report = replay.send(options.recording, server.api, STEP, options.batch) if options.recording else load(server, version, end, options)
     under_load = server.cpu_seconds() - cpu
     server.compacted()
     settled = server.cpu_seconds() - cpu
@@ -136,6 +130,19 @@ def ingest(server, version, end, options):
         "on_disk": server.on_disk(),
         "load_before": load_before,
     }
+
+
+def load(server, version, end, options):
+    done = subprocess.run(
+        [
+            binary("trefoil-loadgen"), "remote-write", "--endpoint", f"{server.api}/write", "--protocol-version", version,
+            "--series", str(options.series), "--ticks", str(options.ticks), "--step", f"{STEP}s",
+            "--start", str(end - options.ticks * STEP), "--batch", str(options.batch),
+            "--connections", str(options.connections), "--server-pid", str(server.process.pid), "--json",
+        ],
+        stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)
 
 
 def ask(server, end, options, samples):
@@ -163,8 +170,8 @@ def progress(text):
 
 
 def show(results, options):
-    print(f"\n{options.series:,} series × {options.ticks} ticks of {STEP} s, {options.batch} samples a request, "
-          f"{options.connections} connections\n")  # fmt: skip
+    what = options.recording or f"{options.series:,} series × {options.ticks} ticks"
+    print(f"\n{what}, every {STEP} s, {options.batch} samples a request, {options.connections} connections\n")
     show_ingest(results)
     for kind in ("warm", "cold"):
         asked = [result for result in results if kind in result]

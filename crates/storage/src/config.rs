@@ -105,21 +105,25 @@ pub struct CompactionConfig {
     pub target_bytes: ByteSize,
     /// Of the current day, so many files are merged at once; of days past, two suffice.
     pub min_files: usize,
+    /// A day to which nothing was added for so long counts as past, whichever it is. More than `buffer.flush_interval`.
+    #[serde(with = "units::duration")]
+    pub settled_after: Duration,
     /// The most files read by one job.
     pub max_files: usize,
 }
 
 impl Default for CompactionConfig {
     fn default() -> Self {
-        let CompactionOptions { target_bytes, min_files, max_files } = CompactionOptions::default();
-        Self { interval: Duration::from_secs(10), target_bytes: ByteSize(target_bytes), min_files, max_files }
+        let CompactionOptions { target_bytes, min_files, settled_after, max_files } = CompactionOptions::default();
+        let interval = Duration::from_secs(10);
+        Self { interval, target_bytes: ByteSize(target_bytes), min_files, settled_after, max_files }
     }
 }
 
 impl CompactionConfig {
     pub(crate) fn options(&self) -> CompactionOptions {
-        let Self { target_bytes, min_files, max_files, .. } = *self;
-        CompactionOptions { target_bytes: target_bytes.get(), min_files, max_files }
+        let Self { target_bytes, min_files, settled_after, max_files, .. } = *self;
+        CompactionOptions { target_bytes: target_bytes.get(), min_files, settled_after, max_files }
     }
 }
 

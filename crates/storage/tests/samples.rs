@@ -23,10 +23,14 @@ const START: i64 = 1_700_006_400_000_000_000;
 
 /// A counter for each of (series, samples), from some sample on; every fifth series is not of whole numbers.
 fn counters(series: &[(u64, usize)], from: usize) -> RecordBatch {
+    counters_since(START, series, from)
+}
+
+fn counters_since(start: i64, series: &[(u64, usize)], from: usize) -> RecordBatch {
     let rows: Vec<(u64, usize)> =
         series.iter().flat_map(|(id, samples)| (from..from + samples).map(move |sample| (*id, sample))).collect();
     let each = |of: &dyn Fn(u64, usize) -> Option<i64>| rows.iter().map(|(id, sample)| of(*id, *sample)).collect();
-    let times: Vec<Option<i64>> = each(&|_, sample| Some(START + sample as i64 * 15_000_000_000));
+    let times: Vec<Option<i64>> = each(&|_, sample| Some(start + sample as i64 * 15_000_000_000));
     let ints: Vec<Option<i64>> =
         each(&|id, sample| (id % 5 != 0).then_some((id * 1_000_003 % 7_919_000) as i64 + 3 * sample as i64));
     let columns: Vec<(&str, ArrayRef)> = vec![
@@ -88,4 +92,36 @@ async fn merged_files_bring_the_samples_of_a_series_together() {
     assert_eq!(rows_of(&bench.scan(Table::Samples, vec![]).await), before);
     let (_, pages) = only_file(&bench).await;
     assert_eq!(pages, (0..40).map(|series| series * 128).collect::<Vec<i64>>());
+}
+
+#[tokio::test]
+async fn a_day_that_is_settled_is_merged_though_it_is_today() {
+    let bench = Bench::local().await;
+    let today = chrono::Utc::now().timestamp().div_euclid(86_400) * 86_400 * 1_000_000_000;
+    for file in 0..2 {
+        bench.write(Table::Samples, vec![counters_since(today, &[(1, 16), (2, 16)], file * 16)]).await;
+    }
+    let compactor = |options| Compactor::new(bench.catalog.clone(), bench.files.clone(), bench.reader.clone(), options);
+    assert_eq!(compactor(CompactionOptions::default()).run_once().await.unwrap(), None);
+    let at_once = CompactionOptions { settled_after: std::time::Duration::ZERO, ..CompactionOptions::default() };
+    assert_eq!(compactor(at_once.clone()).run_once().await.unwrap().map(|job| job.files), Some(2));
+    assert_eq!(compactor(at_once).run_once().await.unwrap(), None);
+}
+
+/// Inputs wait in their files or, from an object store, in memory.
+#[tokio::test]
+async fn samples_are_merged_alike_wherever_they_lie() {
+    let mut merged = Vec::new();
+    for bench in [Bench::local().await, Bench::in_memory().await] {
+        let series: Vec<(u64, usize)> = (1..=300).map(|id| (id, 70)).collect();
+        for file in 0..3 {
+            bench.write(Table::Samples, vec![counters(&series, file * 70)]).await;
+        }
+        let options = CompactionOptions::default();
+        let compactor = Compactor::new(bench.catalog.clone(), bench.files.clone(), bench.reader.clone(), options);
+        assert_eq!(compactor.run_once().await.unwrap().map(|job| job.rows), Some(300 * 210));
+        merged.push(rows_of(&bench.scan(Table::Samples, vec![]).await));
+    }
+    assert_eq!(merged[0].len(), 300 * 210);
+    assert_eq!(merged[0], merged[1]);
 }

@@ -137,6 +137,25 @@ impl Database {
         }
     }
 
+    /// Moves SQLite's write-ahead log into its file and empties it, unless somebody reads just now: then another time. It
+    /// would otherwise stay as large as it ever was, which is 4 MiB, many times as much as a small catalog.
+    pub(super) async fn checkpoint(&self) -> Result<(), sqlx::Error> {
+        let Pool::Sqlite(pool) = &self.pool else { return Ok(()) };
+        let mut connection = pool.acquire().await?;
+        // Waiting for readers would make writers wait too.
+        connection.execute("PRAGMA busy_timeout = 0").await?;
+        let done = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
+        let restored =
+            connection.execute(AssertSqlSafe(format!("PRAGMA busy_timeout = {}", LOCK_WAIT.as_millis()))).await;
+        if restored.is_err() {
+            drop(connection.detach());
+        }
+        match done {
+            Err(error) if !is_transient(&error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) async fn close(&self) {
         match &self.pool {
             Pool::Sqlite(pool) => pool.close().await,

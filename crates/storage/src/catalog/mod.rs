@@ -265,6 +265,13 @@ impl Catalog {
         retry(database, |_| referenced().boxed()).await
     }
 
+    /// Lets a database of files take no more room than it needs. Call it now and then.
+    pub async fn checkpoint(&self) -> Result<(), CatalogError> {
+        let _turn = self.inner.commits.lock().await;
+        let database = &self.inner.database;
+        database.checkpoint().await.map_err(|source| database.error(source, 1))
+    }
+
     /// Closes the connections; SQLite's write-ahead log goes back into its file.
     pub async fn close(&self) {
         self.inner.database.close().await;

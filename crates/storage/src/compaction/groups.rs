@@ -1,5 +1,5 @@
-//! Row groups of several files, or stretches of them, as the parts of one large row group. They are held as they lie in their
-//! files, and decoded a column at a time.
+//! Row groups of several files, or stretches of them, as the parts of one large row group. They wait as they lie in their
+//! files, in memory or there, and are decoded a column at a time.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,36 +16,36 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::ranges::{Keys, Sorted};
-use super::section::Section;
+use super::section::Input;
 use crate::catalog::{Column, DataFile};
 use crate::files::{FilesError, Gather, Parts, dictionary_type, is_unique_text};
 
 /// Of a string, beside its text.
 const VIEW_BYTES: usize = 16;
 
-/// A row group read from its file, still encoded.
+/// A row group of a file, still encoded.
 pub(crate) struct Group {
     file: Arc<DataFile>,
     metadata: ArrowReaderMetadata,
     number: usize,
     /// In the file.
     rows: usize,
-    section: Section,
+    input: Input,
     /// Where not all rows are wanted: which, and how many.
     kept: Option<(BooleanArray, usize)>,
 }
 
 impl Group {
-    /// `section` has the bytes of row group `number`.
+    /// `input` has the bytes of row group `number`.
     pub(super) fn new(
         file: Arc<DataFile>,
         footer: Arc<ParquetMetaData>,
         number: usize,
-        section: Section,
+        input: Input,
     ) -> Result<Self, FilesError> {
         let rows = usize::try_from(footer.row_group(number).num_rows()).unwrap_or_default();
         let metadata = with_dictionaries(footer).map_err(|error| FilesError::read(&file.path, error))?;
-        Ok(Self { file, metadata, number, rows, section, kept: None })
+        Ok(Self { file, metadata, number, rows, input, kept: None })
     }
 
     /// Of its file.
@@ -70,7 +70,7 @@ impl Group {
             let width = if chunk.column_type() == Type::BYTE_ARRAY { VIEW_BYTES } else { 8 };
             columns[schema.get_column_root_idx(leaf)] += encoded.saturating_add(values.saturating_mul(width));
         }
-        self.section.bytes.len() + columns.into_iter().max().unwrap_or_default()
+        self.input.held_bytes() + columns.into_iter().max().unwrap_or_default()
     }
 
     /// Those that are kept.
@@ -79,8 +79,8 @@ impl Group {
     }
 
     /// What it takes in memory as it waits.
-    pub fn encoded_bytes(&self) -> usize {
-        self.section.bytes.len()
+    pub fn held_bytes(&self) -> usize {
+        self.input.held_bytes()
     }
 
     /// The `rows` of a column, of those that are kept; `None` if the file does not have it.
@@ -97,9 +97,42 @@ impl Group {
         column.map(Some).map_err(|error| FilesError::read(&self.file.path, error))
     }
 
+    /// Where in the file the pages of a column lie that have these rows, a dictionary among them.
+    fn byte_range(&self, root: usize, rows: &Range<usize>) -> Result<Range<u64>, ParquetError> {
+        let footer = self.metadata.metadata();
+        let schema = self.metadata.parquet_schema();
+        let (mut start, mut end) = (u64::MAX, 0);
+        for (leaf, chunk) in footer.row_group(self.number).columns().iter().enumerate() {
+            if schema.get_column_root_idx(leaf) != root {
+                continue;
+            }
+            let (offset, length) = chunk.byte_range();
+            let (mut first, mut last) = (offset, offset.saturating_add(length));
+            let pages = footer.offset_index().and_then(|groups| groups.get(self.number)?.get(leaf));
+            if let Some(pages) = pages.map(|index| index.page_locations()) {
+                let row = |row: usize| i64::try_from(row).unwrap_or(i64::MAX);
+                let wanted_from =
+                    pages.partition_point(|page| page.first_row_index <= row(rows.start)).saturating_sub(1);
+                let wanted_to = pages.partition_point(|page| page.first_row_index < row(rows.end));
+                if let (None, Some(page)) = (chunk.dictionary_page_offset(), pages.get(wanted_from)) {
+                    first = first.max(u64::try_from(page.offset).unwrap_or(0));
+                }
+                if let Some(page) = pages.get(wanted_to) {
+                    last = last.min(u64::try_from(page.offset).unwrap_or(u64::MAX));
+                }
+            }
+            (start, end) = (start.min(first), end.max(last));
+        }
+        match start <= end && end <= self.file.size_bytes {
+            true => Ok(start..end),
+            false => Err(ParquetError::General("its footer points beyond its end".into())),
+        }
+    }
+
     fn decode(&self, root: usize, rows: &Range<usize>) -> Result<ArrayRef, ParquetError> {
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), [root]);
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.section.clone(), self.metadata.clone())
+        let section = self.input.section(self.byte_range(root, rows)?)?;
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(section, self.metadata.clone())
             .with_row_groups(vec![self.number])
             .with_projection(mask)
             .with_batch_size(rows.len().max(1));

@@ -1,5 +1,7 @@
 //! One job: read the inputs row group by row group, write one file; without the rows that a deletion wants gone, if it is one.
 
+use std::fs::File;
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::Utc;
@@ -10,39 +12,48 @@ use trefoil_model::{Table, Tenant};
 
 use super::groups::Group;
 use super::plan::Job;
-use super::section::Section;
+use super::section::{Input, Section};
 use super::stitch::Stitcher;
 use crate::catalog::{Column, DataFile, NewFile, TableColumns};
 use crate::deletion::Deletion;
 use crate::files::{FileStore, FilesError, created_at, location, new_path, row_group_rows};
 use crate::scan::Reader;
 
-/// Small row groups are sorted together up to about so much memory: encoded as they wait, and the widest column decoded (of
-/// samples in so far as it is written at a time, which is not counted here).
+/// Small row groups are sorted together up to about so much memory: encoded as they wait (local samples wait in their
+/// files), and the widest column decoded (of samples in so far as it is written at a time, which is not counted here).
 const POOL_BYTES: usize = 96 << 20;
 
 /// Rows that are sorted together at most. Samples fill many row groups: the more there are of a series in one place, the
 /// less each takes, and the fewer places a query has to look at.
 const fn pool_rows(table: Table) -> usize {
     match table {
-        Table::Samples => 32 << 20,
+        Table::Samples => 256 << 20,
         Table::Spans | Table::Logs | Table::Series | Table::Exemplars => row_group_rows(table),
     }
 }
 
 /// Whether a row group of so many rows is moved, not rewritten.
-fn is_large(table: Table, file: &DataFile, rows: usize) -> bool {
+fn is_large(table: Table, file: &DataFile, rows: usize, input: &Input) -> bool {
     match table {
         // A large one from a small file has few samples of each series.
-        Table::Samples => rows >= row_group_rows(table) / 2 && file.rows >= pool_rows(table) as u64 / 2,
+        Table::Samples => rows >= row_group_rows(table) / 2 && file.rows >= sorted_rows(input),
         Table::Spans | Table::Logs | Table::Series | Table::Exemplars => rows >= row_group_rows(table) / 8,
+    }
+}
+
+/// A file of so many samples is not sorted together with others again: those of objects must fit into memory for that, as
+/// they are encoded.
+const fn sorted_rows(input: &Input) -> u64 {
+    match input {
+        Input::Held(_) => 16 << 20,
+        Input::Stored(_) => 128 << 20,
     }
 }
 
 /// What a waiting row group takes: of samples, few at a time are decoded.
 fn bytes(table: Table, group: &Group) -> usize {
     match table {
-        Table::Samples => group.encoded_bytes(),
+        Table::Samples => group.held_bytes(),
         Table::Spans | Table::Logs | Table::Series | Table::Exemplars => group.bytes(),
     }
 }
@@ -50,7 +61,7 @@ fn bytes(table: Table, group: &Group) -> usize {
 /// What the writing thread is given, one at a time.
 enum Piece {
     /// A row group of an input.
-    Group { file: Arc<DataFile>, footer: Arc<ParquetMetaData>, group: usize, input: Section },
+    Group { file: Arc<DataFile>, footer: Arc<ParquetMetaData>, group: usize, input: Input },
     /// Everything was given; complete the file.
     End,
 }
@@ -129,8 +140,12 @@ async fn read(
     pieces: &mpsc::Sender<Piece>,
 ) -> Result<(), FilesError> {
     for (file, footer) in inputs {
+        let stored = stored(files, file).await?;
         for group in 0..footer.num_row_groups() {
-            let input = row_group_bytes(files, file, footer, group).await?;
+            let input = match &stored {
+                Some(file) => Input::Stored(Arc::clone(file)),
+                None => Input::Held(column_bytes(files, file, footer, group, |_| true).await?),
+            };
             let piece = Piece::Group { file: Arc::clone(file), footer: Arc::clone(footer), group, input };
             if pieces.send(piece).await.is_err() {
                 return Ok(());
@@ -138,6 +153,15 @@ async fn read(
         }
     }
     Ok(())
+}
+
+/// The file to read samples from where they are wanted: those of many files are sorted together. Others are read ahead, and
+/// so is what lies in an object store, which is slow to answer.
+async fn stored(files: &FileStore, file: &DataFile) -> Result<Option<Arc<File>>, FilesError> {
+    let Some(directory) = files.directory().filter(|_| file.table == Table::Samples) else { return Ok(None) };
+    let opened = tokio::fs::File::open(directory.join(location(&file.path)?.as_ref())).await;
+    let opened = opened.map_err(|error| FilesError::read(&file.path, error))?;
+    Ok(Some(Arc::new(opened.into_std().await)))
 }
 
 /// Moves large row groups and sorts small ones together.
@@ -170,9 +194,10 @@ fn write(
         if rows == 0 {
             continue;
         }
-        let stays = deletion.is_some() || is_large(table, &file, rows);
+        let stays = deletion.is_some() || is_large(table, &file, rows, &input);
         if kept.is_none() && stays {
-            stitcher.move_group(&footer, group, &input)?;
+            let section = input.section(byte_range(&file, &footer, group, |_| true)?);
+            stitcher.move_group(&footer, group, &section.map_err(|error| FilesError::read(&file.path, error))?)?;
             continue;
         }
         let mut group = Group::new(file, footer, group, input)?;
@@ -223,15 +248,6 @@ fn union_of_columns(columns: &TableColumns, inputs: &[(Arc<DataFile>, Arc<Parque
     columns.all().iter().filter(|column| holds(&column.name)).cloned().collect()
 }
 
-async fn row_group_bytes(
-    files: &FileStore,
-    file: &DataFile,
-    footer: &ParquetMetaData,
-    group: usize,
-) -> Result<Section, FilesError> {
-    column_bytes(files, file, footer, group, |_| true).await
-}
-
 /// From the first to the last of the row group's columns that are `wanted`.
 pub(super) async fn column_bytes(
     files: &FileStore,
@@ -240,6 +256,20 @@ pub(super) async fn column_bytes(
     group: usize,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Section, FilesError> {
+    let range = byte_range(file, footer, group, wanted)?;
+    let start = range.start;
+    let bytes = files.object_store().get_range(&location(&file.path)?, range).await;
+    let bytes = bytes.map_err(|error| FilesError::read(&file.path, error))?;
+    Ok(Section { offset: start, bytes })
+}
+
+/// Where in the file they lie.
+fn byte_range(
+    file: &DataFile,
+    footer: &ParquetMetaData,
+    group: usize,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Range<u64>, FilesError> {
     // A bloom filter follows its row group.
     let bloom = |chunk: &ColumnChunkMetaData| {
         let offset = u64::try_from(chunk.bloom_filter_offset()?).ok()?;
@@ -253,7 +283,5 @@ pub(super) async fn column_bytes(
     if start > end || end > file.size_bytes {
         return Err(FilesError::read(&file.path, "its footer points beyond its end"));
     }
-    let bytes = files.object_store().get_range(&location(&file.path)?, start..end).await;
-    let bytes = bytes.map_err(|error| FilesError::read(&file.path, error))?;
-    Ok(Section { offset: start, bytes })
+    Ok(start..end)
 }

@@ -39,13 +39,15 @@ pub struct CompactionOptions {
     pub target_bytes: u64,
     /// Of the current day, so many files are merged at once; of days past, two suffice.
     pub min_files: usize,
+    /// A day to which nothing was added for so long counts as past, whichever it is.
+    pub settled_after: Duration,
     /// The most files read by one job.
     pub max_files: usize,
 }
 
 impl Default for CompactionOptions {
     fn default() -> Self {
-        Self { target_bytes: 256 << 20, min_files: 8, max_files: 64 }
+        Self { target_bytes: 256 << 20, min_files: 8, settled_after: Duration::from_secs(15 * 60), max_files: 64 }
     }
 }
 

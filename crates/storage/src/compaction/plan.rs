@@ -8,6 +8,7 @@ use trefoil_model::{Table, Tenant};
 
 use super::CompactionOptions;
 use crate::catalog::{CatalogSnapshot, DataFile};
+use crate::files::created_at;
 
 /// A file joins smaller ones when it is at most this many times as large as they are together. So a row is rewritten a
 /// number of times that grows with the logarithm of what there is, however slowly files trickle in.
@@ -56,7 +57,11 @@ pub(super) fn next_job(
     }
     let today = day_number(now);
     let jobs = days.into_iter().filter_map(|((table, tenant, day), files)| {
-        let min_files = if day < today { 2 } else { options.min_files };
+        let newest = files.iter().filter_map(|file| created_at(&file.path)).max();
+        let is_settled = newest.is_some_and(|newest| {
+            now.signed_duration_since(newest).to_std().is_ok_and(|age| age >= options.settled_after)
+        });
+        let min_files = if day < today || is_settled { 2 } else { options.min_files };
         let mut files = choose(files, options, min_files)?;
         files.sort_by_key(|file| (file.time_range(), file.id));
         Some(Job { table, tenant: tenant.clone(), day, files })

@@ -10,6 +10,7 @@ use super::Compactor;
 use super::groups::Group;
 use super::merge;
 use super::plan::Job;
+use super::section::Input;
 use crate::catalog::{DataFile, NewFile, TableColumns};
 use crate::deletion::Deletion;
 use crate::files::{FileStore, FilesError};
@@ -82,7 +83,7 @@ async fn count(
     for number in 0..footer.num_row_groups() {
         let key = Deletion::columns(file.table);
         let section = merge::column_bytes(files, file, &footer, number, |name| key.contains(&name)).await?;
-        let group = Group::new(Arc::clone(file), Arc::clone(&footer), number, section)?;
+        let group = Group::new(Arc::clone(file), Arc::clone(&footer), number, Input::Held(section))?;
         let (deletion, table) = (Arc::clone(deletion), file.table);
         let kept = tokio::task::spawn_blocking(move || deletion.kept(table, &group)).await??;
         deleted += (kept.len() - kept.true_count()) as u64;

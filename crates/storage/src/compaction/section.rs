@@ -1,4 +1,8 @@
-//! A row group's bytes, read ahead.
+//! A row group's bytes, read ahead or when they are wanted.
+
+use std::fs::File;
+use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use parquet::errors::{ParquetError, Result};
@@ -9,6 +13,36 @@ use parquet::file::reader::{ChunkReader, Length};
 pub(super) struct Section {
     pub offset: u64,
     pub bytes: Bytes,
+}
+
+/// Where the bytes of a row group are had from.
+#[derive(Clone)]
+pub(super) enum Input {
+    /// All of them, in memory.
+    Held(Section),
+    /// A local file. Many can wait to be merged without taking memory.
+    Stored(Arc<File>),
+}
+
+impl Input {
+    /// At least the bytes at these positions of the file.
+    pub fn section(&self, range: Range<u64>) -> Result<Section> {
+        let file = match self {
+            Input::Held(section) => return Ok(section.clone()),
+            Input::Stored(file) => file,
+        };
+        let length = usize::try_from(range.end.saturating_sub(range.start))
+            .map_err(|_| ParquetError::General("more bytes than there can be".into()))?;
+        Ok(Section { offset: range.start, bytes: file.get_bytes(range.start, length)? })
+    }
+
+    /// What it takes in memory.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            Input::Held(section) => section.bytes.len(),
+            Input::Stored(_) => 0,
+        }
+    }
 }
 
 impl Length for Section {

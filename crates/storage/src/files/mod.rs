@@ -6,6 +6,7 @@
 //! [`Table::sort_order`]: trefoil_model::Table::sort_order
 
 mod batches;
+mod delta;
 mod error;
 mod gather;
 mod groups;
@@ -15,6 +16,7 @@ mod runs;
 mod sort;
 mod stats;
 mod store;
+mod times;
 mod write;
 mod writer;
 

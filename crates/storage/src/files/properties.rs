@@ -1,4 +1,4 @@
-//! How columns are encoded. The choices were measured: docs/decisions/0004-sort-order.md.
+//! How columns are encoded. The choices were measured: docs/decisions/0004-sort-order.md, 0018-small-samples.md, 0023-bytes-a-sample.md.
 
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -26,16 +26,16 @@ const fn page_rows(table: Table) -> usize {
 }
 
 const ZSTD_LEVEL: i32 = 1;
+const DOUBLES_ZSTD_LEVEL: i32 = 3;
 const TRACE_ID_FALSE_POSITIVES: f64 = 0.01;
 const PAGE_BYTES: usize = 1 << 20;
 
 /// Properties for a file with these columns.
 pub(crate) fn writer_properties(table: Table, schema: &Schema) -> WriterProperties {
-    let level = ZstdLevel::try_new(ZSTD_LEVEL).unwrap_or_default();
     let mut builder = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_created_by(concat!("trefoil ", env!("CARGO_PKG_VERSION")).to_string())
-        .set_compression(Compression::ZSTD(level))
+        .set_compression(zstd(ZSTD_LEVEL))
         .set_max_row_group_row_count(Some(row_group_rows(table)))
         .set_data_page_row_count_limit(page_rows(table))
         .set_data_page_size_limit(PAGE_BYTES)
@@ -86,18 +86,24 @@ fn leaf(
         DataType::Utf8View | DataType::Utf8 if is_unique_text(name) => {
             builder.set_column_dictionary_enabled(path.clone(), false)
         }
-        DataType::Timestamp(TimeUnit::Nanosecond, _) if name != "start_time_unix_nano" || table == Table::Spans => {
-            builder
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED)
-        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) if !is_of_the_resource(table, name) => builder
+            .set_column_dictionary_enabled(path.clone(), false)
+            .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED),
         DataType::Int64 if matches!(name, "duration_nano" | "value_int") => builder
             .set_column_dictionary_enabled(path.clone(), false)
             .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED),
+        // A number of 64 random bits once for each series: a dictionary has all of them of a row group in one piece, which whoever
+        // wants one page would have to decode.
+        DataType::UInt64 if name == "series_id" => builder.set_column_dictionary_enabled(path.clone(), false),
         // A dictionary first, and this when it grows too large.
         DataType::Int64 | DataType::UInt64 | DataType::Timestamp(..) => {
             builder.set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED)
         }
+        // Most differ, and what repeats is found by compression, which is worth its time for these few.
+        DataType::Float64 if name == "value_double" => builder
+            .set_column_dictionary_enabled(path.clone(), false)
+            .set_column_encoding(path.clone(), Encoding::PLAIN)
+            .set_column_compression(path.clone(), zstd(DOUBLES_ZSTD_LEVEL)),
         DataType::Float64 => builder.set_column_encoding(path.clone(), Encoding::BYTE_STREAM_SPLIT),
         _ => builder,
     };
@@ -115,6 +121,19 @@ fn leaf(
             .set_column_bloom_filter_max_ndv(path, row_group_rows(table) as u64);
     }
     builder
+}
+
+fn zstd(level: i32) -> Compression {
+    Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default())
+}
+
+/// Times that many rows share, since their resource has them: when it started, when it was first scraped.
+fn is_of_the_resource(table: Table, name: &str) -> bool {
+    match table {
+        Table::Spans => false,
+        Table::Series => name == "first_time_unix_nano" || name == "start_time_unix_nano",
+        Table::Logs | Table::Samples | Table::Exemplars => name == "start_time_unix_nano",
+    }
 }
 
 /// Texts that differ from row to row: a dictionary of them costs time and saves nothing, bounds of them say nothing.

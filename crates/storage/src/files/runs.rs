@@ -1,8 +1,8 @@
 //! A column whose pages begin and end with series (docs/decisions/0018-small-samples.md).
 //!
 //! Whole numbers are stored as differences, 64 of which share a width. From one series to the next is a jump, which makes 64
-//! of them as wide as it is. A page begins with a number as it is: when each series has pages of its own, nobody pays for
-//! jumps. Arrow's writer ends pages where it wants to, so the column is written by the one below it.
+//! of them as wide as it is. A page begins with a number as it is: when each busy series has pages of its own, nobody pays much
+//! for jumps. Arrow's writer ends pages where it wants to, so the column is written by the one below it.
 
 use std::io::Write;
 
@@ -20,12 +20,16 @@ use trefoil_model::Table;
 
 use super::gather::{Flat, Row};
 
-/// A series of so many rows has pages of its own. Of fewer, a page (its header, its place in the index, its frame of the
-/// compression: about 50 bytes) would cost more than the jump.
-const LONG_RUN: usize = 64;
+/// A series whose value moves so often has pages of its own. Of one that moves less often, a page (its header, its place in
+/// the index, its frame of the compression: about 60 bytes) would cost more than the jump, which compression gets back
+/// where there is little else (docs/decisions/0023-bytes-a-sample.md).
+const MOVES: usize = 96;
 
 /// Rows of a page at most.
 const PAGE_ROWS: usize = 16 << 10;
+
+/// Rows of a page of several series at most, so that whoever wants one of them decodes few others.
+const SHARED_ROWS: usize = 4 << 10;
 
 /// Whether pages of that column follow the series.
 pub(super) fn follows_series(table: Table, column: &str) -> bool {
@@ -76,23 +80,40 @@ impl RunColumn {
     }
 }
 
-/// Rows sorted by series, cut into pages: long runs by themselves, short ones together.
-pub(super) fn pages<'r>(series: &Flat, rows: &'r [Row]) -> Result<Vec<&'r [Row]>, ArrowError> {
+/// Rows sorted by series, cut into pages: runs of `values` that move often by themselves, others together.
+pub(super) fn pages<'r>(series: &Flat, values: &Flat, rows: &'r [Row]) -> Result<Vec<&'r [Row]>, ArrowError> {
     let mut pages = Vec::new();
-    let mut cut = |rows: &'r [Row]| pages.extend(rows.chunks(PAGE_ROWS));
-    let mut short = 0;
-    let mut start = 0;
+    let (mut quiet, mut start) = (0, 0);
     for length in run_lengths(series, rows)? {
         let end = start + length;
-        if length >= LONG_RUN {
-            cut(&rows[short..start]);
-            cut(&rows[start..end]);
-            short = end;
+        if length > MOVES && moves(values, &rows[start..end])? >= MOVES {
+            pages.extend(rows[quiet..start].chunks(PAGE_ROWS));
+            pages.extend(rows[start..end].chunks(PAGE_ROWS));
+            quiet = end;
+        } else if end - quiet > SHARED_ROWS {
+            // Before this run rather than within it.
+            pages.extend(rows[quiet..start].chunks(PAGE_ROWS));
+            quiet = start;
         }
         start = end;
     }
-    cut(&rows[short..]);
+    pages.extend(rows[quiet..].chunks(PAGE_ROWS));
     Ok(pages)
+}
+
+/// How often a value differs from the one before.
+fn moves(values: &Flat, run: &[Row]) -> Result<usize, ArrowError> {
+    let mut moves = 0;
+    let mut last = None;
+    for chunk in run.chunks(PAGE_ROWS) {
+        let values = values.gather(chunk)?;
+        let Some(values) = values.as_primitive_opt::<Int64Type>() else { return Ok(0) };
+        for value in values.iter().flatten() {
+            moves += usize::from(last.is_some_and(|last| last != value));
+            last = Some(value);
+        }
+    }
+    Ok(moves)
 }
 
 /// Of how many rows each series in turn is.
@@ -116,28 +137,39 @@ fn run_lengths(series: &Flat, rows: &[Row]) -> Result<Vec<usize>, ArrowError> {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::UInt64Array;
+    use arrow::array::{Int64Array, UInt64Array};
     use arrow::datatypes::DataType;
 
     use super::*;
 
-    /// The lengths of the pages of series of these lengths.
-    fn cut(lengths: &[usize]) -> Vec<usize> {
-        let ids = lengths.iter().enumerate().flat_map(|(id, length)| std::iter::repeat_n(id as u64, *length));
+    /// The lengths of the pages of series of these lengths, whose values move at every so many rows.
+    fn cut(series: &[(usize, usize)]) -> Vec<usize> {
+        let runs = || series.iter().enumerate();
+        let ids = runs().flat_map(|(id, (length, _))| std::iter::repeat_n(id as u64, *length));
+        let values = runs().flat_map(|(_, (length, held))| (0..*length).map(move |row| (row / held) as i64));
         let ids = UInt64Array::from_iter_values(ids.collect::<Vec<_>>());
+        let values = Int64Array::from_iter_values(values.collect::<Vec<_>>());
         let rows: Vec<Row> = (0..ids.len() as u32).map(|row| (0, row)).collect();
         let series = Flat::Arrays { arrays: vec![Arc::new(ids)], data_type: DataType::UInt64 };
-        let pages = pages(&series, &rows).unwrap();
+        let values = Flat::Arrays { arrays: vec![Arc::new(values)], data_type: DataType::Int64 };
+        let pages = pages(&series, &values, &rows).unwrap();
         assert_eq!(pages.concat(), rows);
         pages.iter().map(|page| page.len()).collect()
     }
 
     #[test]
-    fn long_runs_have_pages_of_their_own() {
+    fn runs_that_move_often_have_pages_of_their_own() {
         assert_eq!(cut(&[]), [0; 0]);
-        assert_eq!(cut(&[10, 20, 30]), [60]);
-        assert_eq!(cut(&[64, 240, 10, 20, 64, 5]), [64, 240, 30, 64, 5]);
-        assert_eq!(cut(&[40_000, 3]), [16_384, 16_384, 7232, 3]);
-        assert_eq!(cut(&[63; 300]), [16_384, 2516]);
+        assert_eq!(cut(&[(10, 1), (20, 1), (30, 1)]), [60]);
+        assert_eq!(cut(&[(97, 1), (240, 1), (10, 1), (20, 1), (97, 1), (5, 1)]), [97, 240, 30, 97, 5]);
+        assert_eq!(cut(&[(40_000, 1), (3, 1)]), [16_384, 16_384, 7232, 3]);
+    }
+
+    #[test]
+    fn quiet_runs_share_pages_however_long_they_are() {
+        assert_eq!(cut(&[(240, 3), (240, 240), (240, 1), (960, 10)]), [480, 240, 960]);
+        assert_eq!(cut(&[(240, 240); 40]), [4080, 4080, 1440]);
+        assert_eq!(cut(&[(90, 1); 50]), [4050, 450]);
+        assert_eq!(cut(&[(40_000, 40_000), (3, 1)]), [16_384, 16_384, 7232, 3]);
     }
 }

@@ -13,6 +13,7 @@ use super::output::Output;
 use super::properties::writer_properties;
 use super::runs::{RunColumn, follows_series, pages};
 use super::stats::new_file;
+use super::times::{TimeColumn, are_times};
 use super::{FileStore, FilesError};
 use crate::catalog::NewFile;
 
@@ -103,18 +104,26 @@ fn write_group(
     };
     let of_runs = schema.fields().iter().find(|field| follows_series(table, field.name()));
     let of_runs = of_runs.map(|field| RunColumn::new(parquet, field.name())).transpose()?;
+    let times = schema.fields().iter().find(|field| are_times(table, field.name()));
+    let times = times.map(|field| TimeColumn::new(parquet, field.name())).transpose()?;
     let mut group = parquet.next_row_group()?;
     for (index, field) in schema.fields().iter().enumerate() {
         if let (Some(of_runs), true) = (&of_runs, follows_series(table, field.name())) {
+            let values = flat(index)?;
             let pages = match schema.index_of("series_id") {
-                Ok(series) => pages(&flat(series)?, rows)?,
+                Ok(series) => pages(&flat(series)?, &values, rows)?,
                 Err(_) => vec![rows],
             };
-            of_runs.write(&mut group, &flat(index)?, &pages)?;
+            of_runs.write(&mut group, &values, &pages)?;
             writers.next();
             continue;
         }
         let column = flat(index)?;
+        if let (Some(times), true) = (&times, are_times(table, field.name())) {
+            times.write(&mut group, &column, rows)?;
+            writers.next();
+            continue;
+        }
         let mut leaf_writers: Vec<ArrowColumnWriter> = Vec::new();
         for chunk in rows.chunks(CHUNK_ROWS) {
             let leaves = compute_leaves(field, &column.gather(chunk)?)?;

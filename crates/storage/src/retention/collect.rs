@@ -42,6 +42,7 @@ pub async fn collect(
 ) -> Result<Collected, StorageError> {
     let expired = collect_expired(catalog, files, before(now, options.grace)).await?;
     let orphans = collect_orphans(catalog, files, before(now, options.orphan_age)).await?;
+    catalog.checkpoint().await?;
     Ok(Collected { expired, orphans })
 }
 

@@ -676,3 +676,29 @@ async fn commits_once_though_connections_are_killed() {
     assert_eq!(snapshot.all_files(Table::Spans).count() as u64, commits);
     assert_eq!(snapshot.log_position("w"), Some(commits));
 }
+
+#[tokio::test]
+async fn the_log_of_an_sqlite_catalog_does_not_stay() {
+    let lake = Lake::sqlite();
+    let catalog = lake.open().await;
+    let log = std::path::PathBuf::from(format!("{}-wal", lake.url.strip_prefix("sqlite:").unwrap()));
+    let log_bytes = || std::fs::metadata(&log).unwrap().len();
+    assert!(log_bytes() > 100_000);
+    catalog.checkpoint().await.unwrap();
+    assert_eq!(log_bytes(), 0);
+    // Somebody who reads keeps it, and neither waits for the other.
+    let reader = sqlx::SqlitePool::connect(&lake.url).await.unwrap();
+    let mut reading = reader.begin().await.unwrap();
+    let count = "SELECT count(*) FROM ducklake_snapshot";
+    let before: i64 = sqlx::query_scalar(count).fetch_one(&mut *reading).await.unwrap();
+    catalog.add_columns(vec![(Table::Spans, Field::new("span.kept", DataType::Int64, true))]).await.unwrap();
+    let started = std::time::Instant::now();
+    catalog.checkpoint().await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    let after: i64 = sqlx::query_scalar(count).fetch_one(&mut *reading).await.unwrap();
+    assert_eq!(before, after);
+    assert!(log_bytes() > 0);
+    reading.rollback().await.unwrap();
+    catalog.checkpoint().await.unwrap();
+    assert_eq!(log_bytes(), 0);
+}
