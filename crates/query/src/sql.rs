@@ -102,7 +102,6 @@ fn read_only() -> SQLOptions {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use arrow::datatypes::Schema;
     use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -113,7 +112,7 @@ mod tests {
     async fn a_panic_of_a_library_is_an_error_of_the_query() {
         let broken = futures::stream::poll_fn(|_| panic!("lengths do not fit"));
         let batches = Box::pin(RecordBatchStreamAdapter::new(Arc::new(Schema::empty()), broken));
-        let limits = Limits { max_rows: 1, timeout: Duration::from_secs(60) };
+        let limits = Limits { max_rows: 1, ..Limits::default() };
         let deadline = Box::pin(sleep_until(Instant::now() + limits.timeout));
         let rows = Rows { batches, limits, seen: 0, deadline, ended: false };
         let error = rows.collect().await.unwrap_err();

@@ -99,6 +99,8 @@ pub struct Selection<'f> {
     matchers: &'f [Matcher],
     period: Period,
     found: FoundSeries,
+    /// The part of the period from which there may be samples.
+    held: Period,
 }
 
 impl Selection<'_> {
@@ -112,7 +114,7 @@ impl Selection<'_> {
     fn batches(&self) -> Vec<Vec<usize>> {
         let numbers = self.numbers();
         match numbers.len() == self.found.series.len() && !self.asks_for_targets() {
-            true => batches(&self.found, &numbers, self.period),
+            true => batches(&self.found, &numbers, self.held),
             false => vec![numbers],
         }
     }
@@ -147,7 +149,7 @@ impl Store {
             false => Vec::new(),
         };
         let found = self.stored_series(&wanted, matchers, period)?;
-        Ok(Selection { families, wanted, matchers, period, found })
+        Ok(Selection { families, wanted, matchers, period, found, held: self.held(period) })
     }
 
     /// Those of the selected series that are stored as numbers and at these places, and all that are not stored so.

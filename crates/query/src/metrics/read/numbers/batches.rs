@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::super::Period;
+use trefoil_model::Table;
+
 use super::super::series::FoundSeries;
+use super::super::{NANOS_PER_MILLI, Period, Store};
 
 /// About so many samples are read together: that keeps all cores at work and is soon forgotten.
 const SAMPLES: usize = 1 << 20;
@@ -14,9 +16,25 @@ const INTERVAL_MS: i64 = 15_000;
 /// Even of a long time so many series are read together.
 const LEAST_SERIES: usize = 256;
 
-/// The places of found series, in batches. Series with the same labels are in the same one.
-pub fn batches(found: &FoundSeries, places: &[usize], period: Period) -> Vec<Vec<usize>> {
-    let samples = period.end_ms.saturating_sub(period.start_ms) / INTERVAL_MS + 1;
+impl Store {
+    /// The part of a period from which there may be samples, as far as that is known of files.
+    pub fn held(&self, period: Period) -> Period {
+        let millis = |nanos: i64| nanos.div_euclid(NANOS_PER_MILLI);
+        let files = self.snapshot.files(Table::Samples);
+        let ranges = || files.iter().filter_map(|file| file.time_range());
+        let (first, last) = (ranges().map(|range| range.0).min(), ranges().map(|range| range.1).max());
+        // What is buffered is newer than what lies in files, nearly always.
+        let is_all_in_files = self.snapshot.buffered(Table::Samples).is_empty();
+        let last = last.filter(|_| is_all_in_files).map_or(period.end_ms, millis);
+        let start_ms = period.start_ms.max(first.map_or(period.start_ms, millis));
+        Period { start_ms, end_ms: period.end_ms.min(last).max(start_ms) }
+    }
+}
+
+/// The places of found series, in batches. Series with the same labels are in the same one. `held` is from when there are
+/// samples.
+pub fn batches(found: &FoundSeries, places: &[usize], held: Period) -> Vec<Vec<usize>> {
+    let samples = held.end_ms.saturating_sub(held.start_ms) / INTERVAL_MS + 1;
     let most = (SAMPLES / usize::try_from(samples).unwrap_or(usize::MAX).max(1)).max(LEAST_SERIES);
     cut(found, places, most)
 }
