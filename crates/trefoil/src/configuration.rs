@@ -128,7 +128,7 @@ service: {pipelines: {traces: {receivers: [otlp], exporters: [trefoil]}}}
             "t.yaml:4:11: storage.pth: unknown option; did you mean `path`?",
             "t.yaml:5:30: listeners.main.endpoint: ",
             "t.yaml:6:1: queries: unknown section",
-            "t.yaml:7:9: query.max_samples: must be more than 0",
+            "t.yaml:7:22: query.max_samples: must be more than 0",
         ] {
             assert!(errors.contains(expected), "{expected} not in:\n{errors}");
         }
