@@ -92,7 +92,7 @@ mod tests {
     fn parts_share_the_list_until_they_change() {
         let all = Times::from(vec![1, 2, 3, 4]);
         let mut part = all.part(1..3);
-        assert!(part == [2, 3] && all.part(1..9) == [2, 3, 4] && all.part(7..9) == []);
+        assert!(part == [2, 3] && all.part(1..9) == [2, 3, 4] && all.part(7..9).is_empty());
         assert!(part.is_shared_with(&all.part(1..3)) && !part.is_shared_with(&all));
         assert_eq!(part, Times::from(vec![2, 3]));
         part.push(9);

@@ -154,7 +154,7 @@ impl Store {
 
     /// Those of the selected series that are stored as numbers and at these places, and all that are not stored so.
     async fn read(&self, selection: &Selection<'_>, numbers: &[usize]) -> Result<Vec<RawSeries>, PromqlError> {
-        let Selection { families, wanted, matchers, period, found } = selection;
+        let Selection { families, wanted, matchers, period, found, .. } = selection;
         let mut series = self.number_series(wanted, found, numbers, *period).await?;
         series.extend(self.other_series(wanted, found, matchers, *period).await?);
         if selection.asks_for_targets() && period.start_ms <= period.end_ms {

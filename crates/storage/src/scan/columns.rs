@@ -98,8 +98,8 @@ impl<'f> Source<'f> {
         let group = footer.row_group(row_group);
         let schema = footer.file_metadata().schema_descr();
         // By its place in the file: that has not all columns of the table.
-        let statistics = StatisticsConverter::from_column_index(column.leaf, field, schema)?
-            .with_missing_null_counts_as_zero(false);
+        let statistics =
+            StatisticsConverter::from_column_index(column.leaf, field, schema)?.with_missing_null_counts_as_zero(false);
         let nulls = statistics.row_group_null_counts([group])?;
         let rows = u64::try_from(group.num_rows()).unwrap_or(u64::MAX);
         match nulls.is_valid(0).then(|| nulls.value(0)) {
@@ -147,8 +147,9 @@ impl<'f> Column<'f> {
         let (begin, len) = self.footer.row_group(self.row_group).column(self.leaf).byte_range();
         let end = begin + len;
         let place = |page: &PageLocation| u64::try_from(page.offset).unwrap_or(end).clamp(begin, end);
+        let whole = begin..end;
         let Some((pages, first)) = self.pages().and_then(|pages| Some((pages, pages.first()?))) else {
-            return vec![begin..end];
+            return Vec::from([whole]);
         };
         let row = |page: &PageLocation| usize::try_from(page.first_row_index).unwrap_or_default();
         let from = pages.partition_point(|page| row(page) <= rows.start).saturating_sub(1);

@@ -17,11 +17,14 @@ pub struct Measured {
     pub rows: Option<Arc<[u32]>>,
 }
 
+/// The nanoseconds, and what was made of them.
+type Known = (Box<[i64]>, Measured);
+
 /// Lists that were made already.
 #[derive(Debug, Default)]
 pub struct SharedTimes {
     /// By length, first and last of the nanoseconds they were made of.
-    known: HashMap<(usize, i64, i64), Vec<(Box<[i64]>, Measured)>>,
+    known: HashMap<(usize, i64, i64), Vec<Known>>,
 }
 
 impl SharedTimes {
