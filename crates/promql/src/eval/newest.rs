@@ -17,7 +17,9 @@ use crate::value::StepSeries;
 /// Which sample counts at which step.
 struct Plan {
     times: Times,
-    /// Of each step; 0 where there is none.
+    /// The first step that has one.
+    first: usize,
+    /// Of each step from there to the last that has one; 0 where there is none.
     places: Vec<u32>,
     /// A bit a step: there is one.
     present: Vec<u64>,
@@ -118,19 +120,23 @@ impl Look {
             Some(same) => last.insert(same),
             None => last.insert(self.plan(samples)),
         };
-        let value = |place: &u32| samples.floats.get(*place as usize).copied().unwrap_or_default();
-        Points::masked(plan.places.iter().map(value).collect(), plan.present.clone())
+        let mut floats = vec![0.0; self.steps.count()];
+        for (float, place) in floats.iter_mut().skip(plan.first).zip(&plan.places) {
+            *float = samples.floats.get(*place as usize).copied().unwrap_or_default();
+        }
+        Points::masked(floats, plan.present.clone())
     }
 
     fn plan(&self, samples: &Samples) -> Plan {
-        let steps = self.steps.count();
-        let mut plan =
-            Plan { times: samples.times.clone(), places: vec![0; steps], present: vec![0; steps.div_ceil(64)] };
+        let (mut first, mut places) = (None, Vec::new());
+        let mut present = vec![0; self.steps.count().div_ceil(64)];
         self.for_each(samples, |step, newest| {
-            plan.places[step] = u32::try_from(newest).unwrap_or(u32::MAX);
-            plan.present[step / 64] |= 1 << (step % 64);
+            let first = *first.get_or_insert(step);
+            places.resize(step - first, 0);
+            places.push(u32::try_from(newest).unwrap_or(u32::MAX));
+            present[step / 64] |= 1 << (step % 64);
         });
-        plan
+        Plan { times: samples.times.clone(), first: first.unwrap_or(0), places, present }
     }
 
     /// Hands over each step that has a sample, and its place.

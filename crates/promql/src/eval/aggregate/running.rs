@@ -67,6 +67,7 @@ impl Running {
             States::Count(counts) => {
                 for (words, counts) in points.present().iter().zip(counts.chunks_mut(64)) {
                     match *words {
+                        0 => {}
                         u64::MAX => counts.iter_mut().for_each(|count| *count += 1.0),
                         words => {
                             let by_bit = counts.iter_mut().enumerate();
@@ -157,6 +158,7 @@ fn fold<S>(
         let range = index * 64..floats.len().min(index * 64 + 64);
         let (states, floats) = (&mut states[range.clone()], &floats[range]);
         match words {
+            (0, _) => {}
             // Nearly always: a value at each step, and one before.
             (&u64::MAX, &u64::MAX) => states.iter_mut().zip(floats).for_each(|(state, value)| next(state, *value)),
             (&present, &seen) => {
