@@ -16,6 +16,7 @@ mod tests;
 use std::ops::ControlFlow;
 
 use super::Evaluator;
+use super::budget::CELLS_PER_SAMPLE;
 use crate::ast::{Aggregate, AggregateOp};
 use crate::error::EvalError;
 use crate::labels::Labels;
@@ -125,10 +126,12 @@ impl Evaluator<'_> {
                 }
             }
             drop(rows);
-            self.settle(before, groups.len() * self.steps.count())?;
+            // At the least: not every step has a value. Exactly it is counted at the end.
+            self.settle(before, groups.len() * self.steps.count() / CELLS_PER_SAMPLE)?;
             Ok(ControlFlow::Continue(()))
         })?;
         if has_run.is_break() {
+            self.settle(before, 0)?;
             return Ok(None);
         }
         let rows = grouping.labels.into_iter().zip(groups).map(|(labels, (running, drop_name))| StepSeries {

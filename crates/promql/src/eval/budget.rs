@@ -7,7 +7,7 @@ use crate::source::Samples;
 use crate::value::{StepSeries, Value};
 
 /// Rows are dense, so a step without a value costs memory as well: this many such cells are allowed for each sample that is.
-const CELLS_PER_SAMPLE: usize = 4;
+pub(super) const CELLS_PER_SAMPLE: usize = 4;
 
 impl Evaluator<'_> {
     /// That the grid itself is no longer than what may be held, whatever is evaluated on it.

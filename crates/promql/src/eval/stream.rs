@@ -63,8 +63,8 @@ impl Evaluator<'_> {
             && matchers.any(|matcher| matcher.name == METRIC_NAME && matcher.op == MatchOp::Equal)
     }
 
-    /// Hands over some series after others, in no order, each once. They are marked where they are to lose their name. What was
-    /// looked at only counts if it goes on to the end.
+    /// Hands over some series after others, in no order, each once. They are marked where they are to lose their name. `take`
+    /// settles what is held when they are gone. What was looked at only counts if it goes on to the end.
     pub(super) fn run_stream(&self, stream: &Stream<'_>, take: &mut Take<'_>) -> Result<ControlFlow<()>, EvalError> {
         let looked = Looked::like(self.looked);
         let inner = Evaluator { buckets: self.buckets.below(stream.expr), looked: &looked, ..*self };
@@ -114,16 +114,12 @@ impl Evaluator<'_> {
     ) -> Result<ControlFlow<()>, EvalError> {
         let (range, back) = reach;
         let hints = self.hints(reference, range, back, 0);
-        let before = self.shared.samples.get();
         self.source.select_in_batches(&selector.matchers, &hints, &mut |mut series| {
             self.check_running()?;
             if self.buckets == BucketUse::None {
                 self.without_buckets(&mut series, reference, (range, back, 0));
             }
-            let flow = take(series)?;
-            // They are gone again.
-            self.settle(before, 0)?;
-            Ok(flow)
+            take(series)
         })
     }
 }

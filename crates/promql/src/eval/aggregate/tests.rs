@@ -1,6 +1,9 @@
 //! Groups whose series come and go, and parameters that change.
 
 use crate::eval::binary::fixture::Series;
+use crate::eval::{Engine, EngineOptions};
+use crate::parser::ParserOptions;
+use crate::steps::Steps;
 
 const SERIES: Series = Series(&[
     ("m a=1 b=1", "1 NaN 3 inf"),
@@ -27,6 +30,20 @@ fn groups_are_of_the_series_that_are_there() {
     check("stdvar by (a) (m)", &[r#"{a="1"} 0.25 NaN 0 NaN"#, r#"{a="2"} _ 0 0 0"#]);
     check("sum by (__name__) (m{a=\"2\"})", &[r#"{__name__="m"} _ 7 8 9"#]);
     check("sum(nothing)", &[]);
+}
+
+#[test]
+fn series_that_are_added_up_are_not_held() {
+    let options = EngineOptions { max_samples: 8, ..EngineOptions::default() };
+    let engine = Engine::new(options, ParserOptions::ALL);
+    let steps = Steps::range(0, 3 * 60_000, 60_000);
+    let ask = |query: &str| engine.range(&SERIES, query, steps).map(|answer| answer.stats.peak_samples);
+    assert!(ask("m").unwrap_err().to_string().contains("too many samples"));
+    assert!(ask("quantile(0.5, m)").unwrap_err().to_string().contains("too many samples"));
+    assert_eq!(ask("sum(m)"), Ok(5));
+    // Two groups are still held when the third begins.
+    assert_eq!(ask("count by (a, b) (m{a=\"1\"})"), Ok(8));
+    assert!(ask("max by (a, b) (m)").unwrap_err().to_string().contains("too many samples"));
 }
 
 #[test]
