@@ -176,7 +176,8 @@ impl StorageConfig {
             compaction: CompactionConfig::default(),
             retention: RetentionConfig::default(),
             garbage: GarbageConfig::default(),
-            cache_bytes: ByteSize::mib(64),
+            // With half a million series a merged file has half a million pages, and they have to be found again.
+            cache_bytes: ByteSize::mib(256),
         }
     }
 

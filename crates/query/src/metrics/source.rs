@@ -119,8 +119,10 @@ impl Selection<'_> {
         }
     }
 
+    /// Resources are those of OTLP's metrics: what came by Prometheus' ways has its own `target_info`, if any.
     fn asks_for_targets(&self) -> bool {
-        name_matchers(self.matchers).iter().all(|matcher| matcher.matches(TARGET_INFO))
+        let has_targets = self.families.iter().any(|family| !family.is_literal());
+        has_targets && name_matchers(self.matchers).iter().all(|matcher| matcher.matches(TARGET_INFO))
     }
 }
 
