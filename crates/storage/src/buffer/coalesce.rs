@@ -12,7 +12,17 @@ use arrow::record_batch::RecordBatch;
 /// All rows of the batches in their order; columns that some of them lack are NULL there.
 pub(super) fn merge(batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
     let schema = union(batches)?;
-    let columns = schema.fields().iter().map(|field| column(field, batches)).collect::<Result<Vec<_>, _>>()?;
+    let rows = batches.iter().map(RecordBatch::num_rows).sum();
+    // Columns without values share their memory, as those of the batches do.
+    let mut nulls: HashMap<&DataType, ArrayRef> = HashMap::new();
+    let columns = schema.fields().iter().map(|field| {
+        if is_null(field, batches) {
+            let nulls = nulls.entry(field.data_type()).or_insert_with(|| new_null_array(field.data_type(), rows));
+            return Ok(Arc::clone(nulls));
+        }
+        column(field, batches)
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
     RecordBatch::try_new(schema, columns)
 }
 
@@ -48,6 +58,12 @@ fn union(batches: &[RecordBatch]) -> Result<Arc<Schema>, ArrowError> {
         }
     }
     Ok(Arc::new(Schema::new(fields)))
+}
+
+/// Whether no batch has a value in the column.
+fn is_null(field: &Field, batches: &[RecordBatch]) -> bool {
+    let mut columns = batches.iter().filter_map(|batch| batch.column_by_name(field.name()));
+    field.is_nullable() && columns.all(|column| column.null_count() == column.len())
 }
 
 fn column(field: &Field, batches: &[RecordBatch]) -> Result<ArrayRef, ArrowError> {

@@ -6,6 +6,7 @@
 //! to its end; a reader that sees that commit already leaves it out by comparing the positions ([`View::above`]).
 
 mod coalesce;
+mod memory;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 use arrow::record_batch::RecordBatch;
 use parking_lot::Mutex;
 use trefoil_model::{Table, Tenant};
+
+pub use self::memory::memory;
 
 /// The batches of one tenant, by [`Table`] as index.
 pub type Tables = [Vec<RecordBatch>; Table::ALL.len()];
@@ -108,11 +111,6 @@ impl View {
         }
         tables
     }
-}
-
-/// The memory of a batch, buffers shared between its columns counted each time.
-pub fn memory(batch: &RecordBatch) -> usize {
-    batch.get_array_memory_size()
 }
 
 impl Buffer {

@@ -112,3 +112,12 @@ fn columns_that_only_some_batches_have_become_null_elsewhere() {
     assert_eq!(number.as_primitive::<arrow::datatypes::Int64Type>().value(2), 7);
     assert_eq!(values(&[merged]), ["a", "b", "x"]);
 }
+
+#[test]
+fn columns_without_values_share_their_memory() {
+    let nulls = || Arc::new(Int64Array::new_null(1000)) as ArrayRef;
+    let batch = || RecordBatch::try_from_iter([("a", nulls()), ("b", nulls()), ("c", nulls())]).unwrap();
+    let merged = coalesce::merge(&[batch(), batch()]).unwrap();
+    assert_eq!((merged.num_rows(), merged.column(2).null_count()), (2000, 2000));
+    assert!(memory(&merged) < 2000 * 10, "{}", memory(&merged));
+}
