@@ -1,11 +1,12 @@
 //! Series that have had samples lately: how many there are, and the last sample of each.
 //!
-//! What Prometheus keeps of a series in its head, in 32 bytes. It answers three questions at ingest: is there room for another
+//! What Prometheus keeps of a series in its head, in 40 bytes. It answers three questions at ingest: is there room for another
 //! series of the tenant; is a sample one that is stored already, or does it contradict one; is the series' row of the day safe.
 //! A series leaves after two hours without a sample. Everything here is in the memory of one process and is gone after a
 //! restart (but for what the log brings back): forgetting means that something is accepted, never that something is lost.
 
 mod flight;
+mod labelled;
 mod limits;
 #[cfg(test)]
 mod tests;
@@ -14,11 +15,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry as Slot;
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
-use xxhash_rust::xxh3::xxh3_128_with_seed;
+use indexmap::IndexMap;
+use indexmap::map::Entry as Slot;
+use parking_lot::{Mutex, RwLock};
 
 pub use self::flight::{Flight, Verdict};
+pub use self::labelled::{Labelled, LabelledSeries};
 pub use self::limits::{LimitsByTenant, Reason, SeriesLimits};
 use crate::Tenant;
 
@@ -77,16 +79,8 @@ fn period_of(now: i64) -> u8 {
     (now / PERIOD_NANOS) as u8
 }
 
-/// A series as the bytes of a sender's labels stand for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Labelled {
-    pub series_id: u64,
-    /// Where the metric's name is in the labels; what the numbers mean is known to who put them here.
-    pub name: (u32, u32),
-}
-
-type Shard = HashMap<u64, Entry, ahash::RandomState>;
-type Labels = HashMap<u128, Labelled, ahash::RandomState>;
+/// In the order in which series came: one request finds its series next to each other.
+type Shard = IndexMap<u64, Entry, ahash::RandomState>;
 
 /// The series of all tenants.
 pub struct ActiveSeries {
@@ -105,7 +99,7 @@ struct Shared {
 pub struct TenantSeries {
     limits: SeriesLimits,
     shards: [Mutex<Shard>; SHARDS],
-    labels: RwLock<Labels>,
+    labels: RwLock<labelled::Labels>,
     /// Makes hashes of labels unpredictable to who sends them.
     seed: u64,
     series: AtomicUsize,
@@ -209,8 +203,8 @@ impl TenantSeries {
     }
 
     fn bytes(&self) -> usize {
-        let tables: usize = self.shards.iter().map(|shard| shard.lock().allocation_size()).sum();
-        tables + self.labels.read().allocation_size()
+        let tables: usize = self.shards.iter().map(|shard| table_bytes(&shard.lock())).sum();
+        tables + table_bytes(&self.labels.read())
     }
 
     fn shard(&self, series_id: u64) -> &Mutex<Shard> {
@@ -304,30 +298,6 @@ impl TenantSeries {
         true
     }
 
-    /// A hash of a sender's labels, for [`Self::labelled`].
-    #[inline]
-    pub fn hash_labels(&self, labels: &[u8]) -> u128 {
-        xxh3_128_with_seed(labels, self.seed)
-    }
-
-    /// The series that labels stand for; to be held while many are looked up.
-    pub fn labelled(&self) -> LabelledSeries<'_> {
-        LabelledSeries(self.labels.read())
-    }
-
-    /// Takes note of what labels stand for.
-    pub fn learn(&self, learned: &[(u128, Labelled)]) {
-        if learned.is_empty() {
-            return;
-        }
-        let mut labels = self.labels.write();
-        // Different bytes may stand for one series (their order, two versions), but not often.
-        if labels.len() + learned.len() > 2 * self.count() + (1 << 16) {
-            labels.clear();
-        }
-        labels.extend(learned.iter().copied());
-    }
-
     fn forget_idle(&self, now: u8) {
         let mut forgotten = 0;
         for shard in &self.shards {
@@ -344,11 +314,7 @@ impl TenantSeries {
         }
         self.series.fetch_sub(forgotten, Relaxed);
         self.shared.series.fetch_sub(forgotten, Relaxed);
-        let mut labels = self.labels.write();
-        labels.retain(|_, known| self.shard(known.series_id).lock().contains_key(&known.series_id));
-        if labels.capacity() > 4 * labels.len() {
-            labels.shrink_to_fit();
-        }
+        self.forget_labels();
     }
 }
 
@@ -360,12 +326,7 @@ impl Drop for TenantSeries {
 
 struct OverLimit;
 
-/// See [`TenantSeries::labelled`].
-pub struct LabelledSeries<'a>(RwLockReadGuard<'a, Labels>);
-
-impl LabelledSeries<'_> {
-    #[inline]
-    pub fn get(&self, hash: u128) -> Option<Labelled> {
-        self.0.get(&hash).copied()
-    }
+/// Memory of a table in bytes: entries with their hashes, and the places of entries by hash.
+fn table_bytes<K, V>(table: &IndexMap<K, V, ahash::RandomState>) -> usize {
+    table.capacity() * (size_of::<(u64, K, V)>() + 2 * size_of::<usize>())
 }

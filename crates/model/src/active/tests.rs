@@ -130,19 +130,55 @@ fn memory_is_bounded_whatever_comes() {
     assert_eq!(other.touch(1, DAY, NOW), Touched::RowNeeded);
     assert_eq!(other.count(), 0);
     for round in 0..10u64 {
-        let labels: Vec<_> = (0..1u64 << 15)
-            .map(|n| (u128::from(round << 32 | n), Labelled { series_id: n % 100, name: (0, 0) }))
-            .collect();
+        let labels: Vec<_> =
+            (0..1u64 << 15).map(|n| (u128::from(round << 32 | n), Labelled::new(n % 100, (0, 0)))).collect();
         series.learn(&labels);
     }
     assert!(series.labels.read().len() <= 200 + (1 << 16));
     assert!(active.bytes() < 16 << 20, "{}", active.bytes());
 }
 
+/// Whatever order labels are asked for in, and after series between them have gone.
+#[test]
+fn labels_are_found_in_any_order() {
+    let (active, series) = series(limits());
+    let labels: Vec<_> = (0..90u64).map(|id| (u128::from(id) << 64, Labelled::new(id, (1, id as u32)))).collect();
+    for (_, known) in &labels {
+        judge(&series, known.series_id, NOW, 1);
+        series.know_row(known.series_id, DAY);
+    }
+    series.learn(&labels);
+    let check = |ids: &mut dyn Iterator<Item = u64>, time: i64| {
+        let mut flight = Flight::begin(series.clone(), time);
+        let mut known = series.labelled();
+        for id in ids {
+            let found = known.get(u128::from(id) << 64).unwrap();
+            assert_eq!((found.series_id, found.name), (id, (1, id as u32)));
+            assert!(flight.judge_labelled(found, &[(time, id)], &mut Vec::new()));
+        }
+        assert_eq!(known.get(7), None);
+        drop(known);
+        flight.land();
+    };
+    check(&mut (0..90), NOW + SECOND);
+    check(&mut (0..90).rev(), NOW + 2 * SECOND);
+    check(&mut (0..90).map(|id| id * 7 % 90), NOW + 3 * SECOND);
+    let later = NOW + 100 * 60 * SECOND;
+    check(&mut (0..90).filter(|id| id % 3 > 0), later);
+    active.forget_idle(NOW + 150 * 60 * SECOND);
+    assert_eq!((series.count(), series.labelled().get(0)), (60, None));
+    check(&mut (0..90).filter(|id| id % 3 > 0), later + SECOND);
+    let places = series.labels.read();
+    assert!(places.values().all(|known| {
+        let shard = series.shard(known.series_id).lock();
+        shard.get_index_of(&known.series_id) == Some(known.place as usize)
+    }));
+}
+
 #[test]
 fn an_entry_is_small() {
-    assert_eq!(size_of::<(u64, Entry)>(), 32);
-    assert_eq!(size_of::<(u128, Labelled)>(), 32);
+    assert_eq!(size_of::<(u64, u64, Entry)>(), 40);
+    assert_eq!(size_of::<(u64, u128, Labelled)>(), 48);
 }
 
 #[test]

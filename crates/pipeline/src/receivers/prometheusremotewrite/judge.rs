@@ -17,11 +17,11 @@ impl<'a> Translator<'a> {
         // With what the request itself tells of families, series may be others than those that were seen before.
         let Some(straight) = self.straight.as_mut().filter(|_| self.families.is_empty()) else { return Ok(()) };
         let active = straight.flight.series().clone();
-        let known = active.labelled();
+        let mut known = active.labelled();
         let mut broken = None;
         let mut refused: Vec<(Reader<'a>, Reason)> = Vec::new();
         let (version, symbols, report) = (self.version, &self.symbols, &mut self.report);
-        series.retain(|message| match straight.take(version, *message, symbols, &known) {
+        series.retain(|message| match straight.take(version, *message, symbols, &mut known) {
             Ok((written, reasons)) => {
                 report.written.samples += written;
                 refused.extend(reasons.into_iter().map(|reason| (*message, reason)));

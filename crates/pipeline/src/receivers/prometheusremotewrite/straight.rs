@@ -65,7 +65,7 @@ impl Straight {
         version: Version,
         message: Reader<'a>,
         symbols: &Symbols<'a>,
-        known: &LabelledSeries<'_>,
+        known: &mut LabelledSeries<'_>,
     ) -> Result<(u64, Vec<Reason>), Otherwise> {
         let (labels, rest) = split_labels(message.bytes()).ok_or(Otherwise::LongWay)?;
         let mut unit = 0;
@@ -89,13 +89,13 @@ impl Straight {
             return Err(Otherwise::LongWay);
         }
         let hash = self.hash(version, labels, unit).ok_or(Otherwise::LongWay)?;
-        let Labelled { series_id, name } = known.get(hash).ok_or(Otherwise::LongWay)?;
-        let name = name_at(version, labels, name, symbols).ok_or(Otherwise::LongWay)?;
+        let known = known.get(hash).ok_or(Otherwise::LongWay)?;
+        let name = name_at(version, labels, known.name, symbols).ok_or(Otherwise::LongWay)?;
 
         self.judged.clear();
         self.judged.extend(self.points.iter().map(|(sample, time)| (*time, sample.value.to_bits())));
         self.verdicts.clear();
-        if !self.flight.judge_known(series_id, &self.judged, &mut self.verdicts) {
+        if !self.flight.judge_labelled(known, &self.judged, &mut self.verdicts) {
             return Err(Otherwise::LongWay);
         }
         let metric = self.samples.metric(name);
@@ -105,7 +105,7 @@ impl Straight {
                 Verdict::Accepted => {
                     let start = if sample.start_timestamp != 0 { sample.start_timestamp } else { created };
                     let start = optional_nanos(start) as i64;
-                    self.samples.push(metric, series_id, *time, start, sample.value);
+                    self.samples.push(metric, known.series_id, *time, start, sample.value);
                     written += 1;
                 }
                 Verdict::Duplicate => written += 1,
@@ -120,7 +120,7 @@ impl Straight {
         let Some((labels, _)) = split_labels(message.bytes()) else { return };
         let Some(name) = find_name(version, labels, symbols) else { return };
         if let Some(hash) = self.hash(version, labels, unit) {
-            self.learned.push((hash, Labelled { series_id, name }));
+            self.learned.push((hash, Labelled::new(series_id, name)));
         }
     }
 
