@@ -10,11 +10,14 @@ use super::CompactionOptions;
 use crate::catalog::{CatalogSnapshot, DataFile};
 use crate::files::created_at;
 
-/// A file joins smaller ones when it is at most this many times as large as they are together. So a row is rewritten a
-/// number of times that grows with the logarithm of what there is, however slowly files trickle in.
-const GROWTH: u64 = 4;
+/// A file joins smaller ones when it has at most this many times the rows that they have together. So a row is rewritten a
+/// number of times that grows with the logarithm of what there is, however slowly files trickle in. Rows are what merging
+/// costs; by bytes a large file of samples, which takes a tenth of the bytes a row, would join every time.
+const GROWTH: u64 = 2;
+/// The same of a day to which nothing comes any more: what is merged there is not merged again.
+const LAST_GROWTH: u64 = 16;
 /// Files below this count as this large: merging tiny ones is cheap whatever their proportions.
-const SMALLEST_BYTES: u64 = 64 << 10;
+const SMALLEST_ROWS: u64 = 1 << 10;
 
 /// Files of one tenant, table and day to become one, in the order of their times.
 #[derive(Debug)]
@@ -61,29 +64,37 @@ pub(super) fn next_job(
         let is_settled = newest.is_some_and(|newest| {
             now.signed_duration_since(newest).to_std().is_ok_and(|age| age >= options.settled_after)
         });
-        let min_files = if day < today || is_settled { 2 } else { options.min_files };
-        let mut files = choose(files, options, min_files)?;
+        let mut files = match day < today || is_settled {
+            true => choose(files, options, 2, LAST_GROWTH)?,
+            false => choose(files, options, options.min_files, GROWTH)?,
+        };
         files.sort_by_key(|file| (file.time_range(), file.id));
         Some(Job { table, tenant: tenant.clone(), day, files })
     });
     jobs.filter(|job| wanted(&job.key())).max_by_key(|job| job.files.len())
 }
 
-fn choose(mut files: Vec<&Arc<DataFile>>, options: &CompactionOptions, min_files: usize) -> Option<Vec<Arc<DataFile>>> {
-    files.sort_by_key(|file| (file.size_bytes, file.id));
+fn choose(
+    mut files: Vec<&Arc<DataFile>>,
+    options: &CompactionOptions,
+    min_files: usize,
+    growth: u64,
+) -> Option<Vec<Arc<DataFile>>> {
+    files.sort_by_key(|file| (file.rows, file.id));
     let mut chosen = Vec::new();
-    let mut total = 0u64;
+    let (mut rows, mut bytes) = (0u64, 0u64);
     for file in files {
-        let size = file.size_bytes.max(SMALLEST_BYTES);
-        let is_too_large = !chosen.is_empty() && size > total.saturating_mul(GROWTH);
+        let file_rows = file.rows.max(SMALLEST_ROWS);
+        let is_too_large = !chosen.is_empty() && file_rows > rows.saturating_mul(growth);
         if is_too_large && chosen.len() < min_files {
             // The small ones before it are too few; they wait for company.
             chosen.clear();
-            total = 0;
-        } else if is_too_large || chosen.len() >= options.max_files || total + size > options.target_bytes {
+            (rows, bytes) = (0, 0);
+        } else if is_too_large || chosen.len() >= options.max_files || bytes + file.size_bytes > options.target_bytes {
             break;
         }
-        total += size;
+        rows += file_rows;
+        bytes += file.size_bytes;
         chosen.push(Arc::clone(file));
     }
     (chosen.len() >= min_files).then_some(chosen)
