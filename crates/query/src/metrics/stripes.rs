@@ -9,13 +9,15 @@ use prometheus_client::registry::{Registry, Unit};
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter};
 
-use super::read::{Stripe, StripeKey};
+use super::read::{SharedTimes, Stripe, StripeKey};
 
 /// About how many stripes are kept.
 const STRIPES: usize = 1024;
 
 pub struct Stripes {
     kept: Cache<StripeKey, Arc<Stripe>, StripeBytes, DefaultHashBuilder, Evictions>,
+    /// A list counts to the stripe that brought it first.
+    times: SharedTimes,
     bytes: Gauge<u64, AtomicU64>,
     count: Gauge<u64, AtomicU64>,
     hits: Counter,
@@ -53,6 +55,7 @@ impl Stripes {
         let lifecycle = Evictions(evictions.clone());
         Self {
             kept: Cache::with(STRIPES, capacity_bytes, StripeBytes, DefaultHashBuilder::default(), lifecycle),
+            times: SharedTimes::default(),
             bytes: Gauge::default(),
             count: Gauge::default(),
             hits: Counter::default(),
@@ -73,6 +76,11 @@ impl Stripes {
     pub fn insert(&self, key: StripeKey, stripe: Arc<Stripe>) {
         self.kept.insert(key, stripe);
         self.observe();
+    }
+
+    /// When the numbers were measured.
+    pub fn times(&self) -> &SharedTimes {
+        &self.times
     }
 
     pub fn set_capacity(&self, bytes: u64) {

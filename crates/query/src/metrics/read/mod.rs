@@ -25,7 +25,7 @@ use trefoil_storage::Snapshot;
 pub use bounds::Bounds;
 pub use exemplars::StoredExemplar;
 pub use families::{FAMILY_COLUMNS, FamilyRows};
-pub use numbers::{Stripe, StripeKey, batches};
+pub use numbers::{SharedTimes, Stripe, StripeKey, batches};
 pub use samples::crashed;
 pub use samples::{At, Distribution, Exponential, Number, Shape, Stored};
 pub use series::{FoundSeries, IdentityRows, StoredSeries, Wanted};

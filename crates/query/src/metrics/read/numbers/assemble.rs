@@ -164,9 +164,9 @@ fn merged(pieces: &[Piece<'_>]) -> Samples {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::Stripe;
     use super::super::packed::Packed;
     use super::super::times::SharedTimes;
+    use super::super::{Starts, Stripe};
     use super::*;
 
     const NANOS: i64 = 1_000_000;
@@ -177,7 +177,7 @@ mod tests {
         let (measured, _) = SharedTimes::default().measured(&nanos);
         let mut values = Packed::default();
         let list = values.push(&points.iter().map(|(_, _, value)| *value).collect::<Vec<_>>());
-        let starts = (start != 0).then(|| vec![start; points.len()].into());
+        let starts = (start != 0).then(|| Arc::new(Starts::Same(start)));
         let run = Run { id: u64::from(place), values: list, measured, starts };
         let pick = Pick { place, run: 0, from: 0, to: points.len() as u32 };
         Found { stripe: Arc::new(Stripe { runs: vec![run], values, bytes: 0, _ids: None }), picks: vec![pick] }

@@ -13,7 +13,7 @@ use super::super::NANOS_PER_MILLI;
 use super::super::columns::numbers;
 use super::packed::Packed;
 use super::times::SharedTimes;
-use super::{Run, Stripe};
+use super::{Run, Starts, Stripe};
 use crate::metrics::error::PromqlError;
 
 /// What a stripe is made of.
@@ -33,7 +33,7 @@ struct Columns<'b> {
 }
 
 /// The stripe of rows that lie by series and time.
-pub fn stripe(batch: &RecordBatch, shared: &mut SharedTimes) -> Result<Stripe, PromqlError> {
+pub fn stripe(batch: &RecordBatch, shared: &SharedTimes) -> Result<Stripe, PromqlError> {
     let columns = Columns {
         ids: numbers::<UInt64Type>(batch, "series_id")?.values(),
         times: numbers::<TimestampNanosecondType>(batch, "time_unix_nano")?.values(),
@@ -62,14 +62,18 @@ pub fn stripe(batch: &RecordBatch, shared: &mut SharedTimes) -> Result<Stripe, P
 
 /// The stripe of rows that lie in the order of arrival; of rows of one time the later counts. `held` are its ids if it is to be
 /// kept.
-pub fn stripe_of_arrivals(batch: &RecordBatch, held: Option<ArrayRef>) -> Result<Stripe, PromqlError> {
+pub fn stripe_of_arrivals(
+    batch: &RecordBatch,
+    shared: &SharedTimes,
+    held: Option<ArrayRef>,
+) -> Result<Stripe, PromqlError> {
     let ids = numbers::<UInt64Type>(batch, "series_id")?.values();
     let times = numbers::<TimestampNanosecondType>(batch, "time_unix_nano")?.values();
     let mut rows: Vec<u32> = (0..u32::try_from(batch.num_rows()).unwrap_or(u32::MAX)).collect();
     // Stable: of equal times the one that came later stays behind.
     rows.sort_by_key(|row| (ids[*row as usize], times[*row as usize]));
     let sorted = take_record_batch(batch, &UInt32Array::from(rows)).map_err(DataFusionError::from)?;
-    let stripe = stripe(&sorted, &mut SharedTimes::default())?;
+    let stripe = stripe(&sorted, shared)?;
     let bytes = stripe.bytes + held.as_ref().map_or(0, |ids| ids.get_array_memory_size());
     Ok(Stripe { bytes, _ids: held, ..stripe })
 }
@@ -79,10 +83,10 @@ struct Making<'b, 's> {
     has_starts: bool,
     /// Some row is marked to have no value.
     has_flags: bool,
-    shared: &'s mut SharedTimes,
+    shared: &'s SharedTimes,
     runs: Vec<Run>,
     values: Packed,
-    last_starts: Option<Arc<[i64]>>,
+    last_starts: Option<Arc<Starts>>,
     bytes: usize,
 }
 
@@ -149,7 +153,7 @@ impl Making<'_, '_> {
     }
 
     /// When counting began, of those of the rows that are kept.
-    fn starts(&mut self, rows: &Range<usize>, kept: Option<&[u32]>) -> Option<Arc<[i64]>> {
+    fn starts(&mut self, rows: &Range<usize>, kept: Option<&[u32]>) -> Option<Arc<Starts>> {
         if !self.has_starts {
             return None;
         }
@@ -159,12 +163,15 @@ impl Making<'_, '_> {
             None => rows.clone().map(start).collect(),
             Some(kept) => kept.iter().map(|row| start(rows.start + *row as usize)).collect(),
         };
-        if starts.iter().all(|start| *start == 0) {
-            return None;
-        }
-        if self.last_starts.as_deref() != Some(starts.as_slice()) {
-            self.bytes += size_of_val(starts.as_slice());
-            self.last_starts = Some(starts.into());
+        let first = starts.first().copied().unwrap_or(0);
+        let starts = match starts.iter().all(|start| *start == first) {
+            true if first == 0 => return None,
+            true => Starts::Same(first),
+            false => Starts::Each(starts.into()),
+        };
+        if self.last_starts.as_deref() != Some(&starts) {
+            self.bytes += starts.bytes();
+            self.last_starts = Some(Arc::new(starts));
         }
         self.last_starts.clone()
     }

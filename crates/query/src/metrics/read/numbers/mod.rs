@@ -18,6 +18,7 @@ use trefoil_storage::catalog::FileId;
 pub use batches::batches;
 use packed::Packed;
 use times::Measured;
+pub use times::SharedTimes;
 
 /// Where a stripe is from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,9 +53,28 @@ struct Run {
     id: u64,
     /// Its values among those of the stripe.
     values: u32,
-    measured: Measured,
-    /// When counting began, in milliseconds since the epoch (0: unknown), as long as the times; `None`: all unknown.
-    starts: Option<Arc<[i64]>>,
+    measured: Arc<Measured>,
+    /// `None`: all unknown.
+    starts: Option<Arc<Starts>>,
+}
+
+/// When counting began, in milliseconds since the epoch (0: unknown).
+#[derive(Debug, PartialEq, Eq)]
+enum Starts {
+    Same(i64),
+    /// As long as the times.
+    Each(Box<[i64]>),
+}
+
+impl Starts {
+    /// In memory.
+    fn bytes(&self) -> usize {
+        let list = match self {
+            Starts::Same(_) => 0,
+            Starts::Each(starts) => size_of_val(&**starts),
+        };
+        size_of::<Self>() + list
+    }
 }
 
 impl Stripe {
@@ -75,6 +95,10 @@ impl Run {
     }
 
     fn start(&self, place: usize) -> i64 {
-        self.starts.as_ref().and_then(|starts| starts.get(place)).copied().unwrap_or(0)
+        match self.starts.as_deref() {
+            None => 0,
+            Some(Starts::Same(start)) => *start,
+            Some(Starts::Each(starts)) => starts.get(place).copied().unwrap_or(0),
+        }
     }
 }

@@ -21,7 +21,6 @@ use super::super::{Meter, NANOS_PER_MILLI, Period, Store};
 use super::assemble::assembled;
 use super::decode::{COLUMNS, stripe, stripe_of_arrivals};
 use super::picks::{Found, Places};
-use super::times::SharedTimes;
 use super::{Stripe, StripeKey};
 use crate::metrics::error::PromqlError;
 use crate::metrics::spent::TableSpent;
@@ -176,6 +175,7 @@ fn add_section(sources: &mut Vec<Source>, file: &Arc<DataFile>, section: &Sectio
 
 impl Reading {
     async fn read(&self, source: Source) -> Result<Vec<Found>, PromqlError> {
+        let times = self.metrics.stripes.times();
         let mut found = Vec::new();
         let mut look = |stripe: Arc<Stripe>| {
             found.extend(Found::in_stripe(stripe, &self.wanted, self.period, &self.meter)?);
@@ -186,9 +186,8 @@ impl Reading {
             Source::Sections { file, row_group, rows } => {
                 let mut number = rows.start / SECTION_ROWS;
                 let batches = self.snapshot.section_numbers(&file, row_group, rows, &COLUMNS, &self.fetched).await?;
-                let mut shared = SharedTimes::default();
                 for batch in batches {
-                    let stripe = Arc::new(stripe(&batch, &mut shared)?);
+                    let stripe = Arc::new(stripe(&batch, times)?);
                     look(stripe.clone())?;
                     self.metrics.stripes.insert(StripeKey::Section { file: file.id, row_group, number }, stripe);
                     number += 1;
@@ -197,7 +196,7 @@ impl Reading {
             Source::Batch { batch, key } => {
                 let columns = base_columns(Table::Samples, &batch, &COLUMNS)?;
                 let held = key.and_then(|_| batch.column_by_name("series_id").cloned());
-                let stripe = Arc::new(stripe_of_arrivals(&columns, held)?);
+                let stripe = Arc::new(stripe_of_arrivals(&columns, times, held)?);
                 look(stripe.clone())?;
                 if let Some(key) = key {
                     self.metrics.stripes.insert(key, stripe);
