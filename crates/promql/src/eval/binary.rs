@@ -94,7 +94,7 @@ impl Evaluator<'_> {
             BinaryOp::And => Ok(set::and(matching, lhs, &rhs)),
             BinaryOp::Unless => Ok(set::unless(matching, lhs, &rhs)),
             BinaryOp::Or => self.joined(set::or(matching, lhs, rhs)),
-            _ => self.matched(binary, matching, &lhs, &rhs),
+            _ => self.matched(binary, matching, lhs, rhs),
         }
     }
 

@@ -22,20 +22,20 @@ impl Evaluator<'_> {
         &self,
         binary: &Binary,
         matching: &VectorMatching,
-        lhs: &[StepSeries],
-        rhs: &[StepSeries],
+        lhs: Vec<StepSeries>,
+        rhs: Vec<StepSeries>,
     ) -> Result<Vec<StepSeries>, EvalError> {
         let len = self.steps.count();
-        let signatures = Signatures::new(matching, lhs, rhs);
+        let signatures = Signatures::new(matching, &lhs, &rhs);
         let swapped = matching.cardinality == Cardinality::OneToMany;
         let (many, many_groups, one, one_groups) = match swapped {
             false => (lhs, &signatures.lhs, rhs, &signatures.rhs),
             true => (rhs, &signatures.rhs, lhs, &signatures.lhs),
         };
-        let active = active_steps(matching, many, one, len);
+        let active = active_steps(matching, &many, &one, len);
         let mut conflicts = Conflicts::default();
-        let partners = Partners::new(signatures.groups.len(), one, one_groups, &active);
-        partners.report(matching, one, one_groups, &signatures.groups, &active, &mut conflicts);
+        let partners = Partners::new(signatures.groups.len(), &one, one_groups, &active);
+        partners.report(matching, &one, one_groups, &signatures.groups, &active, &mut conflicts);
 
         let mut pairs = Pairs::new(binary, matching, signatures.groups.len());
         pairs.drops_name = binary.return_bool && !self.options.delayed_name_removal;
@@ -43,7 +43,8 @@ impl Evaluator<'_> {
         // "one" side and `fill_left` for the "many" side.
         let fill_one = matching.fill_right.map(|value| vec![value; len]);
         let fill_many = matching.fill_left.map(|value| vec![value; len]);
-        for (row, group) in many.iter().zip(many_groups) {
+        // Each makes room for its results.
+        for (row, group) in many.into_iter().zip(many_groups) {
             self.check_running()?;
             self.check_rows(pairs.results.len())?;
             let left = Side { labels: &row.labels, values: Operand::of_points(&row.points) };
