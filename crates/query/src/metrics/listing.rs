@@ -223,7 +223,7 @@ impl Store {
             return Ok(bounds);
         }
         let series = places.iter().map(|place| found.series[*place].clone()).collect();
-        let of = FoundSeries { series, looked_at: found.looked_at };
+        let of = FoundSeries { series, among: found.among };
         for (place, read) in places.into_iter().zip(self.bounds(wanted, &of, period).await?) {
             bounds[place] = read;
         }

@@ -192,8 +192,8 @@ impl Store {
             return Ok(Vec::new());
         }
         // The numbers need not be told apart from the others by their ids.
-        let looked_at = found.looked_at - (found.series.len() - others.len());
-        let found = FoundSeries { series: others, looked_at };
+        let among = found.among - (found.series.len() - others.len());
+        let found = FoundSeries { series: others, among };
         let mut series = Vec::new();
         let stored = self.samples(wanted, &found, period).await?;
         for (of, stored) in found.series.iter().zip(stored) {

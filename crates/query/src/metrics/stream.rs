@@ -152,7 +152,7 @@ impl SeriesStream {
     ) -> Result<Vec<RawSeries>, PromqlError> {
         let wanted: Vec<Wanted<'_>> =
             self.wanted.iter().map(|(place, parts)| (&self.families[*place], *parts)).collect();
-        let mut found = FoundSeries { series: Vec::new(), looked_at: self.found.looked_at };
+        let mut found = FoundSeries { series: Vec::new(), among: self.found.among };
         for (place, parts) in parts {
             let mut series = self.found.series[place].clone();
             series.parts = parts.into_iter().collect();

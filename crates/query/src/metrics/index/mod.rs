@@ -8,6 +8,7 @@ mod build;
 mod days;
 mod fresh;
 mod hash;
+mod postings;
 mod resources;
 mod texts;
 mod warm;
@@ -22,6 +23,7 @@ use trefoil_storage::catalog::FileId;
 pub use days::{Day, Days};
 pub use fresh::Indexes;
 pub use hash::IdHash;
+use postings::Postings;
 
 use super::family::{Family, FamilyKey};
 
@@ -47,6 +49,8 @@ pub struct Part {
     pub targets: Vec<Labels>,
     /// What [`Part::values`] was asked lately, by label and days.
     values: Mutex<HashMap<ValuesKey, Arc<Values>>>,
+    /// What [`Part::series_with`] was asked lately, by metric and label.
+    postings: Mutex<HashMap<(u32, String), Arc<Postings>>>,
     bytes: usize,
     text_bytes: usize,
 }
@@ -59,6 +63,12 @@ pub type Values = BTreeSet<Arc<str>>;
 
 /// Labels whose values are kept: dashboards ask for the same few.
 const KEPT_VALUES: usize = 32;
+
+/// Of a metric with fewer series all are looked at.
+const MANY_SERIES: usize = 1024;
+
+/// Postings take at most this part of the memory of the series.
+const POSTINGS_PART: usize = 8;
 
 /// A metric among the families, and a series among those of the metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,9 +179,53 @@ impl Part {
     }
 
     /// The series of a metric that were written to on one of the days.
-    pub fn series(&self, key: &FamilyKey, days: (i32, i32)) -> impl Iterator<Item = &IndexedSeries> {
+    pub fn series<'p>(
+        &'p self,
+        key: &FamilyKey,
+        days: (i32, i32),
+    ) -> impl Iterator<Item = &'p IndexedSeries> + use<'p> {
         let of = self.places.get(key).into_iter().flat_map(|place| self.families[*place as usize].series.iter());
         of.filter(move |series| series.days.any_in(days))
+    }
+
+    /// Those of them, in the same order, that may have all these labels (no value is empty).
+    pub fn series_with<'p>(
+        &'p self,
+        key: &FamilyKey,
+        days: (i32, i32),
+        labels: &[(&str, &str)],
+    ) -> Box<dyn Iterator<Item = &'p IndexedSeries> + 'p> {
+        let Some(place) = self.places.get(key).copied() else { return Box::new(std::iter::empty()) };
+        let series = &self.families[place as usize].series;
+        let postings = labels.iter().filter(|_| series.len() >= MANY_SERIES);
+        let postings = postings.map(|(label, value)| (self.postings(place, label), *value));
+        let Some((postings, value)) = postings.min_by_key(|(postings, value)| postings.of(value).len()) else {
+            return Box::new(self.series(key, days));
+        };
+        let places = postings.of(value).to_vec();
+        let found = places.into_iter().filter_map(|place| series.get(place as usize));
+        Box::new(found.filter(move |series| series.days.any_in(days)))
+    }
+
+    /// How many series a metric has, on whichever days.
+    pub fn count(&self, key: &FamilyKey) -> usize {
+        self.places.get(key).map_or(0, |place| self.families[*place as usize].series.len())
+    }
+
+    fn postings(&self, place: u32, label: &str) -> Arc<Postings> {
+        let key = (place, label.to_owned());
+        if let Some(postings) = self.postings.lock().get(&key) {
+            return postings.clone();
+        }
+        let labels = self.families[place as usize].series.iter().map(|series| &series.labels);
+        let postings = Arc::new(Postings::new(label, labels));
+        let mut kept = self.postings.lock();
+        let bytes: usize = kept.values().map(|postings| postings.bytes()).sum();
+        if bytes + postings.bytes() > self.bytes / POSTINGS_PART {
+            kept.clear();
+        }
+        kept.insert(key, postings.clone());
+        postings
     }
 
     /// About what it takes in memory, the texts of its labels included.
@@ -185,5 +239,67 @@ impl Part {
         self.text_bytes = text_bytes;
         self.bytes = series + text_bytes + self.known.capacity() * of_place;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::options::PrometheusView;
+
+    fn key() -> FamilyKey {
+        FamilyKey {
+            name: "m".to_owned(),
+            kind: "gauge".to_owned(),
+            unit: String::new(),
+            temporality: 0,
+            is_monotonic: false,
+            metadata: None,
+        }
+    }
+
+    /// A metric whose series have `a` of 50 values, some of them `b`, and days in turn.
+    fn part(series: u64) -> Part {
+        let series = (0..series).map(|id| {
+            let labels = [("a", (id % 50).to_string()), ("b", "1".repeat((id % 7).min(2) as usize))];
+            let days = Days::One(Day::new((id % 3) as i32, 0));
+            IndexedSeries { id, labels: Labels::from_pairs(labels), days, target: None }
+        });
+        let mut series: Vec<IndexedSeries> = series.collect();
+        series.sort_by(|x, y| (&x.labels, x.id).cmp(&(&y.labels, y.id)));
+        let family = Family::new(key(), Vec::new(), &PrometheusView::default()).unwrap();
+        let families = vec![IndexedFamily { family, days: BTreeSet::from([0, 1, 2]), series: Arc::new(series) }];
+        Part { places: HashMap::from([(key(), 0)]), families, ..Part::default() }.measured(0)
+    }
+
+    /// Whether all are looked at or postings are asked, and when those make room for others.
+    #[test]
+    fn series_with_labels_are_among_those_found() {
+        for count in [100, 5000] {
+            let part = part(count);
+            let cases: [&[(&str, &str)]; 6] = [
+                &[],
+                &[("a", "7")],
+                &[("a", "7"), ("b", "11")],
+                &[("b", "1"), ("a", "8")],
+                &[("b", "7")],
+                &[("c", "1")],
+            ];
+            for (days, labels) in
+                [(0, 2), (1, 1), (5, 9)].into_iter().flat_map(|days| cases.map(|labels| (days, labels)))
+            {
+                let has =
+                    |series: &&IndexedSeries| labels.iter().all(|(name, value)| series.labels.get(name) == *value);
+                let ids = |found: Vec<&IndexedSeries>| found.iter().map(|series| series.id).collect::<Vec<_>>();
+                let expected = ids(part.series(&key(), days).filter(has).collect());
+                let found: Vec<&IndexedSeries> = part.series_with(&key(), days, labels).collect();
+                if count > MANY_SERIES as u64 && !labels.is_empty() {
+                    assert!(found.len() < count as usize / 3, "{labels:?}: {}", found.len());
+                }
+                assert_eq!(ids(found.into_iter().filter(has).collect()), expected, "{labels:?} {days:?}");
+            }
+            let kept: usize = part.postings.lock().values().map(|postings| postings.bytes()).sum();
+            assert!(kept <= part.bytes / POSTINGS_PART && (kept > 0) == (count > MANY_SERIES as u64));
+        }
     }
 }

@@ -138,7 +138,7 @@ pub fn of_found(wanted: &[Wanted<'_>], found: &FoundSeries, period: Period) -> E
     let names: BTreeSet<&str> = found.series.iter().map(|series| wanted[series.family].0.key.name.as_str()).collect();
     let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
     let condition = of_metrics(&names).and(period.holds("time_unix_nano"));
-    match found.series.len() <= MOST_IDS && found.series.len() < found.looked_at {
+    match found.series.len() <= MOST_IDS && found.series.len() < found.among {
         true => condition.and(of_series(found.series.iter().map(|series| series.id))),
         false => condition,
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringViewArray};
 use trefoil_promql::labels::{Labels, METRIC_NAME};
-use trefoil_promql::matcher::Matcher;
+use trefoil_promql::matcher::{MatchOp, Matcher};
 
 use super::columns::{text, texts};
 use super::{Period, Store};
@@ -29,11 +29,11 @@ pub struct StoredSeries {
     pub labels: Labels,
 }
 
-/// The series found, and how many there are of the same metrics.
+/// The series found, and among how many, which are of the same metrics.
 #[derive(Debug, Default)]
 pub struct FoundSeries {
     pub series: Vec<StoredSeries>,
-    pub looked_at: usize,
+    pub among: usize,
 }
 
 impl Store {
@@ -63,17 +63,20 @@ impl Store {
         let is_distinct =
             parts.iter().filter(|part| !part.is_empty()).count() < 2 && parts.iter().all(|part| part.is_distinct());
         let mut found = FoundSeries::default();
+        let mut looked_at = 0;
         for (place, (family, wanted)) in wanted.iter().enumerate() {
             let begin = found.series.len();
             let mut tests: Vec<(Part, Test<'_>)> =
                 wanted.iter().map(|part| (part, Test::of(&matchers, part))).collect();
-            for series in parts.iter().flat_map(|part| part.series(&family.key, days)) {
+            let equal = stored_labels(&matchers, *wanted);
+            found.among += parts.iter().map(|part| part.count(&family.key)).sum::<usize>();
+            for series in parts.iter().flat_map(|part| part.series_with(&family.key, days, &equal)) {
                 if !is_distinct && !seen.insert(series.id) {
                     continue;
                 }
-                found.looked_at += 1;
+                looked_at += 1;
                 let limit = self.limits.max_series;
-                if found.looked_at > limit {
+                if looked_at > limit {
                     return Err(PromqlError::Execution(format!("a selector would look at more than {limit} series")));
                 }
                 let passed = tests.iter_mut().filter_map(|(part, test)| test.passes(&series.labels).then_some(*part));
@@ -89,11 +92,18 @@ impl Store {
         }
         self.note(|spent| {
             spent.metrics = wanted.len();
-            spent.series_looked_at = found.looked_at;
+            spent.series_looked_at = looked_at;
             spent.stored_series = found.series.len();
         });
         Ok(found)
     }
+}
+
+/// The labels that all series of these parts must be stored with, to be wanted.
+fn stored_labels<'m>(matchers: &[&'m Matcher], wanted: Parts) -> Vec<(&'m str, &'m str)> {
+    let is_own = |matcher: &Matcher| wanted.iter().any(|part| part.own_label() == Some(matcher.name.as_str()));
+    let matchers = matchers.iter().filter(|matcher| matcher.op == MatchOp::Equal && !matcher.value.is_empty());
+    matchers.filter(|matcher| !is_own(matcher)).map(|matcher| (matcher.name.as_str(), matcher.value.as_str())).collect()
 }
 
 /// Whether series fulfil the matchers that are not about what only samples tell.

@@ -100,7 +100,7 @@ mod tests {
             (2, "c", 2, 7),
             (3, "d", 1, 3),
         ];
-        let found = FoundSeries { series: all.into_iter().map(series).collect(), looked_at: 9 };
+        let found = FoundSeries { series: all.into_iter().map(series).collect(), among: 9 };
         let places: Vec<usize> = (0..9).collect();
         assert_eq!(cut(&found, &places, 9), std::slice::from_ref(&places));
         // Two of "c" are one to whoever asks.
