@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::iter::repeat_n;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, StringArray, StringBuilder, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, DictionaryArray, Int32Array, StringArray, StringBuilder, UInt32Array, new_null_array,
+};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
-use arrow::compute::{cast, interleave};
+use arrow::compute::{cast, concat, interleave, take};
 use arrow::datatypes::{DataType, Int32Type, SchemaRef};
 use arrow::error::ArrowError;
 
@@ -105,6 +107,12 @@ pub(super) enum Flat {
         keys: Vec<i32>,
         starts: Vec<usize>,
     },
+    /// All parts' numbers one after the other.
+    Numbers {
+        numbers: ArrayRef,
+        starts: Vec<usize>,
+        data_type: DataType,
+    },
     Arrays {
         arrays: Vec<ArrayRef>,
         data_type: DataType,
@@ -115,26 +123,45 @@ const NULL: i32 = -1;
 
 impl Flat {
     /// `part_rows` = rows of each part; `data_type` = of the field that is written.
-    pub fn new(column: Gather, part_rows: &[usize], data_type: &DataType) -> Self {
+    pub fn new(column: Gather, part_rows: &[usize], data_type: &DataType) -> Result<Self, ArrowError> {
         let (values, parts) = match column {
-            Gather::Arrays(arrays) => return Flat::Arrays { arrays, data_type: data_type.clone() },
+            Gather::Arrays(arrays) => return Self::of_arrays(arrays, part_rows, data_type),
             Gather::Dictionary { values, parts } => (values, parts),
         };
         let mut keys = Vec::with_capacity(part_rows.iter().sum());
-        let mut starts = Vec::with_capacity(part_rows.len());
         for (part, &rows) in parts.iter().zip(part_rows) {
-            starts.push(keys.len());
             match part {
                 Some(part) => keys.extend(part.iter().map(|key| key.unwrap_or(NULL))),
                 None => keys.extend(repeat_n(NULL, rows)),
             }
         }
-        Flat::Keys { values, keys, starts }
+        Ok(Flat::Keys { values, keys, starts: starts(part_rows) })
+    }
+
+    /// Numbers are put together, which costs a copy: a look at many parts for every few rows costs more.
+    fn of_arrays(arrays: Vec<ArrayRef>, part_rows: &[usize], data_type: &DataType) -> Result<Self, ArrowError> {
+        let are_numbers = arrays.first().is_some_and(|array| {
+            let of = array.data_type();
+            of.is_primitive() || *of == DataType::Boolean
+        });
+        let is_countable = u32::try_from(part_rows.iter().sum::<usize>()).is_ok();
+        let data_type = data_type.clone();
+        if !are_numbers || !is_countable {
+            return Ok(Flat::Arrays { arrays, data_type });
+        }
+        let parts: Vec<&dyn Array> = arrays.iter().map(|array| array.as_ref()).collect();
+        Ok(Flat::Numbers { numbers: concat(&parts)?, starts: starts(part_rows), data_type })
     }
 
     /// The rows at `rows`, in that order. Strings may come dictionary-encoded.
     pub fn gather(&self, rows: &[Row]) -> Result<ArrayRef, ArrowError> {
         match self {
+            Flat::Numbers { numbers, starts, data_type } => {
+                // They are countable, see above.
+                let places = rows.iter().map(|&(part, row)| starts[part as usize] as u32 + row);
+                let array = take(numbers, &UInt32Array::from_iter_values(places), None)?;
+                if array.data_type() == data_type { Ok(array) } else { cast(&array, data_type) }
+            }
             Flat::Arrays { arrays, data_type } => {
                 let arrays: Vec<&dyn Array> = arrays.iter().map(|array| array.as_ref()).collect();
                 let indices: Vec<_> = rows.iter().map(|&(part, row)| (part as usize, row as usize)).collect();
@@ -156,4 +183,10 @@ impl Flat {
             }
         }
     }
+}
+
+/// Where each part begins among all rows.
+pub(super) fn starts(part_rows: &[usize]) -> Vec<usize> {
+    let begin = |next: &mut usize, rows: &usize| Some(std::mem::replace(next, *next + rows));
+    part_rows.iter().scan(0, begin).collect()
 }

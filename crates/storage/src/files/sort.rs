@@ -2,13 +2,13 @@
 
 use std::iter::repeat_n;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Date32Type, Int64Type, TimeUnit, TimestampNanosecondType, UInt64Type};
 use trefoil_model::Table;
 
 use super::FilesError;
-use super::gather::{Gather, Parts, Row, dictionary_type};
+use super::gather::{Gather, Parts, Row, dictionary_type, starts};
 use super::groups;
 
 /// A trace id takes two words, everything else one; every table's order fits.
@@ -21,15 +21,7 @@ pub(crate) fn sorted(table: Table, parts: &impl Parts, mut rows: Vec<Row>) -> Re
     if words.is_empty() {
         return Ok(rows);
     }
-    let offsets: Vec<usize> = parts
-        .rows()
-        .iter()
-        .scan(0, |next, rows| {
-            let offset = *next;
-            *next += rows;
-            Some(offset)
-        })
-        .collect();
+    let offsets = starts(parts.rows());
     let position = |&(part, row): &Row| offsets[part as usize] + row as usize;
     if let [first, second, last] = words.as_slice()
         && let Some(rows) = groups::sorted([first, second, last], &rows, position)
@@ -99,35 +91,31 @@ fn array_words(arrays: &[ArrayRef], total: usize) -> Vec<Vec<u64>> {
             }
             vec![high, low]
         }
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => vec![collect(arrays, total, |array| {
-            Box::new(array.as_primitive::<TimestampNanosecondType>().iter().map(signed))
-        })],
-        DataType::Int64 => {
-            vec![collect(arrays, total, |array| Box::new(array.as_primitive::<Int64Type>().iter().map(signed)))]
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            vec![numbers::<TimestampNanosecondType>(arrays, total, signed)]
         }
-        DataType::Date32 => vec![collect(arrays, total, |array| {
-            Box::new(array.as_primitive::<Date32Type>().iter().map(|day| signed(day.map(i64::from))))
-        })],
-        DataType::UInt64 => vec![collect(arrays, total, |array| {
-            Box::new(array.as_primitive::<UInt64Type>().iter().map(Option::unwrap_or_default))
-        })],
+        DataType::Int64 => vec![numbers::<Int64Type>(arrays, total, signed)],
+        DataType::Date32 => vec![numbers::<Date32Type>(arrays, total, |day| signed(i64::from(day)))],
+        DataType::UInt64 => vec![numbers::<UInt64Type>(arrays, total, |value| value)],
         DataType::Utf8View => vec![text_words(arrays, total)],
         _ => Vec::new(),
     }
 }
 
-fn collect<'a>(
-    arrays: &'a [ArrayRef],
-    total: usize,
-    words: impl Fn(&'a ArrayRef) -> Box<dyn Iterator<Item = u64> + 'a>,
-) -> Vec<u64> {
+fn numbers<T: ArrowPrimitiveType>(arrays: &[ArrayRef], total: usize, word: impl Fn(T::Native) -> u64) -> Vec<u64> {
     let mut all = Vec::with_capacity(total);
-    all.extend(arrays.iter().flat_map(words));
+    for array in arrays {
+        let array = array.as_primitive::<T>();
+        match array.null_count() {
+            0 => all.extend(array.values().iter().map(|value| word(*value))),
+            _ => all.extend(array.iter().map(|value| value.map_or(0, &word))),
+        }
+    }
     all
 }
 
-fn signed(value: Option<i64>) -> u64 {
-    value.map_or(0, |value| value as u64 ^ SIGN)
+fn signed(value: i64) -> u64 {
+    value as u64 ^ SIGN
 }
 
 /// Ranks among all values, as for a dictionary.

@@ -100,7 +100,7 @@ fn write_group(
     let mut writers = factory.create_column_writers(number)?.into_iter();
     let flat = |index: usize| -> Result<Flat, Failed> {
         let column = parts.column(index).map_err(Failed::Parts)?;
-        Ok(Flat::new(column, parts.rows(), schema.field(index).data_type()))
+        Ok(Flat::new(column, parts.rows(), schema.field(index).data_type())?)
     };
     let of_runs = schema.fields().iter().find(|field| follows_series(table, field.name()));
     let of_runs = of_runs.map(|field| RunColumn::new(parquet, field.name())).transpose()?;
