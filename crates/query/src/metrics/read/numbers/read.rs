@@ -71,7 +71,7 @@ impl Store {
             metrics: self.engine.metrics.clone(),
             wanted: ids.collect(),
             period,
-            meter: Meter::new(self.limits.max_raw_samples),
+            meter: self.meter(),
             fetched: Arc::default(),
         });
         let names = places.iter().map(|place| wanted[found.series[*place].family].0.key.name.as_str());
@@ -189,6 +189,7 @@ impl Reading {
                 let mut shared = SharedTimes::default();
                 for batch in batches {
                     let stripe = Arc::new(stripe(&batch, &mut shared)?);
+                    self.meter.hold(stripe.bytes())?;
                     look(stripe.clone())?;
                     self.metrics.stripes.insert(StripeKey::Section { file: file.id, row_group, number }, stripe);
                     number += 1;
@@ -198,6 +199,7 @@ impl Reading {
                 let columns = base_columns(Table::Samples, &batch, &COLUMNS)?;
                 let held = key.and_then(|_| batch.column_by_name("series_id").cloned());
                 let stripe = Arc::new(stripe_of_arrivals(&columns, held)?);
+                self.meter.hold(stripe.bytes())?;
                 look(stripe.clone())?;
                 if let Some(key) = key {
                     self.metrics.stripes.insert(key, stripe);
