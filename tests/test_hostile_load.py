@@ -20,8 +20,9 @@ from trefoil import binary, wait_until
 
 SERIES = int(os.environ.get("TREFOIL_HOSTILE_SERIES", "10000"))
 CLIENTS = 4
-# Each query may hold 50 million samples of 16 bytes, as in Prometheus; the rest is for series, buffer and caches.
-PEAK_MIB = 1024 + SERIES // 400 + CLIENTS * 50_000_000 * 16 // 2**20
+# Of all queries together, more than the 50 million samples of one; the rest is for series, buffer and caches.
+QUERIES_MIB = 1024
+PEAK_MIB = 1024 + SERIES // 400 + QUERIES_MIB
 # An hour; values are found for five minutes.
 TICKS, STEP = 20, 180
 # Of all series, so many steps are 70 million samples.
@@ -43,6 +44,7 @@ def ask(server, path, seconds=PATIENCE, **parameters):
 
 TOO_MANY_SAMPLES = (422, "execution", "query processing would load too many samples into memory in query execution")
 TOO_MANY_POINTS = (400, "bad_data", "exceeded maximum resolution of 11,000 points per timeseries")
+NO_ROOM = (422, "execution", "query.max_memory")
 TIMED_OUT = (503, "timeout", "query timed out in")
 NONSENSE = (400, "bad_data", "parse error")
 
@@ -73,15 +75,15 @@ class Hostile:
         return ask(self.server, "query_range", seconds, query=query, start=self.start, end=self.end, step=step, **more)
 
     def too_many_samples(self):
-        """More than 50 million. Among many, time may be up before that is known."""
-        expect(self.range(EVERYTHING, FINE), TOO_MANY_SAMPLES, TIMED_OUT)
+        """More than 50 million. Among many, time may be up before that is known, or others leave no room."""
+        expect(self.range(EVERYTHING, FINE), TOO_MANY_SAMPLES, NO_ROOM, TIMED_OUT)
 
     def too_many_points(self):
         expect(self.range("up", 0.1), TOO_MANY_POINTS)
 
     def too_slow(self):
         answer = self.range(f"quantile_over_time(0.9, {EVERYTHING}[5m])", 15, timeout="50ms")
-        expect(answer, TIMED_OUT)
+        expect(answer, TIMED_OUT, NO_ROOM)
 
     def leave(self):
         seconds = self.chance.uniform(0.02, 0.5)
@@ -94,7 +96,7 @@ class Hostile:
     def aggregate(self):
         answer = ask(self.server, "query", query=f"count({EVERYTHING})", time=self.end)
         if answer.status_code != 200:
-            expect(answer, TIMED_OUT)
+            expect(answer, TIMED_OUT, NO_ROOM)
 
     def nonsense(self):
         query = "(" * self.chance.choice([10, 10_000]) + "up"
@@ -120,7 +122,7 @@ def report(process):
 
 
 def test_hostile_clients_cost_nobody_else(start):
-    server = start({"query": {"timeout": "40s"}, "storage": {"buffer": {"flush_bytes": "32MiB"}, "compaction": {"interval": "1s"}}})
+    server = start({"query": {"timeout": "40s", "max_memory": f"{QUERIES_MIB}MiB"}, "storage": {"buffer": {"flush_bytes": "32MiB"}, "compaction": {"interval": "1s"}}})
     now = int(time.time())
     hour = TICKS * STEP
     alone = report(load(server, now - 2 * hour, 1))

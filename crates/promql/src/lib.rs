@@ -15,6 +15,7 @@ pub mod functions;
 pub mod histogram;
 pub mod labels;
 pub mod matcher;
+pub mod memory;
 pub mod number;
 pub mod parser;
 pub mod pattern;

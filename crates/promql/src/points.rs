@@ -78,6 +78,11 @@ impl Points {
         &self.present
     }
 
+    /// [`Points::floats`] without copying them.
+    pub fn into_floats(self) -> Vec<f64> {
+        self.floats
+    }
+
     /// Takes the values away from all steps whose bit is not set.
     pub fn retain(&mut self, steps: &[u64]) {
         for (word, kept) in self.present.iter_mut().zip(steps) {
@@ -95,6 +100,16 @@ impl Points {
 
     pub fn len(&self) -> usize {
         self.floats.len()
+    }
+
+    /// What they hold in memory beside themselves.
+    pub fn bytes(&self) -> usize {
+        Self::bytes_of_floats(self.len()) + self.histograms.as_deref().map_or(0, bytes_of_histograms)
+    }
+
+    /// [`Points::bytes`] of so many steps with floats only.
+    pub fn bytes_of_floats(len: usize) -> usize {
+        len.saturating_mul(size_of::<f64>()).saturating_add(len.div_ceil(64) * size_of::<u64>())
     }
 
     /// No step has a value.
@@ -185,6 +200,17 @@ impl Points {
         }
         self
     }
+}
+
+/// What a list of histograms holds in memory. Neighbours that are one and the same count once.
+pub(crate) fn bytes_of_histograms(list: &[Option<Arc<FloatHistogram>>]) -> usize {
+    let mut last: Option<&Arc<FloatHistogram>> = None;
+    let distinct = list.iter().flatten().filter(|histogram| {
+        let is_new = last.is_none_or(|last| !Arc::ptr_eq(last, histogram));
+        last = Some(histogram);
+        is_new
+    });
+    distinct.map(|histogram| histogram.size()).sum::<usize>() + size_of_val(list)
 }
 
 #[cfg(test)]

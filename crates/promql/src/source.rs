@@ -7,7 +7,7 @@ use crate::error::EvalError;
 use crate::histogram::FloatHistogram;
 use crate::labels::Labels;
 use crate::matcher::Matcher;
-use crate::points::PointRef;
+use crate::points::{PointRef, bytes_of_histograms};
 use crate::times::Times;
 
 /// The NaN that says "this series ends here" (`0x7ff0000000000002`), apart from all NaNs that are values.
@@ -61,6 +61,13 @@ impl Samples {
         }
     }
 
+    /// All but the times.
+    fn bytes_of_values(&self) -> usize {
+        let histograms = self.histograms.as_deref().map_or(0, bytes_of_histograms);
+        let starts = self.start_times.as_deref().map_or(0, size_of_val);
+        size_of_val(self.floats.as_slice()) + starts + histograms
+    }
+
     pub fn push_float(&mut self, time: i64, value: f64) {
         self.times.push(time);
         self.floats.push(value);
@@ -75,6 +82,26 @@ impl Samples {
         self.floats.push(0.0);
         self.histograms.get_or_insert_with(|| vec![None; before]).push(Some(histogram));
     }
+}
+
+/// About what samples hold in memory beside themselves, in bytes. A list of times that series share with the ones before them counts
+/// once.
+pub fn bytes_of_samples<'s>(all: impl IntoIterator<Item = &'s Samples>) -> usize {
+    let mut bytes = 0_usize;
+    let mut last: Option<&Times> = None;
+    for samples in all {
+        bytes = bytes.saturating_add(samples.bytes_of_values());
+        if last.is_none_or(|last| !last.is_shared_with(&samples.times)) {
+            bytes = bytes.saturating_add(size_of_val(&*samples.times));
+            last = Some(&samples.times);
+        }
+    }
+    bytes
+}
+
+/// [`bytes_of_samples`] of series, and themselves. Their labels are nearly always those of others.
+pub fn bytes_of_series(series: &[RawSeries]) -> usize {
+    bytes_of_samples(series.iter().map(|series| &series.samples)).saturating_add(size_of_val(series))
 }
 
 /// What a selector of a query will look at.

@@ -47,7 +47,9 @@ impl From<DataFusionError> for QueryError {
             | DataFusionError::Configuration(_) => QueryError::Invalid(message),
             // Casting 'abc' to a number, dividing by zero: what was asked, not what is stored.
             DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => QueryError::Invalid(message),
-            DataFusionError::ResourcesExhausted(_) => QueryError::LimitExceeded(message),
+            DataFusionError::ResourcesExhausted(_) => {
+                QueryError::LimitExceeded(format!("{message} (query.max_memory is for all running queries together)"))
+            }
             _ => QueryError::Internal(message),
         }
     }

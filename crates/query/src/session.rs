@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
+use prometheus_client::registry::Registry;
 use trefoil_model::{Table, Tenant};
 use trefoil_storage::scan::attribute_functions;
 use trefoil_storage::{Snapshot, Storage};
@@ -15,10 +15,8 @@ use crate::QueryError;
 use crate::attributes::PromotedAttributes;
 use crate::hex_ids::HexIds;
 use crate::limits::Limits;
+use crate::memory::{Held, SharedMemory};
 use crate::metrics::{Metrics, PrometheusView};
-
-/// Consumers named in the error when memory runs out.
-const REPORTED_CONSUMERS: std::num::NonZeroUsize = std::num::NonZeroUsize::new(3).expect("3 is not 0");
 
 /// Answers queries over one store. Cheap to clone.
 #[derive(Clone)]
@@ -26,18 +24,19 @@ pub struct Engine {
     storage: Storage,
     runtime: Arc<RuntimeEnv>,
     limits: Arc<ArcSwap<Limits>>,
+    memory: SharedMemory,
     pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Engine {
-    /// `memory_bytes` bounds sorting, joining and aggregating of all queries together; past it they spill to disk where
-    /// they can and fail with an error where they cannot.
+    /// `memory_bytes` bounds what all queries hold together: SQL for sorting, joining and aggregating, questions about metrics
+    /// for all that grows with the data, their answers included. Past it SQL spills to disk where it can; else they fail with an error.
     pub fn new(storage: Storage, memory_bytes: usize) -> Result<Self, QueryError> {
-        let pool = TrackConsumersPool::new(FairSpillPool::new(memory_bytes), REPORTED_CONSUMERS);
-        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc()?;
+        let memory = SharedMemory::new(memory_bytes);
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(memory.pool()).build_arc()?;
         let limits = Limits::default();
         let metrics = Arc::new(Metrics::new(PrometheusView::default(), &limits));
-        Ok(Self { storage, runtime, limits: Arc::new(ArcSwap::from_pointee(limits)), metrics })
+        Ok(Self { storage, runtime, limits: Arc::new(ArcSwap::from_pointee(limits)), memory, metrics })
     }
 
     /// Of the questions that begin now.
@@ -54,6 +53,17 @@ impl Engine {
     /// A consistent view of everything of `tenant` that was acknowledged before this call.
     pub async fn snapshot(&self, tenant: &Tenant) -> Result<Snapshot, QueryError> {
         Ok(self.storage.snapshot(tenant).await?)
+    }
+
+    /// Where a question counts what it holds, as long as that is kept.
+    pub fn memory(&self) -> Arc<Held> {
+        Arc::new(self.memory.holding("a question about metrics"))
+    }
+
+    /// Registers what is kept between questions about metrics, and the memory of running ones, as `trefoil_query_*`.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
+        self.memory.register(registry);
     }
 
     pub(crate) fn storage(&self) -> &Storage {

@@ -115,7 +115,9 @@ mod tests {
         // A family without series is not exposed, and a registry does not list what it holds, but its `Debug` shows it.
         let is_collected = |name: &&String| {
             let series = ["trefoil_storage_active_series", "trefoil_storage_discarded_samples"];
-            name.starts_with("process_") || series.iter().any(|prefix| name.starts_with(prefix))
+            let memory = ["trefoil_query_memory_bytes", "trefoil_query_memory_limit_bytes"];
+            let is_of_memory = memory.contains(&name.as_str());
+            is_of_memory || name.starts_with("process_") || series.iter().any(|prefix| name.starts_with(prefix))
         };
         let collected = families.keys().filter(is_collected).count();
         let registered = format!("{registry:?}").matches("Descriptor {").count() + collected;

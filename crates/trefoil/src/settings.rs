@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use trefoil_model::Tenancy;
+use trefoil_pipeline::processors::total_memory;
 use trefoil_query::Limits;
 use trefoil_storage::units::{self, ByteSize};
 
 /// Each evaluation has a thread of its own.
 const MOST_CONCURRENCY: usize = 500;
+
+/// Of all queries by default, however small the machine is.
+const LEAST_MEMORY: ByteSize = ByteSize::mib(512);
 
 /// `listeners`: where the read APIs are served. Receivers have their own endpoints under `receivers`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,7 +114,8 @@ pub struct QuerySection {
     pub timeout: Duration,
     /// Rows in one answer of SQL, and spans of one trace.
     pub max_rows: usize,
-    /// Memory of all running queries together, for sorting, joining and aggregating. The only one that a reload does not change.
+    /// Memory of all running queries together: of SQL for sorting, joining and aggregating, of PromQL and other questions about
+    /// metrics for all that they hold, until their answers are sent. The only one that a reload does not change.
     pub max_memory: ByteSize,
     /// Samples that one PromQL query holds at once, and that one of its selectors reads.
     pub max_samples: usize,
@@ -135,7 +140,7 @@ impl Default for QuerySection {
         Self {
             timeout: limits.timeout,
             max_rows: limits.max_rows,
-            max_memory: ByteSize::mib(512),
+            max_memory: default_memory(),
             max_samples: limits.max_samples,
             max_series: limits.max_series,
             max_points: limits.max_points,
@@ -145,6 +150,12 @@ impl Default for QuerySection {
             cached_sample_bytes: ByteSize(limits.cached_sample_bytes),
         }
     }
+}
+
+/// A quarter of the memory that there is for this process; the rest is for what comes in, caches and the system.
+fn default_memory() -> ByteSize {
+    let quarter = total_memory().unwrap_or(0) / 4;
+    ByteSize(quarter.max(LEAST_MEMORY.get()))
 }
 
 impl QuerySection {
@@ -237,6 +248,15 @@ mod tests {
         };
         assert_eq!((section.limits(), section.problems()), (limits, vec![]));
         assert_eq!(QuerySection::default().limits(), Limits::default());
+    }
+
+    #[test]
+    fn queries_have_a_quarter_of_the_memory() {
+        let memory = QuerySection::default().max_memory.get();
+        assert!(
+            memory >= 512 << 20 && total_memory().is_none_or(|total| memory == (512 << 20).max(total / 4)),
+            "{memory}"
+        );
     }
 
     #[test]

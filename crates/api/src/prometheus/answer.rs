@@ -3,12 +3,15 @@
 //! What may be large is a list. It is written item by item while the client reads, so that an answer of many series never
 //! stands in memory as text.
 
+use std::sync::Arc;
+
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use serde_json::Value;
 use trefoil_promql::annotations::{Annotations, Severity};
+use trefoil_promql::memory::Memory;
 use trefoil_query::metrics::Listing;
 
 use super::json;
@@ -82,6 +85,8 @@ pub(super) struct List {
     pub before: String,
     pub after: String,
     pub notes: Notes,
+    /// What the items hold of the memory of all queries, until they are written.
+    pub memory: Option<Arc<dyn Memory>>,
 }
 
 /// `{"data":[…]}`, as Mimir answers what is not Prometheus', written like a [`List`].
@@ -90,21 +95,22 @@ pub(super) fn bare_list<T: Send + 'static>(
     write: impl Fn(&mut Vec<u8>, T) + Send + 'static,
 ) -> Response {
     let (pending, end) = (b"{\"data\":[".to_vec(), Some(b"]}".to_vec()));
-    Pieces { pending, end, items: items.into_iter(), write, first: true }.respond()
+    Pieces { pending, end, items: items.into_iter(), write, first: true, _memory: None }.respond()
 }
 
 impl List {
     pub fn array(notes: Notes) -> Self {
-        Self { before: "[".to_owned(), after: "]".to_owned(), notes }
+        Self { before: "[".to_owned(), after: "]".to_owned(), notes, memory: None }
     }
 
     /// What was found, with a warning if there was more.
     pub fn listing<T: Send + 'static>(found: Listing<T>, write: impl Fn(&mut Vec<u8>, T) + Send + 'static) -> Response {
-        Self::array(Notes::truncated(found.truncated)).of(found.items, write)
+        let Listing { items, truncated, memory } = found;
+        Self { memory: Some(memory), ..Self::array(Notes::truncated(truncated)) }.of(items, write)
     }
 
     pub fn object() -> Self {
-        Self { before: "{".to_owned(), after: "}".to_owned(), notes: Notes::default() }
+        Self { before: "{".to_owned(), after: "}".to_owned(), notes: Notes::default(), memory: None }
     }
 
     pub fn of<T: Send + 'static>(
@@ -121,6 +127,7 @@ impl List {
             items: items.into_iter(),
             write,
             first: true,
+            _memory: self.memory,
         };
         pieces.respond()
     }
@@ -133,6 +140,8 @@ struct Pieces<I, W> {
     items: I,
     write: W,
     first: bool,
+    /// Given back when the last piece was written, or nobody wants the others.
+    _memory: Option<Arc<dyn Memory>>,
 }
 
 impl<I, W> Pieces<I, W>

@@ -116,7 +116,7 @@ fn respond(
     limit: Option<usize>,
     took: Duration,
 ) -> Response {
-    let Answer { mut result, annotations, stats, nodes } = answer;
+    let Answer { mut result, annotations, stats, nodes, memory } = answer;
     let mut notes = Notes::of_query(&annotations, parameters.get("query"));
     notes.warn_truncated(truncate(&mut result, limit));
     let wanted_stats = parameters.get("stats");
@@ -137,6 +137,7 @@ fn respond(
         before: format!("{{\"resultType\":\"{result_type}\",\"result\":{open}"),
         after: format!("{close}{told}}}"),
         notes,
+        memory,
     };
     match result {
         QueryResult::Matrix(series) => {

@@ -192,7 +192,7 @@ fn process_memory() -> Option<u64> {
 }
 
 /// The memory this process may use in bytes: of its control group if that is limited, else of the machine.
-fn total_memory() -> Option<u64> {
+pub fn total_memory() -> Option<u64> {
     let machine = kibibytes(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")?;
     Some(
         group_limit(Path::new("/sys/fs/cgroup"), &group_path().unwrap_or_default())

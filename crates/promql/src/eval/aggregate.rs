@@ -17,6 +17,7 @@ use std::ops::ControlFlow;
 
 use super::Evaluator;
 use super::budget::CELLS_PER_SAMPLE;
+use super::memory::bytes_of_labels;
 use crate::ast::{Aggregate, AggregateOp};
 use crate::error::EvalError;
 use crate::labels::Labels;
@@ -75,7 +76,9 @@ impl Evaluator<'_> {
             if !points.is_empty() {
                 // Grouped by name, the name is still that of values that should have lost it.
                 let drop_name = members.iter().any(|row| row.drop_name);
-                results.push(StepSeries { labels, drop_name, points });
+                let row = StepSeries { labels, drop_name, points };
+                self.hold_row(&row)?;
+                results.push(row);
             }
         }
         self.finish(results)
@@ -105,7 +108,8 @@ impl Evaluator<'_> {
         let Some(stream) = self.stream(&aggregate.expr) else { return Ok(None) };
         let mut grouping = Grouping::new(aggregate, !self.options.delayed_name_removal);
         let mut groups: Vec<(Running, bool)> = Vec::new();
-        let before = self.shared.samples.get();
+        let (before, bytes_before) = (self.shared.samples.get(), self.shared.memory.bytes());
+        let mut group_bytes = 0_usize;
         let has_run = self.run_stream(&stream, &mut |rows: Vec<StepSeries>| {
             grouping.forget_texts();
             for row in &rows {
@@ -117,8 +121,12 @@ impl Evaluator<'_> {
                 }
                 let place = grouping.place(row);
                 if place == groups.len() {
+                    self.check_rows(groups.len() + 1)?;
+                    let labels = grouping.labels.last().map_or(0, bytes_of_labels);
+                    let bytes = Running::bytes(aggregate.op, self.steps.count()).saturating_add(labels);
+                    self.hold_bytes(bytes)?;
+                    group_bytes = group_bytes.saturating_add(bytes);
                     groups.push((self.running(aggregate.op)?, false));
-                    self.check_rows(groups.len())?;
                 }
                 if let Some((running, drop_name)) = groups.get_mut(place) {
                     running.add(&row.points);
@@ -128,10 +136,12 @@ impl Evaluator<'_> {
             drop(rows);
             // At the least: not every step has a value. Exactly it is counted at the end.
             self.settle(before, groups.len() * self.steps.count() / CELLS_PER_SAMPLE)?;
+            self.settle_bytes(bytes_before, group_bytes)?;
             Ok(ControlFlow::Continue(()))
         })?;
         if has_run.is_break() {
             self.settle(before, 0)?;
+            self.settle_bytes(bytes_before, 0)?;
             return Ok(None);
         }
         let rows = grouping.labels.into_iter().zip(groups).map(|(labels, (running, drop_name))| StepSeries {

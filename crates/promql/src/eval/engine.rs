@@ -1,12 +1,14 @@
 //! From a query's text to its answer.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
 use super::durations::Durations;
+use super::memory::{Holding, bytes_of_result, bytes_of_times};
 use super::names;
 use super::profile::{Looked, NodeSpent, Profile};
 use super::sampler::Sampler;
@@ -16,6 +18,7 @@ use crate::annotations::Annotations;
 use crate::ast::{Expr, ValueType};
 use crate::error::{EvalError, ParseError};
 use crate::labels::Labels;
+use crate::memory::Memory;
 use crate::parser::{self, ParserOptions};
 use crate::points::Points;
 use crate::source::{Samples, SeriesSource};
@@ -34,6 +37,8 @@ pub struct Engine {
 pub struct QueryLimits<'a> {
     pub deadline: Option<Instant>,
     pub canceled: Option<&'a AtomicBool>,
+    /// Where what is held is counted.
+    pub memory: Option<&'a Arc<dyn Memory>>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +48,8 @@ pub struct Answer {
     pub stats: QueryStats,
     /// What each node took, if that was asked for.
     pub nodes: Vec<NodeSpent>,
+    /// What the result holds of the memory of all queries, for as long as it is kept.
+    pub memory: Option<Arc<dyn Memory>>,
 }
 
 /// Prometheus' statistics. A histogram counts by its size, a float as one.
@@ -114,7 +121,7 @@ impl Engine {
             Expr::Subquery(subquery) => {
                 let (rows, steps, looked) = evaluator.subquery_rows(subquery)?;
                 evaluator.looked.at(0, looked);
-                Ok(matrix(evaluator, &names::drop_at_end(rows)?, steps))
+                matrix(evaluator, names::drop_at_end(rows)?, steps)
             }
             expr => match evaluator.eval(expr)? {
                 Value::Scalar(values) => {
@@ -159,7 +166,7 @@ impl Engine {
                 }
                 Value::String(_) => Vec::new(),
             };
-            Ok(matrix(evaluator, &rows, steps))
+            matrix(evaluator, rows, steps)
         })
     }
 
@@ -175,6 +182,7 @@ impl Engine {
             annotations: RefCell::default(),
             samples: Cell::new(0),
             peak_samples: Cell::new(0),
+            memory: Holding::of(limits.memory),
             sorting: Cell::default(),
             profile: self.options.profile.then(Profile::default),
             durations,
@@ -195,7 +203,9 @@ impl Engine {
                 shared: &shared,
             };
             evaluator.check_grid()?;
-            evaluate(&evaluator)?
+            let result = evaluate(&evaluator)?;
+            evaluator.settle_bytes(0, bytes_of_result(&result))?;
+            result
         };
         let stats = QueryStats {
             samples: looked.total(),
@@ -204,15 +214,22 @@ impl Engine {
             timings: Timings { evaluation: begin.elapsed(), sorting: shared.sorting.get(), ..Timings::default() },
         };
         let nodes = shared.profile.map_or_else(Vec::new, Profile::into_nodes);
-        Ok(Answer { result, annotations: shared.annotations.into_inner(), stats, nodes })
+        let memory = limits.memory.cloned();
+        Ok(Answer { result, annotations: shared.annotations.into_inner(), stats, nodes, memory })
     }
 }
 
 /// Rows as series of samples, without those that have none.
-fn matrix(evaluator: &Evaluator<'_>, rows: &[StepSeries], steps: Steps) -> QueryResult {
-    let series = rows.iter().filter(|row| !row.points.is_empty());
+fn matrix(evaluator: &Evaluator<'_>, rows: Vec<StepSeries>, steps: Steps) -> Result<QueryResult, EvalError> {
     let mut sampler = Sampler::on(steps);
-    sorted_matrix(evaluator, series.map(|row| (row.labels.clone(), sampler.samples(&row.points))).collect())
+    let mut series: Vec<(Labels, Samples)> = Vec::with_capacity(rows.len());
+    for row in rows.into_iter().filter(|row| !row.points.is_empty()) {
+        let samples = sampler.samples(row.points);
+        // Values are moved from the row; times are new where they are not those of the row before.
+        evaluator.hold_bytes(bytes_of_times(&samples, series.last().map(|(_, before)| before)))?;
+        series.push((row.labels, samples));
+    }
+    Ok(sorted_matrix(evaluator, series))
 }
 
 fn sorted_matrix(evaluator: &Evaluator<'_>, mut series: Vec<(Labels, Samples)>) -> QueryResult {

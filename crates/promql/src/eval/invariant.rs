@@ -1,7 +1,7 @@
 //! Expressions whose value is the same at all steps, by `@`: evaluated once.
 
 use super::profile::Looked;
-use super::{Evaluator, budget};
+use super::{Evaluator, budget, memory};
 use crate::ast::{Call, Expr};
 use crate::error::EvalError;
 use crate::points::{PointRef, Points};
@@ -64,12 +64,13 @@ impl Evaluator<'_> {
         let looked = Looked::on(1);
         let first = Evaluator { steps: Steps::instant(self.steps.start), looked: &looked, ..*self };
         let len = self.steps.count();
-        let before = self.shared.samples.get();
+        let (before, bytes_before) = (self.shared.samples.get(), self.shared.memory.bytes());
         let value = match first.eval(expr)? {
             Value::Scalar(values) => Value::Scalar(vec![values.first().copied().unwrap_or(f64::NAN); len]),
             Value::String(value) => Value::String(value),
             Value::Vector(mut rows) => {
                 self.check_rows(rows.len())?;
+                self.hold_rows(rows.len())?;
                 for row in &mut rows {
                     row.points = repeated(&row.points, len);
                 }
@@ -77,6 +78,7 @@ impl Evaluator<'_> {
             }
         };
         self.settle(before, budget::size_of_value(&value))?;
+        self.settle_bytes(bytes_before, memory::bytes_of_value(&value))?;
         // Each step looks at them, as far as statistics are concerned.
         (0..len).for_each(|step| self.looked.at(step, looked.total()));
         Ok(value)

@@ -9,6 +9,7 @@ mod durations;
 mod engine;
 mod functions;
 mod invariant;
+mod memory;
 mod names;
 mod newest;
 mod profile;
@@ -33,6 +34,7 @@ use crate::source::SeriesSource;
 use crate::steps::Steps;
 use crate::value::Value;
 use durations::Durations;
+use memory::Holding;
 use profile::{Looked, Profile};
 use stats_only::BucketUse;
 
@@ -90,6 +92,8 @@ pub(crate) struct Shared<'q> {
     /// Samples held now: the limit is of all that is held at once, so they are given back where values go.
     pub samples: Cell<usize>,
     pub peak_samples: Cell<usize>,
+    /// What that is in bytes, and all else that grows with the data.
+    pub memory: Holding<'q>,
     pub sorting: Cell<Duration>,
     pub profile: Option<Profile>,
     /// What `step()` and `range()` are.
@@ -132,7 +136,7 @@ impl<'q> Evaluator<'q> {
         if self.steps.count() > 1 && invariant::is_worth_evaluating_once(expr) {
             return self.once(expr);
         }
-        let before = self.shared.samples.get();
+        let (before, bytes_before) = (self.shared.samples.get(), self.shared.memory.bytes());
         let buckets = self.buckets.below(expr);
         let inner = Evaluator { buckets, ..*self };
         let value = match &self.shared.profile {
@@ -140,6 +144,7 @@ impl<'q> Evaluator<'q> {
             Some(profile) => profile.of(expr, || inner.eval_node(expr))?,
         };
         self.settle(before, budget::size_of_value(&value))?;
+        self.settle_bytes(bytes_before, memory::bytes_of_value(&value))?;
         Ok(value)
     }
 

@@ -47,6 +47,7 @@ impl Evaluator<'_> {
         let mut waiting = series.into_iter();
         while waiting.len() > 0 {
             let mut series: Vec<RawSeries> = waiting.by_ref().take(SERIES_AT_ONCE).collect();
+            self.hold_rows(series.len())?;
             let points = shared_out(&mut series, self.steps.count(), |share| {
                 let mut plan = None;
                 let points = share.iter_mut().map(|series| {
@@ -91,7 +92,9 @@ impl Evaluator<'_> {
             held += count;
             self.note_looked(&points);
             self.settle(before, held)?;
-            rows.push(StepSeries { labels, drop_name: false, points });
+            let row = StepSeries { labels, drop_name: false, points };
+            self.hold_row(&row)?;
+            rows.push(row);
             self.check_rows(rows.len())?;
         }
         Ok(rows)

@@ -175,7 +175,9 @@ impl Evaluator<'_> {
             held += points.count();
             self.settle(before, held + largest)?;
             let drop_name = !function.keeps_name || series.drop_name;
-            rows.push(StepSeries { labels: series.labels.clone(), drop_name, points });
+            let row = StepSeries { labels: series.labels.clone(), drop_name, points };
+            self.hold_row(&row)?;
+            rows.push(row);
             self.check_rows(rows.len())?;
         }
         self.say_overlaps(overlaps, position);

@@ -17,11 +17,11 @@ impl Sampler {
         Self { steps, last: None }
     }
 
-    pub fn samples(&mut self, points: &Points) -> Samples {
+    pub fn samples(&mut self, points: Points) -> Samples {
         let times = self.times(points.present());
         if !points.has_histograms() {
             let floats = match times.len() == points.len() {
-                true => points.floats().to_vec(),
+                true => points.into_floats(),
                 false => Mask::all_of(&[points.present()]).steps().map(|step| points.floats()[step]).collect(),
             };
             return Samples { times, floats, ..Samples::default() };

@@ -77,6 +77,7 @@ impl Evaluator<'_> {
     ) -> Result<Vec<RawSeries>, EvalError> {
         let hints = self.hints(reference, range, back, ahead);
         let mut selected = self.source.select(&selector.matchers, &hints)?;
+        self.hold_series(&selected)?;
         if self.buckets == BucketUse::None {
             self.without_buckets(&mut selected, reference, (range, back, ahead));
         }

@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use trefoil_model::Tenant;
 use trefoil_promql::ast::Expr;
 use trefoil_promql::eval::{Answer, Engine as PromqlEngine, QueryFailure, QueryLimits};
+use trefoil_promql::memory::Memory;
 use trefoil_promql::source::SeriesSource;
 use trefoil_promql::steps::Steps;
 
@@ -76,10 +77,12 @@ impl Engine {
         let _guard = CancelOnDrop(cancel.clone());
         let timeout = options.timeout;
         let (runtime, spent) = (Handle::current(), options.spent.clone());
+        let memory: Arc<dyn Memory> = self.memory();
         let source = StoreSource { store, runtime, deadline, timeout, cancel: cancel.clone(), spent };
         let evaluation = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let limits = QueryLimits { deadline: Some(deadline.into_std()), canceled: Some(cancel.flag()) };
+            let memory = Some(&memory);
+            let limits = QueryLimits { deadline: Some(deadline.into_std()), canceled: Some(cancel.flag()), memory };
             evaluate(&engine, &source, &expr, limits)
         });
         let mut answer = evaluation.await.map_err(crashed)??;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 
 use trefoil_model::Tenant;
-use trefoil_promql::labels::{BUCKET, Labels, METRIC_NAME, QUANTILE};
+use trefoil_promql::labels::{BUCKET, Label, Labels, METRIC_NAME, QUANTILE};
 use trefoil_promql::matcher::Matcher;
 use trefoil_promql::number;
 
@@ -57,6 +57,7 @@ impl Engine {
                         }
                     }
                 }
+                store.memory().shrink_to(bytes_of_texts(&names));
             }
             Ok(names)
         })
@@ -74,6 +75,7 @@ impl Engine {
             let mut values = BTreeSet::new();
             for matchers in question.selectors_or_all() {
                 values.extend(store.label_values(name, matchers, question.period()).await?);
+                store.memory().shrink_to(bytes_of_texts(&values));
             }
             Ok(values)
         })
@@ -87,9 +89,13 @@ impl Engine {
         question: &SeriesQuestion<'_>,
         list: impl AsyncFnOnce(&Store) -> Result<BTreeSet<T>, PromqlError>,
     ) -> Result<Listing<T>, PromqlError> {
-        let found = self.in_time(async { list(&self.listing_store(tenant).await?).await }).await?;
+        let question_of = async {
+            let store = self.listing_store(tenant).await?;
+            Ok((list(&store).await?, store.memory().clone()))
+        };
+        let (found, memory) = self.in_time(question_of).await?;
         let limit = question.limit.unwrap_or(usize::MAX);
-        Ok(Listing { truncated: found.len() > limit, items: found.into_iter().take(limit).collect() })
+        Ok(Listing { truncated: found.len() > limit, items: found.into_iter().take(limit).collect(), memory })
     }
 
     pub(super) async fn listing_store(&self, tenant: &Tenant) -> Result<Store, PromqlError> {
@@ -119,6 +125,11 @@ impl SeriesQuestion<'_> {
         const ALL: &[Vec<Matcher>] = &[Vec::new()];
         if self.selectors.is_empty() { ALL } else { self.selectors }
     }
+}
+
+/// In memory.
+fn bytes_of_texts(texts: &BTreeSet<String>) -> usize {
+    texts.iter().map(|text| size_of::<String>() + text.len()).sum()
 }
 
 fn is_bound(label: &str) -> bool {
@@ -191,14 +202,21 @@ impl Store {
         for (series, bounds) in found.series.iter().zip(bounds) {
             let family = wanted[series.family].0;
             for part in series.parts.iter() {
-                let labels = convert::name(&series.labels, family.part_name(part));
+                let name = family.part_name(part);
+                let is_shared = series.labels.metric_name() == name.as_ref() && part.own_label().is_none();
+                let labels = convert::name(&series.labels, name);
+                // In this list and in a set; one that is not the index's has its own list of labels.
+                let own_bytes = if is_shared { 0 } else { (labels.len() + 1) * size_of::<Label>() };
+                let bytes = 2 * size_of::<Labels>() + own_bytes;
                 let Some(own) = part.own_label() else {
+                    self.memory().grow(bytes)?;
                     sets.push(labels);
                     continue;
                 };
                 let labels = labels.builder();
                 for value in own_values(part, &bounds) {
                     if matchers.iter().all(|matcher| matcher.name != own || matcher.matches(&value)) {
+                        self.memory().grow(bytes)?;
                         sets.push(labels.clone().set(own, value).clone().build());
                     }
                 }

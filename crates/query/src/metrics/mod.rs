@@ -25,7 +25,6 @@ mod stripes;
 
 use std::sync::Arc;
 
-use prometheus_client::registry::Registry;
 use trefoil_promql::labels::Labels;
 
 pub use cardinality::{Cardinality, CardinalityQuestion, Hint, Order, RankedLabel, RankedMetric, RankedPair};
@@ -39,13 +38,16 @@ pub use stream::SeriesStream;
 pub use trefoil_prometheus::names::NameTranslation;
 
 use crate::Engine;
+use crate::memory::Held;
 
 /// Several of something, sorted, each once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Listing<T> {
     pub items: Vec<T>,
     /// There are more than the limit that was asked for. (Prometheus answers with the warning `results truncated due to limit`.)
     pub truncated: bool,
+    /// What the items hold of the memory of all queries, for as long as they are kept.
+    pub memory: Arc<Held>,
 }
 
 /// What is known of a metric beside its samples.
@@ -87,10 +89,5 @@ impl Engine {
     /// How PromQL sees what came as OTLP.
     pub fn prometheus_view(&self) -> &PrometheusView {
         &self.metrics.view
-    }
-
-    /// Registers what is kept between questions about metrics as `trefoil_query_*`.
-    pub fn register_metrics(&self, registry: &mut Registry) {
-        self.metrics.register(registry);
     }
 }

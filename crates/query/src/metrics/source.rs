@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 use trefoil_promql::error::EvalError;
 use trefoil_promql::matcher::Matcher;
-use trefoil_promql::source::{RawSeries, Samples, SelectHints, SeriesSource};
+use trefoil_promql::source::{RawSeries, Samples, SelectHints, SeriesSource, bytes_of_series};
 
 use super::cancel::Cancel;
 use super::convert;
@@ -60,7 +60,10 @@ impl StoreSource {
         let mut begin = Instant::now();
         let mut read = Read::default();
         let families = self.store.families(period);
+        let memory = self.store.memory();
+        let before = memory.bytes();
         let selection = self.store.selection(&families, matchers, period)?;
+        let selected = memory.bytes();
         let mut flow = ControlFlow::Continue(());
         for numbers in batches(&selection) {
             let series = self.block_on(self.store.read(&selection, &numbers))?;
@@ -68,11 +71,14 @@ impl StoreSource {
             read.samples += series.iter().map(|series| series.samples.len()).sum::<usize>();
             read.time += begin.elapsed();
             flow = take(series)?;
+            // What was made of them counts for itself.
+            memory.shrink_to(selected);
             begin = Instant::now();
             if flow.is_break() {
                 break;
             }
         }
+        memory.shrink_to(before);
         if let Some(spent) = &self.spent {
             spent.selected(matchers, hints, read);
         }
@@ -197,7 +203,9 @@ impl Store {
         let mut series = Vec::new();
         let stored = self.samples(wanted, &found, period).await?;
         for (of, stored) in found.series.iter().zip(stored) {
-            series.extend(convert::series(wanted[of.family].0, of, stored, matchers));
+            let converted = convert::series(wanted[of.family].0, of, stored, matchers);
+            self.memory().grow(bytes_of_series(&converted))?;
+            series.extend(converted);
         }
         Ok(series)
     }

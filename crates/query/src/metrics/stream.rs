@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use trefoil_model::Tenant;
-use trefoil_promql::labels::{Labels, METRIC_NAME};
+use trefoil_promql::labels::{Label, Labels, METRIC_NAME};
 use trefoil_promql::matcher::Matcher;
-use trefoil_promql::source::RawSeries;
+use trefoil_promql::source::{RawSeries, bytes_of_series};
 
 use super::convert;
 use super::error::PromqlError;
@@ -62,6 +62,8 @@ pub struct SeriesStream {
     pending: Vec<Pending>,
     piece: usize,
     timeout: Duration,
+    /// Bytes of memory that are held by all but a piece.
+    opened: usize,
 }
 
 /// Series of Prometheus that one part of a stored series, or a resource, will be.
@@ -106,12 +108,27 @@ impl SeriesStream {
             false => Vec::new(),
         };
         let pending = pending(&asked, &found, &targets);
-        Ok(Self { store, period, matchers, wanted, found, targets, pending, piece: FIRST_SERIES, timeout, families })
+        store.memory().grow(pending.iter().map(Pending::bytes).sum())?;
+        let opened = store.memory().bytes();
+        Ok(Self {
+            store,
+            period,
+            matchers,
+            wanted,
+            found,
+            targets,
+            pending,
+            piece: FIRST_SERIES,
+            timeout,
+            families,
+            opened,
+        })
     }
 
-    /// The next series, which are all behind those before; `None` at the end.
+    /// The next series, which are all behind those before; `None` at the end. Those before are taken to be gone.
     pub async fn next(&mut self) -> Result<Option<Vec<RawSeries>>, PromqlError> {
         while !self.pending.is_empty() {
+            self.store.memory().shrink_to(self.opened);
             let (parts, targets) = self.take();
             let count = parts.len() + targets.len();
             let read = timeout(self.timeout, self.read(parts, targets)).await;
@@ -162,7 +179,9 @@ impl SeriesStream {
         if !found.series.is_empty() {
             let stored = self.store.samples(&wanted, &found, self.period).await?;
             for (of, stored) in found.series.iter().zip(stored) {
-                all.extend(convert::series(wanted[of.family].0, of, stored, &self.matchers));
+                let converted = convert::series(wanted[of.family].0, of, stored, &self.matchers);
+                self.store.memory().grow(bytes_of_series(&converted))?;
+                all.extend(converted);
             }
         }
         if !targets.is_empty() {
@@ -205,6 +224,11 @@ fn pending(wanted: &[Wanted<'_>], found: &FoundSeries, targets: &[Target]) -> Ve
 }
 
 impl Pending {
+    /// In memory.
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.labels.len() * size_of::<Label>()
+    }
+
     /// How all series of the one lie to all of the other; equal where they may lie between each other.
     fn order(&self, other: &Self) -> Ordering {
         self.known().cmp(other.known())

@@ -7,6 +7,7 @@ mod bench;
 mod cardinality;
 mod growth;
 mod listings;
+mod memory;
 mod views;
 
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;

@@ -33,6 +33,9 @@ const MOST_PIECE_SAMPLES: usize = 50_000_000;
 /// One piece of a streamed answer.
 const PIECE_BYTES: usize = 64 << 10;
 
+/// Memory that a byte of such an answer takes: as a message about twice as much, then as it is written, then compressed.
+const BYTES_BY_ENCODED: usize = 4;
+
 const SAMPLES: &str = "application/x-protobuf";
 const CHUNKS: &str = "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse";
 
@@ -59,6 +62,7 @@ impl Reading {
     pub async fn samples(mut self) -> Result<Response, PromError> {
         let mut response = ReadResponse::default();
         let mut bytes = 0_usize;
+        let memory = self.engine.memory();
         while let Some(asked) = self.asked.pop_front() {
             let mut timeseries = Vec::new();
             let mut samples = 0;
@@ -71,10 +75,13 @@ impl Reading {
                     if samples > MOST_SAMPLES {
                         return Err(PromError::bad_data(format!("exceeded sample limit ({MOST_SAMPLES})")));
                     }
-                    let piece = piece.into_iter().map(|series| self.whole(&series)).inspect(|series| {
-                        bytes += series.encoded_len();
-                    });
-                    timeseries.extend(piece);
+                    for series in &piece {
+                        let series = self.whole(series);
+                        let size = series.encoded_len();
+                        memory.grow(size * BYTES_BY_ENCODED)?;
+                        bytes += size;
+                        timeseries.push(series);
+                    }
                     if bytes > MOST_ANSWER_BYTES {
                         return Err(PromError::bad_data(format!(
                             "the answer exceeds {MOST_ANSWER_BYTES} bytes; ask for STREAMED_XOR_CHUNKS, which has no such limit"

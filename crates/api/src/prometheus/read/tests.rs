@@ -295,6 +295,7 @@ mod whole {
 
     struct Server {
         router: Router,
+        engine: Engine,
         storage: Storage,
         _directory: tempfile::TempDir,
     }
@@ -303,10 +304,11 @@ mod whole {
         async fn new(tenancy: Tenancy) -> Self {
             let directory = tempfile::tempdir().unwrap();
             let storage = Storage::open(StorageConfig::in_directory(directory.path())).await.unwrap();
+            let engine = Engine::new(storage.clone(), 64 << 20).unwrap();
             let state = ApiState {
                 admin_api: false,
                 scraping: Scraping::default(),
-                engine: Engine::new(storage.clone(), 64 << 20).unwrap(),
+                engine: engine.clone(),
                 tenancy,
                 otlp: Arc::new(OtlpEndpoints::default),
                 prometheus: PrometheusApi {
@@ -316,7 +318,7 @@ mod whole {
             };
             let body = metrics().encode_to_vec().into();
             storage.append(&Tenant::default(), Signal::Metrics, body).await.unwrap();
-            Self { router: prometheus_router(state), storage, _directory: directory }
+            Self { router: prometheus_router(state), engine, storage, _directory: directory }
         }
 
         async fn ask(&self, request: &ReadRequest) -> Response<Body> {
@@ -436,6 +438,37 @@ mod whole {
         assert_eq!((samples[2].len(), samples[3].len()), (18, 0));
         let chunks = server.chunks(queries()).await;
         assert_eq!((&chunks[0], chunks[1].len(), chunks[2].len()), (&samples[0], 0, 18));
+        server.storage.close().await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_does_not_fit_beside_others_is_refused() {
+        let server = Server::new(Tenancy::Single).await;
+        let point = |step: u64| NumberDataPoint {
+            time_unix_nano: nanos(0) + step * 10_000_000,
+            value: Some(Number::AsDouble(step as f64)),
+            ..NumberDataPoint::default()
+        };
+        let large = Data::Gauge(Gauge { data_points: (0..50_000).map(point).collect() });
+        let metrics = vec![Metric { name: "large".into(), data: Some(large), ..Metric::default() }];
+        let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
+        let resource_metrics = vec![ResourceMetrics { scope_metrics, ..ResourceMetrics::default() }];
+        let body = ExportMetricsServiceRequest { resource_metrics }.encode_to_vec().into();
+        server.storage.append(&Tenant::default(), Signal::Metrics, body).await.unwrap();
+
+        let others = server.engine.memory();
+        others.grow(64 << 20).unwrap();
+        for accepted in [0, 1] {
+            let queries = vec![query(0, "__name__", "large")];
+            let response = server.ask(&ReadRequest { queries, accepted_response_types: vec![accepted] }).await;
+            assert_eq!(response.status(), 422);
+            let text = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            assert!(String::from_utf8_lossy(&text).contains("query.max_memory"), "{text:?}");
+        }
+        assert_eq!(server.samples(vec![query(0, "__name__", "gauge")]).await[0][0].1.len(), 300);
+        drop(others);
+        assert_eq!(server.samples(vec![query(0, "__name__", "large")]).await[0][0].1.len(), 50_000);
+        assert_eq!(server.chunks(vec![query(0, "__name__", "large")]).await[0].len(), 1);
         server.storage.close().await.unwrap();
     }
 

@@ -38,6 +38,7 @@ impl Evaluator<'_> {
                     Some(place) => *place,
                     None => {
                         self.check_rows(results.len() + 1)?;
+                        self.hold_rows(1)?;
                         let points = Points::empty(self.steps.count());
                         results.push(StepSeries { labels: labels.clone(), drop_name: false, points });
                         places.insert(labels, results.len() - 1);

@@ -24,7 +24,7 @@ impl Evaluator<'_> {
         match aggregate.op {
             AggregateOp::LimitRatio => {
                 let Some(ratios) = values.ratios(self, param)? else { return Ok(Vec::new()) };
-                Ok(self.sampled(&rows, &ratios))
+                self.sampled(&rows, &ratios)
             }
             op => {
                 let Some(counts) = values.counts()? else { return Ok(Vec::new()) };
@@ -67,6 +67,9 @@ impl Evaluator<'_> {
             for members in &groups.members {
                 for row in pick(step, members, count.min(members.len())) {
                     if let Some(point) = rows[row].points.get(step) {
+                        if kept[row].is_none() {
+                            self.hold_rows(1)?;
+                        }
                         let points = kept[row].get_or_insert_with(|| Points::empty(counts.len()));
                         points.set(step, point.to_owned());
                     }
@@ -87,7 +90,7 @@ impl Evaluator<'_> {
     }
 
     /// The series whose hash is within the ratio: a negative one is the complement of the positive one that is 1 larger.
-    fn sampled(&self, rows: &[StepSeries], ratios: &[f64]) -> Vec<StepSeries> {
+    fn sampled(&self, rows: &[StepSeries], ratios: &[f64]) -> Result<Vec<StepSeries>, EvalError> {
         let mut results = Vec::new();
         for row in rows {
             let offset = sampling_offset(&row.labels);
@@ -98,10 +101,12 @@ impl Evaluator<'_> {
                 }
             }
             if !points.is_empty() {
-                results.push(StepSeries { labels: row.labels.clone(), drop_name: row.drop_name, points });
+                let row = StepSeries { labels: row.labels.clone(), drop_name: row.drop_name, points };
+                self.hold_row(&row)?;
+                results.push(row);
             }
         }
-        results
+        Ok(results)
     }
 
     pub(super) fn quantiles(

@@ -50,6 +50,17 @@ impl Running {
         Some(Self { seen: Mask::none(len), states })
     }
 
+    /// In memory, of a group of `len` steps.
+    pub fn bytes(op: AggregateOp, len: usize) -> usize {
+        let state = match op {
+            AggregateOp::Sum => size_of::<(f64, f64)>(),
+            AggregateOp::Avg => size_of::<Average>(),
+            AggregateOp::Stdvar | AggregateOp::Stddev => size_of::<Moments>(),
+            _ => size_of::<f64>(),
+        };
+        size_of::<Self>().saturating_add(len.saturating_mul(state)).saturating_add(len / 8)
+    }
+
     /// Takes in the next series. Histograms are only counted.
     pub fn add(&mut self, points: &Points) {
         let seen = &mut self.seen;

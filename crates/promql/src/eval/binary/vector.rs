@@ -47,6 +47,7 @@ impl Evaluator<'_> {
         for (row, group) in many.into_iter().zip(many_groups) {
             self.check_running()?;
             self.check_rows(pairs.results.len())?;
+            let known = pairs.results.len();
             let left = Side { labels: &row.labels, values: Operand::of_points(&row.points) };
             for partner in partners.of(*group) {
                 let partner = &one[*partner];
@@ -60,15 +61,18 @@ impl Evaluator<'_> {
                 let right = Side { labels: &signatures.groups[*group], values: Operand::of_floats(fill) };
                 pairs.add(*group, left, right, steps, &mut conflicts);
             }
+            pairs.results[known..].iter().try_for_each(|row| self.hold_row(row))?;
         }
         if let Some(fill) = &fill_many {
             for (row, group) in one.iter().zip(one_groups) {
                 self.check_rows(pairs.results.len())?;
+                let known = pairs.results.len();
                 let mut steps = Mask::all_of(&[row.points.present(), active.words()]);
                 pairs.take_away_matched(*group, &mut steps);
                 let left = Side { labels: &signatures.groups[*group], values: Operand::of_floats(fill) };
                 let right = Side { labels: &row.labels, values: Operand::of_points(&row.points) };
                 pairs.add(*group, left, right, steps, &mut conflicts);
+                pairs.results[known..].iter().try_for_each(|row| self.hold_row(row))?;
             }
         }
         conflicts.into_result()?;

@@ -43,10 +43,12 @@ impl Evaluator<'_> {
         let mut results = Vec::with_capacity(base.len());
         for (row, plain) in base.into_iter().zip(plain) {
             self.check_running()?;
+            let known = results.len();
             match plain {
                 true => results.push(row),
                 false => self.tell(row, &infos, &wanted, conflict, &mut results)?,
             }
+            results[known..].iter().try_for_each(|row| self.hold_row(row))?;
             self.check_rows(results.len())?;
         }
         if let Some(error) = infos.conflict_at(conflict) {

@@ -30,7 +30,9 @@ impl Evaluator<'_> {
                 points.set_float(step, self.quantile(quantile, content, step, &metric, position, &mut fixes));
             })?;
             if !points.is_empty() {
-                results.push(StepSeries { labels: histogram.labels.clone(), drop_name: true, points });
+                let row = StepSeries { labels: histogram.labels.clone(), drop_name: true, points };
+                self.hold_row(&row)?;
+                results.push(row);
             }
         }
         fixes.report(self, position);
@@ -51,6 +53,7 @@ impl Evaluator<'_> {
                 let metric = self.for_metric(&histogram.labels);
                 // A quantile that is another at each step is another series at each step.
                 let mut places: HashMap<u64, usize> = HashMap::new();
+                let known = results.len();
                 self.for_each_histogram(&histograms, histogram, position, |step, content| {
                     let quantile = quantiles.get(step).copied().unwrap_or(f64::NAN);
                     let value = self.quantile(quantile, content, step, &metric, position, &mut fixes);
@@ -63,6 +66,7 @@ impl Evaluator<'_> {
                     });
                     results[place].points.set_float(step, value);
                 })?;
+                results[known..].iter().try_for_each(|row| self.hold_row(row))?;
                 self.check_rows(results.len())?;
             }
         }
@@ -95,7 +99,9 @@ impl Evaluator<'_> {
                 points.set_float(step, fraction);
             })?;
             if !points.is_empty() {
-                results.push(StepSeries { labels: histogram.labels.clone(), drop_name: true, points });
+                let row = StepSeries { labels: histogram.labels.clone(), drop_name: true, points };
+                self.hold_row(&row)?;
+                results.push(row);
             }
         }
         self.finish(results).map(Value::Vector)

@@ -10,7 +10,7 @@ use crate::ast::{Extension, MatrixSelector, Subquery};
 use crate::error::EvalError;
 use crate::histogram::{CounterResetHint, FloatHistogram};
 use crate::labels::Labels;
-use crate::source::{RawSeries, Samples};
+use crate::source::{RawSeries, Samples, bytes_of_samples};
 use crate::steps::Steps;
 
 pub(super) struct Input {
@@ -81,7 +81,7 @@ impl Evaluator<'_> {
         };
         let mut sampler = Sampler::on(steps);
         let series = rows.into_iter().map(|row| {
-            let mut samples = sampler.samples(&row.points);
+            let mut samples = sampler.samples(row.points);
             forget_resets(&mut samples);
             InputSeries { labels: row.labels, drop_name: row.drop_name, samples }
         });
@@ -124,6 +124,7 @@ impl Evaluator<'_> {
             let size = super::super::budget::size_of_samples(&samples);
             self.looked.at(0, size as u64);
             self.hold(size)?;
+            self.hold_bytes(bytes_of_samples([&samples]))?;
             if !samples.is_empty() {
                 raw.push((series.labels, samples));
             }

@@ -60,6 +60,7 @@ impl Evaluator<'_> {
     ) -> Result<Vec<(InputSeries, Rated)>, EvalError> {
         self.check_running()?;
         let mut series: Vec<InputSeries> = waiting.take(SERIES_AT_ONCE).collect();
+        self.hold_rows(series.len())?;
         let (steps, running) = (self.steps, self.shared.running());
         let rated = shared_out(&mut series, steps.count(), |share| rates(rate, span, steps, share, running))?;
         for same in rated.chunk_by(|a, b| Arc::ptr_eq(&a.looked_at, &b.looked_at)) {

@@ -35,7 +35,9 @@ impl Evaluator<'_> {
             }
             points.iter().for_each(|(step, _)| self.looked.at(step, 1));
             self.hold(points.count())?;
-            rows.push(StepSeries { labels: series.labels.clone(), drop_name: false, points });
+            let row = StepSeries { labels: series.labels.clone(), drop_name: false, points };
+            self.hold_row(&row)?;
+            rows.push(row);
             self.check_rows(rows.len())?;
         }
         Ok(rows)

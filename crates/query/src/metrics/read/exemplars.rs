@@ -10,8 +10,11 @@ use trefoil_model::Table;
 use super::columns::{number, numbers, text, texts};
 use super::samples::of_found;
 use super::series::{FoundSeries, Wanted};
-use super::{Meter, NANOS_PER_MILLI, Period, Store};
+use super::{NANOS_PER_MILLI, Period, Store};
 use crate::metrics::error::PromqlError;
+
+/// Of both ids on the heap.
+const IDS_BYTES: usize = 48;
 
 #[derive(Debug, Clone)]
 pub struct StoredExemplar {
@@ -23,6 +26,14 @@ pub struct StoredExemplar {
     pub span_id: Option<Vec<u8>>,
     /// Stored as any attribute list.
     pub filtered_attributes: Option<String>,
+}
+
+impl StoredExemplar {
+    /// About what it holds in memory, and what it becomes as labels of an answer.
+    fn bytes(&self) -> usize {
+        let texts = self.filtered_attributes.as_ref().map_or(0, String::len);
+        2 * (size_of::<Self>() + IDS_BYTES + texts)
+    }
 }
 
 impl Store {
@@ -43,11 +54,13 @@ impl Store {
             ["series_id", "time_unix_nano", "value_int", "value_double", "trace_id", "span_id", "filtered_attributes"];
         let rows = self.session()?.table(Table::Exemplars.name()).await?;
         let rows = rows.filter(of_found(wanted, found, period))?.select_columns(&columns)?;
-        let meter = Meter::new(self.limits.max_raw_samples);
+        let meter = self.meter();
         let mut batches = rows.execute_stream().await?;
         while let Some(batch) = batches.next().await.transpose()? {
             meter.add(batch.num_rows())?;
+            let known = exemplars.len();
             collect(&batch, &places, &mut exemplars)?;
+            meter.hold(exemplars[known..].iter().map(StoredExemplar::bytes).sum())?;
         }
         Ok(exemplars)
     }

@@ -36,6 +36,7 @@ use super::index::SeriesIndex;
 use super::spent::{SelectorSpent, Spent};
 use super::state::Metrics;
 use crate::Engine;
+use crate::memory::Held;
 
 pub const NANOS_PER_MILLI: i64 = 1_000_000;
 pub const MILLIS_PER_DAY: i64 = 86_400_000;
@@ -87,6 +88,7 @@ pub struct Store {
     snapshot: Snapshot,
     index: Arc<SeriesIndex>,
     limits: ReadLimits,
+    memory: Arc<Held>,
     spent: Option<Spent>,
     session: OnceLock<SessionContext>,
 }
@@ -99,7 +101,8 @@ impl Store {
     /// To read from that snapshot.
     pub async fn on(engine: &Engine, snapshot: Snapshot, limits: ReadLimits) -> Result<Self, PromqlError> {
         let index = engine.metrics.indexes.of(&snapshot, &engine.metrics.view).await?;
-        Ok(Self { engine: engine.clone(), snapshot, index, limits, spent: None, session: OnceLock::new() })
+        let (engine, memory) = (engine.clone(), engine.memory());
+        Ok(Self { engine, snapshot, index, limits, memory, spent: None, session: OnceLock::new() })
     }
 
     /// Tells what is read from now on.
@@ -116,6 +119,15 @@ impl Store {
 
     fn ran(&self, plan: &dyn ExecutionPlan) {
         self.spent.iter().for_each(|spent| spent.ran(plan, &self.snapshot));
+    }
+
+    /// What was read and is still held.
+    pub fn memory(&self) -> &Arc<Held> {
+        &self.memory
+    }
+
+    fn meter(&self) -> Meter {
+        Meter { read: Arc::default(), limit: self.limits.max_raw_samples, memory: self.memory.clone() }
     }
 
     fn metrics(&self) -> &Metrics {
@@ -159,11 +171,13 @@ fn of_metrics(names: &[String]) -> Expr {
 struct Meter {
     read: Arc<AtomicUsize>,
     limit: usize,
+    memory: Arc<Held>,
 }
 
 impl Meter {
-    fn new(limit: usize) -> Self {
-        Self { read: Arc::default(), limit }
+    /// Holds so many bytes until the store's memory is given back.
+    fn hold(&self, bytes: usize) -> Result<(), PromqlError> {
+        self.memory.grow(bytes)
     }
 
     fn add(&self, samples: usize) -> Result<(), PromqlError> {

@@ -100,7 +100,7 @@ impl Store {
         let reading = Arc::new(Reading {
             places: places.map(|(place, series)| (series.id, place)).collect(),
             kinds: found.series.iter().map(|series| (wanted[series.family].0.kind, series.parts)).collect(),
-            meter: Meter::new(self.limits.max_raw_samples),
+            meter: self.meter(),
         });
         let rows = self.session()?.table(Table::Samples.name()).await?;
         let rows = rows.filter(of_found(wanted, found, period))?.select_columns(&reading.columns())?;
@@ -202,7 +202,7 @@ impl Reading {
 
     fn batch(&self, batch: &RecordBatch, read: &mut HashMap<usize, Stored>) -> Result<(), PromqlError> {
         let columns = Columns::of(batch)?;
-        let (mut weight, mut last) = (0, None);
+        let (mut weight, mut bytes, mut last) = (0, 0, None);
         for row in 0..batch.num_rows() {
             let id = columns.ids.value(row);
             let place = match last {
@@ -216,11 +216,17 @@ impl Reading {
             let Some(place) = place else { continue };
             let (kind, parts) = self.kinds[place];
             let stored = read.entry(place).or_default();
-            weight += match kind {
-                Kind::Gauge | Kind::Sum => columns.push_number(row, &mut stored.numbers)?,
-                _ => columns.push_distribution(row, kind, parts, &mut stored.distributions)?,
+            let (more, fixed) = match kind {
+                Kind::Gauge | Kind::Sum => (columns.push_number(row, &mut stored.numbers)?, size_of::<Number>()),
+                _ => {
+                    let more = columns.push_distribution(row, kind, parts, &mut stored.distributions)?;
+                    (more, size_of::<Distribution>())
+                }
             };
+            weight += more;
+            bytes += fixed + more * size_of::<u64>();
         }
+        self.meter.hold(bytes)?;
         self.meter.add(weight)
     }
 }

@@ -86,6 +86,7 @@ impl Store {
                     found.series.push(StoredSeries { id: series.id, family: place, parts, labels });
                 }
             }
+            self.memory.grow((found.series.len() - begin).saturating_mul(size_of::<StoredSeries>()))?;
             if !is_distinct {
                 found.series[begin..].sort_by(|a, b| (&a.labels, a.id).cmp(&(&b.labels, b.id)));
             }

@@ -12,7 +12,7 @@ use trefoil_promql::matcher::Matcher;
 
 use super::columns::numbers;
 use super::samples::of_series;
-use super::{Meter, NANOS_PER_MILLI, Period, Store, of_metrics};
+use super::{NANOS_PER_MILLI, Period, Store, of_metrics};
 use crate::metrics::error::PromqlError;
 use crate::metrics::family::Family;
 
@@ -87,7 +87,7 @@ impl Store {
         let condition = of_metrics(&names).and(period.holds("time_unix_nano")).and(of_series(places.keys().copied()));
         let rows = self.session()?.table(Table::Samples.name()).await?;
         let rows = rows.filter(condition)?.select_columns(&["series_id", "time_unix_nano"])?;
-        let meter = Meter::new(self.limits.max_raw_samples);
+        let meter = self.meter();
         let task = Arc::new(rows.task_ctx());
         let plan = rows.create_physical_plan().await?;
         let mut batches = execute_stream(plan.clone(), task)?;

@@ -48,7 +48,7 @@ impl Found {
         period: Period,
         meter: &Meter,
     ) -> Result<Option<Self>, PromqlError> {
-        let mut picking = Picking { period, last: None, picks: Vec::new(), samples: 0 };
+        let mut picking = Picking { period, last: None, picks: Vec::new(), samples: 0, times: 0 };
         let runs = &stripe.runs;
         let (first, last) = (runs.first().map_or(0, |run| run.id), runs.last().map_or(0, |run| run.id));
         let from = wanted.0.partition_point(|(id, _)| *id < first);
@@ -72,6 +72,9 @@ impl Found {
             }
         }
         meter.add(picking.samples)?;
+        // With the places that they are put in order by, and the values and times that they will be.
+        let numbers = picking.samples * size_of::<f64>() + picking.times * size_of::<i64>();
+        meter.hold(picking.picks.len() * 2 * size_of::<Pick>() + numbers)?;
         let picks = picking.picks;
         Ok((!picks.is_empty()).then_some(Self { stripe, picks }))
     }
@@ -83,6 +86,8 @@ struct Picking {
     last: Option<(Times, Range<u32>)>,
     picks: Vec<Pick>,
     samples: usize,
+    /// Those of neighbours that share them once.
+    times: usize,
 }
 
 impl Picking {
@@ -94,6 +99,7 @@ impl Picking {
                 let to = run.times().partition_point(|time| *time <= self.period.end_ms);
                 let place = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
                 let inside = place(from)..place(to);
+                self.times += inside.len();
                 self.last = Some((run.times().clone(), inside.clone()));
                 inside
             }

@@ -70,7 +70,7 @@ impl Store {
             metrics: self.engine.metrics.clone(),
             wanted: ids.collect(),
             period,
-            meter: Meter::new(self.limits.max_raw_samples),
+            meter: self.meter(),
             fetched: Arc::default(),
         });
         let names = places.iter().map(|place| wanted[found.series[*place].family].0.key.name.as_str());
@@ -188,6 +188,7 @@ impl Reading {
                 let batches = self.snapshot.section_numbers(&file, row_group, rows, &COLUMNS, &self.fetched).await?;
                 for batch in batches {
                     let stripe = Arc::new(stripe(&batch, times)?);
+                    self.meter.hold(stripe.bytes())?;
                     look(stripe.clone())?;
                     self.metrics.stripes.insert(StripeKey::Section { file: file.id, row_group, number }, stripe);
                     number += 1;
@@ -197,6 +198,7 @@ impl Reading {
                 let columns = base_columns(Table::Samples, &batch, &COLUMNS)?;
                 let held = key.and_then(|_| batch.column_by_name("series_id").cloned());
                 let stripe = Arc::new(stripe_of_arrivals(&columns, times, held)?);
+                self.meter.hold(stripe.bytes())?;
                 look(stripe.clone())?;
                 if let Some(key) = key {
                     self.metrics.stripes.insert(key, stripe);
