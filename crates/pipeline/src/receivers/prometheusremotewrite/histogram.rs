@@ -8,6 +8,8 @@ use std::fmt::{self, Display};
 
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogramDataPoint, HistogramDataPoint};
+use prost::Message as _;
+use trefoil_model::decode::histogram_fingerprint;
 use trefoil_model::native::{ResetHint, float_counts};
 
 use super::groups::Kind;
@@ -30,6 +32,25 @@ const MAX_INDEX: i64 = 1 << 24;
 pub enum Native {
     Exponential(ExponentialHistogramDataPoint),
     Custom(HistogramDataPoint),
+}
+
+impl Native {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Native::Exponential(_) => Kind::Exponential,
+            Native::Custom(_) => Kind::CustomBuckets,
+        }
+    }
+
+    /// Equal for equal histograms, by which way they ever come, and after a replay of the store's log.
+    pub fn fingerprint(&self) -> u64 {
+        let point = match self {
+            Native::Exponential(point) => point.encode_to_vec(),
+            Native::Custom(point) => point.encode_to_vec(),
+        };
+        // What has just been encoded can be read.
+        histogram_fingerprint(self.kind().data(), &point).unwrap_or_default()
+    }
 }
 
 /// Why a histogram is not taken.

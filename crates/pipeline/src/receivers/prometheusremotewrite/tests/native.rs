@@ -11,7 +11,7 @@ fn span(offset: i32, length: u32) -> BucketSpan {
     BucketSpan { offset, length }
 }
 
-fn integers() -> Histogram {
+pub fn integers() -> Histogram {
     Histogram {
         count_int: Some(12),
         sum: 18.4,
@@ -27,7 +27,7 @@ fn integers() -> Histogram {
     }
 }
 
-fn custom() -> Histogram {
+pub fn custom() -> Histogram {
     Histogram {
         count_int: Some(6),
         sum: 3.0,
@@ -41,7 +41,7 @@ fn custom() -> Histogram {
 }
 
 /// As series of 1.0.
-fn request(histograms: &[Histogram]) -> Vec<u8> {
+pub fn request(histograms: &[Histogram]) -> Vec<u8> {
     let fields = histograms.iter().flat_map(|histogram| bytes(4, histogram.encode_to_vec()));
     series(&[labels("__name__=h job=a"), fields.collect()])
 }
