@@ -81,7 +81,7 @@ impl Display for Unfit {
             Unfit::Overlap => write!(f, "a span starts before the end of the one before it"),
             Unfit::TooWide => write!(f, "its buckets reach too far (more than {MAX_BUCKETS} with the gaps)"),
             Unfit::Count { count, buckets } => write!(f, "its count is {count}, but its buckets hold {buckets}"),
-            Unfit::Bounds => write!(f, "custom_values are not finite and ascending"),
+            Unfit::Bounds => write!(f, "custom_values are not ascending, or there is NaN or +Inf among them"),
             Unfit::BeyondBounds => write!(f, "a bucket lies beyond custom_values"),
             Unfit::NotCustom => write!(f, "a histogram of custom buckets has negative buckets or a zero bucket"),
             Unfit::NotExponential => write!(f, "a histogram of exponential buckets has custom_values"),
@@ -240,7 +240,9 @@ fn gathered<T: Copy + Default + PartialOrd>(
 /// The counts of all custom buckets.
 fn custom<T: Copy + Default>(histogram: &Histogram, counts: Vec<T>) -> Result<Run<T>, Unfit> {
     let bounds = &histogram.custom_values;
-    if !bounds.iter().all(|bound| bound.is_finite()) || !bounds.is_sorted_by(|a, b| a < b) {
+    // As Prometheus checks them: the first may be -Inf, and +Inf is where the last bucket ends without being told.
+    let ends_below_infinity = bounds.last().is_none_or(|last| *last < f64::INFINITY);
+    if !ends_below_infinity || !bounds.is_sorted_by(|a, b| a < b) {
         return Err(Unfit::Bounds);
     }
     // Spans without buckets count, too.
