@@ -2,13 +2,11 @@
 
 import base64
 import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import prometheus_client as pc
 import pytest
 
+from remote_write_receiver import receiver
 from test_prometheus_exporters import prometheus, promql  # noqa: F401
 from test_scrape import api, job, serve, target, until, values  # noqa: F401
 from trefoil import wait_until
@@ -79,31 +77,6 @@ def test_what_is_scraped_goes_to_a_prometheus_and_to_another_trefoil(start, targ
     assert server.stop() == 0
 
 
-@contextmanager
-def receiver(statuses=()):
-    """Answers with the statuses, then with 204; gives its URL and the headers it has seen."""
-    seen, waiting = [], list(statuses)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            seen.append(dict(self.headers))
-            self.send_response(waiting.pop(0) if waiting else 204)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *arguments):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/write", seen
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def test_the_client_has_prometheus_options(start, target, tmp_path):
     app = target()
     (tmp_path / "password").write_text("secret of a file\n")
@@ -115,7 +88,7 @@ def test_the_client_has_prometheus_options(start, target, tmp_path):
         }
         _, server = serve(start, tmp_path, configuration({"url": url, **options}, jobs=[job("app", app.address)]))
         wait_until(lambda: seen, "a request")
-        headers = {name.lower(): value for name, value in seen[0].items()}
+        headers = seen[0].headers
         assert headers["authorization"] == "Basic " + base64.b64encode(b"u:secret of a file").decode()
         assert (headers["x-scope-orgid"], headers["x-prometheus-remote-write-version"]) == ("team", "0.1.0")
         assert (headers["content-type"], headers["content-encoding"]) == ("application/x-protobuf", "snappy")
