@@ -161,6 +161,11 @@ def test_a_crash_brings_back_what_was_stored_and_nothing_else(start, version):
     answer = post(server, version, [(m, [(3, now + 2)]), (m, [(9, now + 2)]), (m, [(9, now + 1)])])
     assert (answer.status_code, "2 of 3 samples" in answer.text) == (400, True), answer.text
     assert values(server, "m") == [1, 2, 3]
+    # So is the first sample of a series, which goes another way.
+    assert post(server, version, [(other, [(1, now)])]).status_code == 204
+    answer = post(server, version, [(other, [(9, now)])])
+    assert (answer.status_code, "duplicate sample for timestamp" in answer.text) == (400, True), answer.text
+    assert values(server, "other") == [1]
 
 
 def test_samples_are_found_in_files_too(start):

@@ -3,10 +3,6 @@
 import json
 import shutil
 import subprocess
-import threading
-import time
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
@@ -16,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as text_fami
 
 import otlp
 import remote_write as rw
+from remote_write_receiver import receiver
 from trefoil import free_ports, wait_until
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
@@ -257,53 +254,30 @@ def test_a_prometheus_is_written_to(start, prometheus, protobuf_message):
     wait_until(lambda: sent() == 15, "all points to be sent")
 
 
+# It takes 2.0, and asks for a second of peace where it fails.
+TAKES_V2 = {"X-Prometheus-Remote-Write-Samples-Written": "1000", "Retry-After": "1"}
+
+
 def counted(server, name):
     wanted = f'{name}_total{{exporter="prometheusremotewrite"'
     return sum(value for series, value in server.metrics().items() if series.startswith(wanted))
 
 
-@contextmanager
-def receiver(statuses):
-    """A receiver that answers with the statuses, then with 204; gives its URL and what it has seen."""
-    seen = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            seen.append((time.monotonic(), self.headers["X-Prometheus-Remote-Write-Version"]))
-            self.send_response(statuses.pop(0) if statuses else 204)
-            self.send_header("X-Prometheus-Remote-Write-Samples-Written", "1000")
-            self.send_header("Retry-After", "1")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *arguments):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/write", seen
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def test_a_receiver_that_fails_gets_it_later(start):
-    with receiver([503, 429]) as (url, seen):
+    with receiver([503, 429], TAKES_V2) as (url, seen):
         server = start(exporting("prometheusremotewrite", {"endpoint": url}))
         send(server, request())
         wait_until(lambda: len(seen) == 3, "two more attempts")
         # As long as it asks for, though the first wait would be 50 ms.
-        assert seen[1][0] - seen[0][0] > 0.9 and seen[2][0] - seen[1][0] > 0.9
-        assert {version for _, version in seen} == {"2.0.0"}
+        assert seen[1].at - seen[0].at > 0.9 and seen[2].at - seen[1].at > 0.9
+        assert {request.headers["x-prometheus-remote-write-version"] for request in seen} == {"2.0.0"}
         wait_until(lambda: counted(server, "otelcol_exporter_sent_metric_points") == 5, "the points to be counted")
         assert counted(server, "otelcol_exporter_send_failed_metric_points") == 0
 
 
 def test_what_is_refused_is_dropped_and_counted(start):
     # The first answer has counts, but nothing of a refused request is written.
-    with receiver([403]) as (url, seen):
+    with receiver([403], TAKES_V2) as (url, seen):
         server = start(exporting("prometheusremotewrite", {"endpoint": url}))
         send(server, request())
         wait_until(lambda: counted(server, "otelcol_exporter_send_failed_metric_points") == 5, "the points to be given up")
@@ -313,14 +287,14 @@ def test_what_is_refused_is_dropped_and_counted(start):
 
 
 def test_what_waits_on_disk_is_sent_after_a_crash(start):
-    with receiver([503] * 1000) as (url, seen):
+    with receiver([503] * 1000, TAKES_V2) as (url, seen):
         queue = {"storage": "file_storage", "num_consumers": 2}
         options = {"endpoint": url, "remote_write_queue": queue, "retry_on_failure": {"initial_interval": "100ms"}}
         server = start(exporting("prometheusremotewrite", options))
         send(server, request())
         wait_until(lambda: seen, "an attempt")
         server.kill()
-    with receiver([]) as (url, seen):
+    with receiver([], TAKES_V2) as (url, seen):
         server.config["exporters"]["prometheusremotewrite"]["endpoint"] = url
         server.start()
         wait_until(lambda: seen, "the request of before")

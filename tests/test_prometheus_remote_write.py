@@ -2,13 +2,11 @@
 
 import base64
 import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import prometheus_client as pc
 import pytest
 
+from remote_write_receiver import receiver
 from test_prometheus_exporters import prometheus, promql  # noqa: F401
 from test_scrape import api, job, serve, target, until, values  # noqa: F401
 from trefoil import wait_until
@@ -79,31 +77,6 @@ def test_what_is_scraped_goes_to_a_prometheus_and_to_another_trefoil(start, targ
     assert server.stop() == 0
 
 
-@contextmanager
-def receiver(statuses=()):
-    """Answers with the statuses, then with 204; gives its URL and the headers it has seen."""
-    seen, waiting = [], list(statuses)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            seen.append(dict(self.headers))
-            self.send_response(waiting.pop(0) if waiting else 204)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *arguments):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/write", seen
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def test_the_client_has_prometheus_options(start, target, tmp_path):
     app = target()
     (tmp_path / "password").write_text("secret of a file\n")
@@ -115,7 +88,7 @@ def test_the_client_has_prometheus_options(start, target, tmp_path):
         }
         _, server = serve(start, tmp_path, configuration({"url": url, **options}, jobs=[job("app", app.address)]))
         wait_until(lambda: seen, "a request")
-        headers = {name.lower(): value for name, value in seen[0].items()}
+        headers = seen[0].headers
         assert headers["authorization"] == "Basic " + base64.b64encode(b"u:secret of a file").decode()
         assert (headers["x-scope-orgid"], headers["x-prometheus-remote-write-version"]) == ("team", "0.1.0")
         assert (headers["content-type"], headers["content-encoding"]) == ("application/x-protobuf", "snappy")
@@ -156,7 +129,51 @@ def test_what_cannot_be_done_stops_the_start(start, tmp_path, sections, expected
 
 
 def test_options_without_effect_are_told(start, tmp_path):
-    sections = "remote_write: [{url: 'http://h', queue_config: {max_shards: 3, capacity: 5}}]"
+    sections = "remote_write: [{url: 'http://h', queue_config: {max_shards: 3, capacity: 5, batch_send_deadline: 1s}}]"
     _, server = serve(start, tmp_path, f"scrape_configs: [{{job_name: a}}]\n{sections}")
-    for option in ("max_shards", "capacity"):
-        assert f"remote_write[0].queue_config.{option}: it has no effect" in server.log_tail()
+    assert "remote_write[0].queue_config.capacity: it has no effect" in server.log_tail()
+    assert server.log_tail().count("it has no effect") == 1
+
+
+def test_scrapes_are_sent_together_when_they_are_enough_or_have_waited_for_long_enough(start, target, tmp_path):
+    for queue, is_so in (
+        # Four jobs are scraped each second.
+        ({"batch_send_deadline": "2s"}, lambda scrapes, requests: scrapes > 2 * requests),
+        ({"batch_send_deadline": "1h", "max_samples_per_send": 1}, lambda scrapes, requests: requests > scrapes),
+    ):
+        app = target()
+        jobs = [job(f"app{number}", app.address) for number in range(4)]
+        with receiver() as (url, seen):
+            write = {"name": "far", "url": url, "queue_config": queue, "metadata_config": {"send": False}}
+            _, server = serve(start, tmp_path, configuration(write, jobs=jobs))
+            wait_until(lambda: len(seen) > 3, "requests")
+            requests, scrapes = len(seen), app.scrapes
+            assert is_so(scrapes, requests), (queue, scrapes, requests)
+            server.stop()
+
+
+def test_a_reload_loses_no_sample(start, target, tmp_path):
+    other = start(name="other")
+    app = target()
+    read = lambda server: {
+        time for [time] in server.sql("SELECT CAST(time_unix_nano AS BIGINT) FROM samples WHERE metric_name = 'up'")
+    }
+    with receiver([503] * 1000) as (away, attempts):
+        queue = {"min_backoff": "5s", "max_backoff": "5s", "batch_send_deadline": "300ms"}
+        write = lambda url, **options: {"name": "far", "url": url, "queue_config": {**queue, **options}}
+        file, server = serve(start, tmp_path, configuration(write(away), jobs=[job("app", app.address)]))
+        wait_until(lambda: attempts and len(read(server)) > 2, "an attempt, and samples that wait")
+        url = f"{other.prometheus}/api/v1/write"
+        # The first of these takes the place of one that waits for its next attempt.
+        for samples in (2000, 7, 1):
+            before = len(read(server))
+            reload(server, file, configuration(write(url, max_samples_per_send=samples), jobs=[job("app", app.address)]))
+            wait_until(lambda: len(read(server)) > before + 2, "scrapes")
+            wait_until(lambda: read(other) >= set(sorted(read(server))[:-3]), "what was scraped before")
+    scraped = sorted(read(server))
+    wait_until(lambda: read(other) >= set(scraped), "every sample")
+    # None had to wait until the last attempt to the receiver of before was given up.
+    gaps = [(after - before) / 10**9 for before, after in zip(scraped, scraped[1:])]
+    assert max(gaps) < 4, gaps
+    failed = 'otelcol_exporter_send_failed_metric_points_total{exporter="prometheus_config/far"}'
+    assert server.metrics().get(failed, 0) == 0

@@ -142,6 +142,17 @@ def test_the_second_version_brings_everything_at_once(server):
     assert native["histogram"][1]["buckets"][0] == [0, "0.5", "1", "1"]
 
 
+def test_the_first_custom_bound_may_be_below_everything(server):
+    now = rw.now_ms()
+    for bounds, status in (([float("-inf"), 1.0], 204), ([1.0, float("inf")], 400)):
+        histogram = rw.histogram([1, 2, 3], schema=-53, custom_values=bounds, timestamp=now)
+        answer = rw.post(server.prometheus + WRITE, rw.series_v1({"__name__": "lowest"}, histograms=[histogram]))
+        assert answer.status_code == status, answer.text
+    [native] = promql(server, "lowest", now / 1000)
+    buckets = [[3, "-Inf", "-Inf", "1"], [0, "-Inf", "1", "2"], [0, "1", "+Inf", "3"]]
+    assert native["histogram"][1]["buckets"] == buckets
+
+
 def test_a_bad_series_costs_itself(server):
     request = rw.RequestV2()
     request.add({"__name__": "good"}, [rw.sample(1)])

@@ -14,6 +14,7 @@ mod report;
 mod traces;
 mod walk;
 
+pub use metrics::histogram_fingerprint;
 pub use report::{Place, Report};
 
 use arrow::array::RecordBatch;
@@ -115,6 +116,8 @@ pub struct Stored<'a> {
     pub samples: &'a KnownSamples,
     /// [`Decoded::refused_points`], in order.
     pub refused_points: &'a [u32],
+    /// Its samples came by Prometheus' ways: another value at the time of a series' last one is refused, as before.
+    pub is_judged: bool,
 }
 
 fn check_size(body: &[u8], context: &DecodeContext<'_>) -> Result<(), DecodeError> {

@@ -5,7 +5,7 @@
 use hashbrown::HashMap;
 
 /// The NaN that Prometheus writes where a series ends; any other NaN is a value.
-const STALE_NAN: u64 = 0x7ff0_0000_0000_0002;
+pub(crate) const STALE_NAN: u64 = 0x7ff0_0000_0000_0002;
 
 /// Numbers at times, of series whose rows in `series` are safe. One entry of each list a sample.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -36,6 +36,13 @@ pub struct KnownSample {
     pub start_time: i64,
     /// `None`: the series ends here.
     pub value: Option<f64>,
+}
+
+impl KnownSample {
+    /// The value's bits, Prometheus' NaN where the series ends: what samples are judged by ([`crate::active`]).
+    pub fn bits(&self) -> u64 {
+        self.value.map_or(STALE_NAN, f64::to_bits)
+    }
 }
 
 impl KnownSamples {

@@ -115,11 +115,12 @@ impl Engine {
     fn decode_record(&self, record: &Record, promoted: &Promoted) -> Option<Rows> {
         let context = DecodeContext { promoted, limits: &self.limits, series: &self.series, received: record.received };
         let decoded = record.payload().map_err(|error| error.to_string()).and_then(|payload| {
+            let is_judged = record.kind == Kind::Samples;
             let (refused_points, samples, body) = match record.kind {
                 Kind::Otlp(_) => (Vec::new(), KnownSamples::default(), payload.as_ref()),
                 Kind::Samples => log::samples::read(&payload).ok_or("its samples cannot be read")?,
             };
-            let stored = Stored { body, samples: &samples, refused_points: &refused_points };
+            let stored = Stored { body, samples: &samples, refused_points: &refused_points, is_judged };
             decode_again(record.kind.signal(), &record.tenant, stored, &context).map_err(|error| error.to_string())
         });
         match decoded {

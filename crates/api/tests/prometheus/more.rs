@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
 use futures::FutureExt;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
 use trefoil_api::prometheus::Lifecycle;
+use trefoil_model::Tenancy;
 
-use super::*;
+use crate::fixture::NOW;
+use crate::server::{Server, text};
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -17,6 +17,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use hashbrown::HashSet;
 
+pub use self::native::histogram_fingerprint;
+
 use self::attribute::hash_attribute;
 use self::columns::Texts;
 use self::exemplars::Exemplars;
@@ -59,12 +61,11 @@ pub fn decode_samples(
 
 /// See [`super::decode_again`].
 pub fn decode_again(tenant: &Tenant, stored: Stored<'_>, context: &DecodeContext) -> Result<Decoded, DecodeError> {
-    let Stored { body, samples, refused_points } = stored;
+    let Stored { body, samples, refused_points: refused, is_judged } = stored;
     let mut decoder = Decoder::new(tenant, context, samples.len() + body.len() / USUAL_POINT_BYTES);
-    decoder.guard = Guard::Replay(refused_points);
+    decoder.guard = Guard::Replay { refused, is_judged };
     for sample in samples.iter() {
-        let value = sample.value.map(|value| (sample.time, value.to_bits()));
-        decoder.active.restore(sample.series_id, value, context.received);
+        decoder.active.restore(sample.series_id, Some((sample.time, sample.bits())), context.received);
     }
     decoder.known_samples(samples);
     decoder.request(body)?;
@@ -75,8 +76,8 @@ pub fn decode_again(tenant: &Tenant, stored: Stored<'_>, context: &DecodeContext
 enum Guard<'a> {
     /// The limits of the tenant.
     Limits,
-    /// What was decided before: all but these.
-    Replay(&'a [u32]),
+    /// What was decided before: all but the refused ones. Judged ones are remembered as their series' last.
+    Replay { refused: &'a [u32], is_judged: bool },
 }
 
 /// The state of one request.

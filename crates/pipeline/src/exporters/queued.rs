@@ -64,6 +64,16 @@ impl QueuedExporter {
     }
 }
 
+impl QueuedExporter {
+    /// See [`Queue::pause`].
+    pub async fn pause(&self, grace: Duration) {
+        let queue = self.queue.read().clone();
+        if let Some(queue) = queue {
+            queue.pause(grace).await;
+        }
+    }
+}
+
 impl Exporter for QueuedExporter {}
 
 #[async_trait]

@@ -97,8 +97,9 @@ pub async fn send_with_retry(
 ) -> Result<Accepted, Refused> {
     let start = Instant::now();
     let mut backoff = Backoff::new(retry);
+    let mut delivery = sender.delivery(parcel);
     loop {
-        let refused = match sender.send(parcel).await {
+        let refused = match delivery.attempt().await {
             Ok(accepted) => return Ok(accepted),
             Err(refused) => refused,
         };

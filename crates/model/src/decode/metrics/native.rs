@@ -1,9 +1,12 @@
 //! The attributes of [`crate::native`], which become columns and are no part of a series.
 
+use xxhash_rust::xxh3::Xxh3;
+
+use super::points::Kind;
 use super::samples::Distribution;
 use crate::attributes::{AnyValue, KeyValue};
 use crate::native::{COUNTER_RESET_HINT, FLOAT_COUNTS, ResetHint};
-use crate::wire::{Field, Reader, WireError};
+use crate::wire::{Field, Reader, Value, WireError};
 
 /// What such an attribute says.
 enum Native<'a> {
@@ -69,4 +72,34 @@ pub fn take(field: &Field<'_>, row: &mut Distribution) -> Result<bool, WireError
 pub fn is_native(attribute: Reader<'_>) -> bool {
     let parsed = KeyValue::parse(attribute);
     parsed.and_then(|attribute| Native::of(&attribute)).is_ok_and(|native| native.is_some())
+}
+
+/// What a histogram's sample is judged by ([`crate::active`]): equal for points of equal contents, whatever their times, labels,
+/// exemplars and reset hints. (Prometheus compares without hints, too.) `data` is the field of OTLP's `Metric` that the
+/// point is in; the point as the same program encodes it.
+pub fn histogram_fingerprint(data: u32, point: &[u8]) -> Result<u64, WireError> {
+    const TIMES: std::ops::RangeInclusive<u32> = 2..=3;
+    let layout = Kind::of(data).unwrap_or(Kind::Histogram).layout();
+    let mut hasher = Xxh3::new();
+    for field in Reader::new(point) {
+        let field = field?;
+        let is_contents = match field.number {
+            number if TIMES.contains(&number) || number == layout.exemplars => false,
+            number if number == layout.attributes => KeyValue::parse(field.message()?)?.key == FLOAT_COUNTS.as_bytes(),
+            _ => true,
+        };
+        if !is_contents {
+            continue;
+        }
+        hasher.update(&field.number.to_le_bytes());
+        match field.value {
+            Value::Varint(value) | Value::Fixed64(value) => hasher.update(&value.to_le_bytes()),
+            Value::Fixed32(value) => hasher.update(&value.to_le_bytes()),
+            Value::Bytes(message) => {
+                hasher.update(&message.bytes().len().to_le_bytes());
+                hasher.update(message.bytes());
+            }
+        }
+    }
+    Ok(hasher.digest())
 }

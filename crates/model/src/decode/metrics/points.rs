@@ -8,6 +8,7 @@ use super::{Decoder, Guard, Metric, NANOS_PER_DAY, Origin, hash_attribute};
 use crate::active::{Reason, Touched};
 use crate::attributes::{AnyValue, KeyValue};
 use crate::native::FLOAT_COUNTS;
+use crate::samples::STALE_NAN;
 use crate::series_id::AttributesHash;
 use crate::wire::{Field, Reader, WireError};
 
@@ -175,6 +176,12 @@ impl<'a> Decoder<'a> {
         if common.flags & NO_RECORDED_VALUE != 0 {
             number = Number::Absent;
         }
+        self.remember(head, || match number {
+            Number::Absent if common.flags & NO_RECORDED_VALUE != 0 => Some(STALE_NAN),
+            Number::Absent => None,
+            Number::Int(value) => Some((value as f64).to_bits()),
+            Number::Double(value) => Some(value.to_bits()),
+        });
         self.samples.push_number(head, number);
         self.ensure_series(origin, metric, head.series_id, head.time, point)?;
         self.exemplars_of(&common, head, point, LAYOUT)
@@ -295,6 +302,7 @@ impl<'a> Decoder<'a> {
     ) -> Result<(), WireError> {
         let head = self.head(common, metric);
         if let Some(head) = head {
+            self.remember(head, || native::histogram_fingerprint(metric.kind as u32, point.bytes()).ok());
             self.samples.push_distribution(head, &row);
             self.ensure_series(origin, metric, head.series_id, head.time, point)?;
             self.exemplars_of(common, head, point, metric.kind.layout())?;
@@ -351,7 +359,7 @@ impl<'a> Decoder<'a> {
     #[inline]
     fn may_have(&mut self, series_id: u64, time: i64, common: &Common) -> bool {
         let now = self.context.received;
-        if let Guard::Replay(refused) = self.guard {
+        if let Guard::Replay { refused, .. } = self.guard {
             let is_refused = refused.binary_search(&(self.point - 1)).is_ok();
             if !is_refused {
                 self.active.restore(series_id, None, now);
@@ -373,6 +381,16 @@ impl<'a> Decoder<'a> {
         };
         self.refuse(refused);
         false
+    }
+
+    /// In replay: this is the last sample of its series, unless there is a later one. A point without a `value` is none.
+    #[inline]
+    fn remember(&self, head: Head, value: impl FnOnce() -> Option<u64>) {
+        if let Guard::Replay { is_judged: true, .. } = self.guard
+            && let Some(value) = value()
+        {
+            self.active.restore(head.series_id, Some((head.time, value)), self.context.received);
+        }
     }
 
     #[cold]

@@ -27,6 +27,8 @@ pub struct RemoteWrites {
     resources: Resources,
     /// Who sends waits while they are exchanged.
     running: RwLock<Vec<Running>>,
+    /// One change at a time.
+    changing: tokio::sync::Mutex<()>,
     told: Mutex<Option<Instant>>,
 }
 
@@ -38,7 +40,13 @@ struct Running {
 impl RemoteWrites {
     /// Sends to the pipelines alone at first.
     pub fn new(pipelines: Downstream, resources: Resources) -> Arc<Self> {
-        Arc::new(Self { pipelines, resources, running: RwLock::default(), told: Mutex::default() })
+        Arc::new(Self {
+            pipelines,
+            resources,
+            running: RwLock::default(),
+            changing: Default::default(),
+            told: Mutex::default(),
+        })
     }
 
     /// Where what is scraped enters.
@@ -49,26 +57,38 @@ impl RemoteWrites {
 
     /// Runs these and no others; those that are equal go on. With an error of one that cannot be made nothing has changed.
     pub async fn apply(&self, configs: &[Write]) -> Result<(), ComponentError> {
-        let mut running = self.running.write().await;
-        let mut new = Vec::new();
-        for config in configs.iter().filter(|config| !running.iter().any(|one| one.config == **config)) {
-            let made = RemoteWriteExporter::of_prometheus(config, &self.resources.context(&config.id));
-            let exporter = made.map_err(|error| ComponentError::new(format!("{}: {error}", config.id)))?;
-            new.push(Running { config: config.clone(), exporter: Arc::new(exporter) });
+        let _turn = self.changing.lock().await;
+        let (mut new, mut leaving) = (Vec::new(), Vec::new());
+        {
+            let running = self.running.read().await;
+            for config in configs.iter().filter(|config| !running.iter().any(|one| one.config == **config)) {
+                let made = RemoteWriteExporter::of_prometheus(config, &self.resources.context(&config.id));
+                let exporter = made.map_err(|error| ComponentError::new(format!("{}: {error}", config.id)))?;
+                new.push(Running { config: config.clone(), exporter: Arc::new(exporter) });
+            }
+            leaving.extend(running.iter().filter(|one| !configs.contains(&one.config)).map(|one| one.exporter.clone()));
         }
+        // Scrapes go on meanwhile: what they bring waits on disk with the rest.
+        join_all(leaving.iter().map(|exporter| exporter.pause(GRACE))).await;
+
+        let mut running = self.running.write().await;
         let (kept, gone): (Vec<_>, Vec<_>) =
             std::mem::take(&mut *running).into_iter().partition(|one| configs.contains(&one.config));
         *running = kept;
         // A successor finds on disk what its predecessor leaves.
-        join_all(gone.iter().map(|one| one.exporter.shutdown(GRACE))).await;
+        join_all(gone.iter().map(|one| one.exporter.shutdown(Duration::ZERO))).await;
         for one in gone.iter().filter(|one| !configs.iter().any(|config| config.id == one.config.id)) {
             self.resources.metrics.forget_exporter(&one.config.id);
         }
+        let mut result = Ok(());
         for one in new {
-            one.exporter.start().await?;
-            running.push(one);
+            match one.exporter.start().await {
+                Ok(()) => running.push(one),
+                // The others need not suffer for it.
+                Err(error) => result = result.and(Err(ComponentError::new(format!("{}: {error}", one.config.id)))),
+            }
         }
-        Ok(())
+        result
     }
 
     pub async fn shutdown(&self, grace: Duration) {

@@ -207,6 +207,7 @@ impl Config {
             lanes,
             max_bytes: self.max_batch_size_bytes,
             max_samples: usize::MAX,
+            shards: 1..=1,
             message: self.protobuf_message,
             metadata: if self.send_metadata { Metadata::WithSeries } else { Metadata::Never },
             retries_on_429: true,

@@ -22,6 +22,7 @@ use crate::telemetry::{Accepted, Consumer, Message, Payload, Refused, Telemetry}
 mod beside;
 mod client;
 mod config;
+mod delivery;
 mod encode;
 mod lanes;
 mod prometheus;
@@ -30,6 +31,8 @@ mod sender;
 mod series;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_delivery;
 
 pub const FACTORY: ExporterFactory =
     ExporterFactory { kind: "prometheusremotewrite", signals: &[Signal::Metrics], parse };
@@ -56,11 +59,18 @@ struct RemoteWriteExporter {
 impl RemoteWriteExporter {
     /// One by a `remote_write` section of Prometheus.
     fn of_prometheus(config: &Write, context: &Context) -> Result<Self, ComponentError> {
-        let lanes = config.shards;
         let sender = WriteSender::new(prometheus::settings(config)?);
         let inner =
             QueuedExporter::new(context, Arc::new(sender), prometheus::retry(config), prometheus::queue(config));
-        Ok(Self { inner, lanes })
+        // Parts of what waits together are sent at once instead.
+        Ok(Self { inner, lanes: 1 })
+    }
+}
+
+impl RemoteWriteExporter {
+    /// Sends no more, but still takes what comes and keeps it on disk; what is being sent may end within `grace`.
+    async fn pause(&self, grace: Duration) {
+        self.inner.pause(grace).await;
     }
 }
 

@@ -10,13 +10,16 @@ use super::selection::Selection;
 use super::sender::{Metadata, Settings};
 use crate::component::ComponentError;
 use crate::exporters::prometheus_view::View;
-use crate::exporters::queue::{QueueConfig, Sizer};
+use crate::exporters::queue::{Batch, QueueConfig, Sizer};
 use crate::exporters::retry::RetryConfig;
 use crate::receivers::prometheus::client::HttpClient;
 use crate::receivers::prometheus::config::Write;
 
 /// Bytes that may wait on disk. (A sample has some 150 there.)
 const QUEUE_BYTES: u64 = 1 << 30;
+
+/// Bytes that are in memory to be sent together.
+const BATCH_BYTES: u64 = 16 << 20;
 
 /// Not to ask without pause.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -33,9 +36,10 @@ pub fn settings(config: &Write) -> Result<Settings, ComponentError> {
         url: config.url.clone(),
         // What is scraped is literal.
         view: View::default(),
-        lanes: config.shards,
+        lanes: 1,
         max_bytes: usize::MAX,
         max_samples: config.samples_per_send,
+        shards: config.min_shards..=config.max_shards,
         message: if config.is_v2 { ProtobufMessage::V2 } else { ProtobufMessage::V1 },
         metadata: config.metadata.map_or(Metadata::Never, |(every, at_once)| Metadata::Apart { every, at_once }),
         retries_on_429: config.retries_on_429,
@@ -61,9 +65,17 @@ pub fn retry(config: &Write) -> RetryConfig {
     }
 }
 
+/// Requests join until each shard has enough, or the first of them has waited for long enough.
 pub fn queue(config: &Write) -> QueueConfig {
+    let samples = |shards: usize| config.samples_per_send.saturating_mul(shards) as u64;
     QueueConfig {
-        num_consumers: config.shards,
+        num_consumers: 1,
+        batch: Batch {
+            min_items: samples(config.min_shards),
+            max_items: samples(config.max_shards),
+            max_bytes: BATCH_BYTES,
+            flush_timeout: config.batch_send_deadline,
+        },
         queue_size: QUEUE_BYTES,
         sizer: Sizer::Bytes,
         storage: Some("file_storage".to_owned()),

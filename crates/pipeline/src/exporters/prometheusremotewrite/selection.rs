@@ -25,17 +25,24 @@ impl Default for Selection {
 impl Selection {
     /// What is left, whichever version is spoken. `now` in milliseconds since the epoch.
     pub fn of(&self, mut series: Vec<Series>, now: i64) -> Vec<Series> {
-        let oldest = self.max_age.map(|age| now.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)));
+        self.forget_old(&mut series, now);
         series.retain_mut(|series| {
-            if let Some(oldest) = oldest {
-                series.samples.retain(|sample| sample.time >= oldest);
-            }
             if !self.exemplars {
                 series.exemplars.clear();
             }
             !is_empty(series) && self.relabel(series)
         });
         series
+    }
+
+    /// Leaves out samples that have become too old.
+    pub fn forget_old(&self, series: &mut Vec<Series>, now: i64) {
+        let Some(age) = self.max_age else { return };
+        let oldest = now.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        series.retain_mut(|series| {
+            series.samples.retain(|sample| sample.time >= oldest);
+            !is_empty(series)
+        });
     }
 
     /// What of it 1.0 is to say.

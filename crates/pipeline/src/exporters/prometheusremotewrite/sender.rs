@@ -5,6 +5,7 @@
 //! look at the content type), is sent 1.0 from then on.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -19,12 +20,13 @@ use reqwest::Url;
 
 use super::client::WriteClient;
 use super::config::ProtobufMessage;
+use super::delivery::WriteDelivery;
 use super::selection::Selection;
-use super::series::{Collected, Series, Value};
+use super::series::Series;
 use super::{encode, lanes};
 use crate::exporters::answer;
 use crate::exporters::otlphttp::read_some;
-use crate::exporters::parcel::{Parcel, Sender};
+use crate::exporters::parcel::{Delivery, Parcel, Sender};
 use crate::exporters::prometheus_view::View;
 use crate::net::compression::{Encoding, compress};
 use crate::telemetry::{Accepted, Refused};
@@ -32,9 +34,6 @@ use crate::telemetry::{Accepted, Refused};
 const VERSION: HeaderName = HeaderName::from_static("x-prometheus-remote-write-version");
 const SAMPLES_WRITTEN: &str = "x-prometheus-remote-write-samples-written";
 const HISTOGRAMS_WRITTEN: &str = "x-prometheus-remote-write-histograms-written";
-
-/// Bytes that a sample and what frames a series have at most, nearly always.
-const SAMPLE_BYTES: usize = 32;
 
 /// Families whose telling is remembered; when they are more, all are told again.
 const MAX_TOLD: usize = 100_000;
@@ -50,6 +49,8 @@ pub struct Settings {
     /// Of one request before it is compressed, roughly.
     pub max_bytes: usize,
     pub max_samples: usize,
+    /// How many requests there are at once for what waits together: as many as it fills, within these.
+    pub shards: RangeInclusive<usize>,
     pub message: ProtobufMessage,
     pub metadata: Metadata,
     /// Otherwise 429 is final.
@@ -70,7 +71,7 @@ pub enum Metadata {
 }
 
 pub struct WriteSender {
-    settings: Settings,
+    pub(super) settings: Settings,
     /// The receiver does not know 2.0, or shall not get it.
     is_v1: AtomicBool,
     /// When each family was told last.
@@ -96,7 +97,7 @@ impl WriteSender {
     }
 
     /// Sends some series; the number that the receiver did not take, and why.
-    async fn write(&self, series: &[Series]) -> Result<(u64, Option<String>), Refused> {
+    pub(super) async fn write(&self, series: &[Series]) -> Result<(u64, Option<String>), Refused> {
         if !self.is_v1.load(Ordering::Relaxed) {
             match self.attempt(series, encode::v2(series), false).await? {
                 Answer::Written => return Ok((0, None)),
@@ -203,7 +204,7 @@ fn written(headers: &HeaderMap) -> Option<u64> {
     Some(samples.unwrap_or(0) + histograms.unwrap_or(0))
 }
 
-fn count(series: &[Series]) -> u64 {
+pub(super) fn count(series: &[Series]) -> u64 {
     series.iter().map(|series| series.samples.len() as u64).sum()
 }
 
@@ -219,30 +220,11 @@ fn refusal(status: StatusCode, retry_after: Option<Duration>, reason: &str, retr
 #[async_trait]
 impl Sender for WriteSender {
     async fn send(&self, parcel: &Parcel) -> Result<Accepted, Refused> {
-        let request = ExportMetricsServiceRequest::decode(&parcel.body[..])
-            .map_err(|error| Refused::Invalid(format!("not an OTLP request of metrics: {error}")))?;
-        let collected = Collected::of(request, &self.settings.view);
-        let mut rejected = collected.without_form + collected.deltas;
-        let mut reasons = Vec::new();
-        if collected.deltas > 0 {
-            reasons.push("remote write has no differences: let the source send cumulative metrics".to_owned());
-        }
-        if collected.without_form > 0 {
-            reasons.push("some metrics have no form that Prometheus knows".to_owned());
-        }
-        let now = chrono::Utc::now().timestamp_millis();
-        let series = self.settings.selection.of(collected.series, now);
-        for batch in batches(&series, self.settings.max_bytes, self.settings.max_samples) {
-            let (missing, reason) = self.write(batch).await?;
-            rejected += missing;
-            reasons.extend(reason);
-        }
-        reasons.dedup();
-        let message = (!reasons.is_empty()).then(|| reasons.join("; "));
-        // A point is often several samples.
-        let accepted = Accepted { rejected: rejected.min(parcel.items), message };
-        answer::log_partial_success(&self.settings.name, parcel, &accepted);
-        Ok(accepted)
+        self.delivery(parcel).attempt().await
+    }
+
+    fn delivery<'a>(&'a self, parcel: &'a Parcel) -> Box<dyn Delivery + 'a> {
+        Box::new(WriteDelivery::new(self, parcel))
     }
 
     fn lane(&self, parcel: &Parcel) -> Option<u64> {
@@ -253,43 +235,4 @@ impl Sender for WriteSender {
         let request = ExportMetricsServiceRequest::decode(&parcel.body[..]).unwrap_or_default();
         Some(lanes::of_request(&request, self.settings.lanes) as u64)
     }
-}
-
-/// Series in their order, as many at once as the bytes and the number of samples allow; at least one.
-fn batches(series: &[Series], max_bytes: usize, max_samples: usize) -> impl Iterator<Item = &[Series]> {
-    let mut rest = series;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let (mut bytes, mut samples) = (0, 0);
-        let fits = |series: &&Series| {
-            bytes += size(series);
-            samples += series.samples.len();
-            bytes <= max_bytes && samples <= max_samples
-        };
-        let count = rest.iter().take_while(fits).count().max(1);
-        let (batch, after) = rest.split_at(count);
-        rest = after;
-        Some(batch)
-    })
-}
-
-/// Roughly the bytes of a series.
-fn size(series: &Series) -> usize {
-    let labels: usize = series.labels.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
-    let samples: usize = series
-        .samples
-        .iter()
-        .map(|sample| match &sample.value {
-            Value::Float(_) => SAMPLE_BYTES,
-            Value::Histogram(native) => {
-                let spans = native.positive_spans.len() + native.negative_spans.len();
-                let lengths =
-                    native.positive_spans.iter().chain(&native.negative_spans).map(|span| span.length as usize);
-                3 * SAMPLE_BYTES + 8 * (spans + lengths.sum::<usize>() + native.custom_values.len())
-            }
-        })
-        .sum();
-    labels + samples + series.exemplars.len() * 4 * SAMPLE_BYTES + SAMPLE_BYTES
 }

@@ -4,7 +4,6 @@
 //! is: in memory (the default) a crash loses what is queued; with `storage` it lies fsynced on disk before it is
 //! acknowledged and is sent after a restart; with `wait_for_result` it is acknowledged when the other side has it.
 
-use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,16 +12,19 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::disk::Disk;
+use self::disk::{Disk, Waiting};
+use self::waiting::{Content, Entry, Next, State};
 use super::parcel::{Parcel, Sender};
 use super::retry::{RetryConfig, send_with_retry};
 use crate::metrics::{ExporterMetrics, QueueMetrics};
 use crate::telemetry::{Accepted, Refused};
 
 mod disk;
+mod waiting;
 
 /// What a sender is told to wait when the queue is full.
 const FULL_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -43,6 +45,21 @@ pub struct QueueConfig {
     pub wait_for_result: bool,
     /// `file_storage`: keep the queue on disk, in Trefoil's data directory.
     pub storage: Option<String>,
+    /// Requests that wait are sent together. Not an option yet.
+    #[serde(skip)]
+    pub batch: Batch,
+}
+
+/// When requests that wait are joined to one, in the words of the Collector's `sending_queue.batch`. The default joins none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// So many items do not wait for more.
+    pub min_items: u64,
+    /// Together they are no more, but for a request that is more by itself.
+    pub max_items: u64,
+    pub max_bytes: u64,
+    /// The longest wait.
+    pub flush_timeout: Duration,
 }
 
 impl Default for QueueConfig {
@@ -55,6 +72,7 @@ impl Default for QueueConfig {
             block_on_overflow: false,
             wait_for_result: false,
             storage: None,
+            batch: Batch::default(),
         }
     }
 }
@@ -126,36 +144,24 @@ struct Inner {
     filled: Notify,
     /// Woken when room is given back.
     freed: Notify,
-    /// Workers take nothing more.
+    /// Nobody may add anything more.
+    sealed: CancellationToken,
+    /// Workers end.
     closed: CancellationToken,
     /// Workers stop waiting for a retry.
     stop: CancellationToken,
     workers: TaskTracker,
 }
 
-#[derive(Default)]
-struct State {
-    waiting: VecDeque<Entry>,
-    /// The lanes of requests being sent.
-    busy: HashSet<u64>,
-    /// Of everything waiting or being sent, in units of the sizer.
-    size: u64,
-}
-
-struct Entry {
-    content: Content,
-    /// Requests of one lane are sent one after another.
-    lane: Option<u64>,
-    size: u64,
-    /// Who waits for the result.
-    reply: Option<oneshot::Sender<Answer>>,
-}
-
 type Answer = Result<Accepted, Refused>;
 
-enum Content {
-    Memory(Parcel),
-    Disk(u64),
+/// A request that is about to be sent.
+struct Loaded {
+    parcel: Parcel,
+    /// Its place on disk.
+    sequence: Option<u64>,
+    size: u64,
+    reply: Option<oneshot::Sender<Answer>>,
 }
 
 impl Queue {
@@ -179,8 +185,9 @@ impl Queue {
             for waiting in left {
                 let size = config.sizer.size(waiting.items, waiting.bytes);
                 state.size += size;
-                let (content, lane) = (Content::Disk(waiting.sequence), waiting.lane);
-                state.waiting.push_back(Entry { content, lane, size, reply: None });
+                let Waiting { sequence, items, bytes, lane } = waiting;
+                let content = Content::Disk(sequence);
+                state.waiting.push_back(Entry { content, lane, size, items, bytes, since: None, reply: None });
             }
             disk = Some(Arc::new(opened));
         }
@@ -195,6 +202,7 @@ impl Queue {
             state: Mutex::new(state),
             filled: Notify::new(),
             freed: Notify::new(),
+            sealed: CancellationToken::new(),
             closed: CancellationToken::new(),
             stop: CancellationToken::new(),
             workers: TaskTracker::new(),
@@ -218,12 +226,14 @@ impl Queue {
     /// The channel brings the result to who waits for it.
     async fn enqueue(&self, parcel: Parcel) -> Result<Option<oneshot::Receiver<Answer>>, Refused> {
         let inner = &self.0;
-        let size = inner.config.sizer.size(parcel.items, parcel.body.len() as u64);
+        let (items, bytes) = (parcel.items, parcel.body.len() as u64);
+        let size = inner.config.sizer.size(items, bytes);
         let room = Room::reserve(inner.clone(), size).await?;
         let (reply, result) = oneshot::channel();
         let waits = inner.config.wait_for_result;
         let reply = waits.then_some(reply);
         let lane = inner.sender.lane(&parcel);
+        let since = Some(Instant::now());
         let content = match &inner.disk {
             None => Content::Memory(parcel),
             Some(disk) => {
@@ -231,7 +241,8 @@ impl Queue {
                 // On its own task, so that a sender that leaves does not leave a file behind that nobody knows of.
                 let stored = tokio::task::spawn_blocking(move || {
                     let sequence = disk.put(&parcel)?;
-                    room.fill(Entry { content: Content::Disk(sequence), lane, size, reply });
+                    let content = Content::Disk(sequence);
+                    room.fill(Entry { content, lane, size, items, bytes, since, reply });
                     Ok::<(), io::Error>(())
                 });
                 let stored = stored.await.unwrap_or_else(|error| Err(io::Error::other(error)));
@@ -239,13 +250,15 @@ impl Queue {
                 return stored.map(|()| None).map_err(refused);
             }
         };
-        room.fill(Entry { content, lane, size, reply });
+        room.fill(Entry { content, lane, size, items, bytes, since, reply });
         Ok(waits.then_some(result))
     }
 
-    /// Sends what is queued within `grace`; what is left stays on disk or, in memory, is dropped aloud.
-    pub async fn shutdown(&self, grace: Duration) {
+    /// Ends the workers, who have `grace` for what they are sending and for what would have been sent soon; of a queue in
+    /// memory, for everything. More may be added, and waits.
+    pub async fn pause(&self, grace: Duration) {
         let inner = &self.0;
+        inner.state.lock().closed.get_or_insert_with(Instant::now);
         inner.workers.close();
         inner.closed.cancel();
         if tokio::time::timeout(grace, inner.workers.wait()).await.is_err() {
@@ -253,6 +266,13 @@ impl Queue {
             // A send under way ends by its own timeout; waiting for it beyond the grace time is not ours to decide.
             let _ = tokio::time::timeout(Duration::from_millis(100), inner.workers.wait()).await;
         }
+    }
+
+    /// Sends what is queued within `grace`; what is left stays on disk or, in memory, is dropped aloud.
+    pub async fn shutdown(&self, grace: Duration) {
+        let inner = &self.0;
+        inner.sealed.cancel();
+        self.pause(grace).await;
         inner.reports.queue.stopped();
         let left = std::mem::take(&mut inner.state.lock().waiting);
         if left.is_empty() {
@@ -292,7 +312,7 @@ impl Room {
             let mut freed = std::pin::pin!(inner.freed.notified());
             // Registered before looking, so that room freed in between is not missed.
             freed.as_mut().enable();
-            if inner.closed.is_cancelled() {
+            if inner.sealed.is_cancelled() {
                 return Err(Refused::unavailable("the exporter is shutting down"));
             }
             {
@@ -308,7 +328,7 @@ impl Room {
             }
             tokio::select! {
                 () = freed => {}
-                () = inner.closed.cancelled() => {}
+                () = inner.sealed.cancelled() => {}
             }
         }
         Ok(Room { inner, size })
@@ -341,23 +361,30 @@ impl Inner {
         self.freed.notify_waiters();
     }
 
-    async fn next(&self) -> Option<Entry> {
+    /// What is to be sent next, as one if it can be.
+    async fn next(&self) -> Option<Vec<Entry>> {
         loop {
             let mut filled = std::pin::pin!(self.filled.notified());
             filled.as_mut().enable();
-            // What is on disk keeps; what is in memory is sent before the end.
-            let leave = self.stop.is_cancelled() || (self.closed.is_cancelled() && self.disk.is_some());
-            if leave {
+            if self.stop.is_cancelled() {
                 return None;
             }
-            if let Some(entry) = self.state.lock().take() {
-                return Some(entry);
-            }
-            if self.closed.is_cancelled() {
-                return None;
-            }
+            let next = self.state.lock().take(&self.config.batch, Instant::now(), self.disk.is_some());
+            let due = match next {
+                Next::Send(entries) => return Some(entries),
+                _ if self.closed.is_cancelled() => return None,
+                Next::Wait(due) => Some(due),
+                Next::Nothing => None,
+            };
+            let due = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 () = filled => {}
+                () = due => {}
                 () = self.closed.cancelled() => {}
             }
         }
@@ -385,29 +412,47 @@ impl Inner {
         }
     }
 
-    async fn handle(&self, entry: Entry) {
-        let (parcel, sequence) = match self.load(entry.content).await {
-            Ok(loaded) => loaded,
-            // Already set aside and logged.
-            Err(_) => return self.free(entry.size),
-        };
+    async fn handle(&self, entries: Vec<Entry>) {
+        let mut loaded: Vec<Loaded> = Vec::new();
+        for Entry { content, size, reply, .. } in entries {
+            match self.load(content).await {
+                Ok((parcel, sequence)) => loaded.push(Loaded { parcel, sequence, size, reply }),
+                // Already set aside and logged.
+                Err(_) => self.free(size),
+            }
+        }
+        while !loaded.is_empty() {
+            let first = &loaded[0].parcel;
+            let are_of_one = |one: &Loaded| (&one.parcel.tenant, one.parcel.signal) == (&first.tenant, first.signal);
+            let count = loaded.iter().take_while(|one| are_of_one(one)).count();
+            let rest = loaded.split_off(count);
+            self.deliver(std::mem::replace(&mut loaded, rest)).await;
+        }
+    }
+
+    /// Sends requests of one tenant and signal as one.
+    async fn deliver(&self, requests: Vec<Loaded>) {
+        let parcels: Vec<&Parcel> = requests.iter().map(|request| &request.parcel).collect();
+        let Some(parcel) = Parcel::join(&parcels) else { return };
         let result = send_with_retry(&*self.sender, &parcel, &self.retry, &self.stop).await;
         let interrupted = self.stop.is_cancelled() && matches!(&result, Err(refused) if refused.is_retryable());
-        if let Some(sequence) = sequence
-            && !interrupted
-        {
-            self.forget(sequence).await;
-        }
-        let kept = interrupted && sequence.is_some();
+        let kept = interrupted && self.disk.is_some();
         if !kept {
             self.reports.sent.answered(parcel.signal, parcel.items, &result);
         }
-        self.free(entry.size);
-        match entry.reply {
-            Some(reply) => {
-                let _ = reply.send(result);
+        let mut is_told = false;
+        for Loaded { sequence, size, reply, .. } in requests {
+            if let Some(sequence) = sequence.filter(|_| !interrupted) {
+                self.forget(sequence).await;
             }
-            None => self.report(&parcel, result, kept),
+            self.free(size);
+            if let Some(reply) = reply {
+                let _ = reply.send(result.clone());
+                is_told = true;
+            }
+        }
+        if !is_told {
+            self.report(&parcel, result, kept);
         }
     }
 
@@ -425,20 +470,10 @@ impl Inner {
     }
 }
 
-impl State {
-    /// The oldest request whose lane is free.
-    fn take(&mut self) -> Option<Entry> {
-        let is_free = |entry: &Entry| entry.lane.is_none_or(|lane| !self.busy.contains(&lane));
-        let entry = self.waiting.remove(self.waiting.iter().position(is_free)?)?;
-        self.busy.extend(entry.lane);
-        Some(entry)
-    }
-}
-
 async fn work(inner: Arc<Inner>) {
-    while let Some(entry) = inner.next().await {
-        let lane = entry.lane;
-        inner.handle(entry).await;
+    while let Some(entries) = inner.next().await {
+        let lane = entries.first().and_then(|entry| entry.lane);
+        inner.handle(entries).await;
         if let Some(lane) = lane {
             inner.state.lock().busy.remove(&lane);
             inner.filled.notify_one();

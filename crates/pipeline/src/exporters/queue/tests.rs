@@ -257,3 +257,82 @@ async fn requests_of_a_lane_keep_their_order() {
         assert!(of_lane.is_sorted(), "{of_lane:?}");
     }
 }
+
+/// Requests of two items each wait for four items, and are at most six together.
+fn joining(flush_timeout: Duration) -> QueueConfig {
+    QueueConfig { batch: Batch { min_items: 4, max_items: 6, max_bytes: 1000, flush_timeout }, ..on_disk() }
+}
+
+const LONG: Duration = Duration::from_secs(3600);
+
+/// All requests are in one lane.
+struct InOneLane(Arc<Gate>);
+
+#[async_trait]
+impl Sender for InOneLane {
+    async fn send(&self, parcel: &Parcel) -> Result<Accepted, Refused> {
+        assert_eq!(parcel.items as usize, parcel.body.len());
+        self.0.send(parcel).await
+    }
+
+    fn lane(&self, _parcel: &Parcel) -> Option<u64> {
+        Some(0)
+    }
+}
+
+fn start_joining(gate: &Arc<Gate>, flush_timeout: Duration, directory: &std::path::Path) -> (Queue, Metrics) {
+    let metrics = Metrics::default();
+    let retry = RetryConfig { initial_interval: Duration::from_millis(5), ..RetryConfig::default() };
+    let reports = Reports { exporter: "test".into(), sent: metrics.exporter("test"), queue: metrics.queue("test") };
+    let sender = Arc::new(InOneLane(gate.clone()));
+    let queue = Queue::start(reports, joining(flush_timeout), retry, sender, directory.to_path_buf()).unwrap();
+    (queue, metrics)
+}
+
+#[tokio::test]
+async fn requests_are_joined_until_they_are_enough() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = Gate::new(0);
+    let (queue, metrics) = start_joining(&gate, LONG, directory.path());
+    for body in ["aa", "bb", "cc", "dd", "ee", "ff"] {
+        queue.put(parcel(body)).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    // The first two are on their way, the others have come meanwhile.
+    gate.permits.add_permits(10);
+    assert_eq!(gate.delivered(2).await, ["aabb", "ccddee"]);
+    // One that does not suffice waits; another tenant's is not joined with it.
+    let other = Parcel { tenant: Tenant::new("other").unwrap(), ..parcel("gg") };
+    queue.put(other).await.unwrap();
+    assert_eq!(gate.delivered(4).await[2..], ["ff", "gg"]);
+    let sent = metrics.exporter("test").sent;
+    queue.shutdown(Duration::from_secs(20)).await;
+    assert_eq!(sent.get(Signal::Logs), 14 - 4, "the gate rejects one item of each");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_request_does_not_wait_for_others_for_longer_than_it_may() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = Gate::new(10);
+    let (queue, _metrics) = start_joining(&gate, Duration::from_millis(50), directory.path());
+    queue.put(parcel("aa")).await.unwrap();
+    assert_eq!(gate.delivered(1).await, ["aa"]);
+}
+
+#[tokio::test]
+async fn what_only_waited_for_others_is_sent_at_the_end_and_the_rest_keeps() {
+    let directory = tempfile::tempdir().unwrap();
+    let gate = Gate::new(10);
+    let (queue, _metrics) = start_joining(&gate, LONG, directory.path());
+    queue.put(parcel("aa")).await.unwrap();
+    queue.pause(Duration::from_secs(20)).await;
+    assert_eq!(*gate.delivered.lock(), ["aa"]);
+    // Nothing is lost that comes before the successor is there.
+    queue.put(parcel("bb")).await.unwrap();
+    queue.shutdown(Duration::ZERO).await;
+    queue.put(parcel("cc")).await.unwrap_err();
+    assert_eq!(gate.delivered.lock().len(), 1);
+    let (_queue, _metrics) = start_joining(&gate, LONG, directory.path());
+    assert_eq!(gate.delivered(2).await, ["aa", "bb"], "what was left does not wait again");
+}

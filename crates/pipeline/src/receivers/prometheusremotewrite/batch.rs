@@ -12,7 +12,6 @@ use prost::Message as _;
 use trefoil_model::active::{Flight, Reason, Verdict};
 use trefoil_model::samples::KnownSamples;
 use trefoil_model::series_id::{MetricIdentity, of_prometheus};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::families::{Described, MetricType};
 use super::groups::{Groups, Kind, TooLarge};
@@ -114,10 +113,7 @@ impl Point {
     pub fn kind(&self) -> Kind {
         match self {
             Point::Float(_) => Kind::Number,
-            Point::Native(native) => match **native {
-                Native::Exponential(_) => Kind::Exponential,
-                Native::Custom(_) => Kind::CustomBuckets,
-            },
+            Point::Native(native) => native.kind(),
         }
     }
 
@@ -125,10 +121,7 @@ impl Point {
     fn fingerprint(&self) -> u64 {
         match self {
             Point::Float(value) => value.to_bits(),
-            Point::Native(native) => xxh3_64(&match &**native {
-                Native::Exponential(point) => point.encode_to_vec(),
-                Native::Custom(point) => point.encode_to_vec(),
-            }),
+            Point::Native(native) => native.fingerprint(),
         }
     }
 

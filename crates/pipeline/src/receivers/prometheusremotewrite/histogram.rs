@@ -8,6 +8,8 @@ use std::fmt::{self, Display};
 
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogramDataPoint, HistogramDataPoint};
+use prost::Message as _;
+use trefoil_model::decode::histogram_fingerprint;
 use trefoil_model::native::{ResetHint, float_counts};
 
 use super::groups::Kind;
@@ -30,6 +32,25 @@ const MAX_INDEX: i64 = 1 << 24;
 pub enum Native {
     Exponential(ExponentialHistogramDataPoint),
     Custom(HistogramDataPoint),
+}
+
+impl Native {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Native::Exponential(_) => Kind::Exponential,
+            Native::Custom(_) => Kind::CustomBuckets,
+        }
+    }
+
+    /// Equal for equal histograms, by which way they ever come, and after a replay of the store's log.
+    pub fn fingerprint(&self) -> u64 {
+        let point = match self {
+            Native::Exponential(point) => point.encode_to_vec(),
+            Native::Custom(point) => point.encode_to_vec(),
+        };
+        // What has just been encoded can be read.
+        histogram_fingerprint(self.kind().data(), &point).unwrap_or_default()
+    }
 }
 
 /// Why a histogram is not taken.
@@ -60,7 +81,7 @@ impl Display for Unfit {
             Unfit::Overlap => write!(f, "a span starts before the end of the one before it"),
             Unfit::TooWide => write!(f, "its buckets reach too far (more than {MAX_BUCKETS} with the gaps)"),
             Unfit::Count { count, buckets } => write!(f, "its count is {count}, but its buckets hold {buckets}"),
-            Unfit::Bounds => write!(f, "custom_values are not finite and ascending"),
+            Unfit::Bounds => write!(f, "custom_values are not ascending, or there is NaN or +Inf among them"),
             Unfit::BeyondBounds => write!(f, "a bucket lies beyond custom_values"),
             Unfit::NotCustom => write!(f, "a histogram of custom buckets has negative buckets or a zero bucket"),
             Unfit::NotExponential => write!(f, "a histogram of exponential buckets has custom_values"),
@@ -219,7 +240,9 @@ fn gathered<T: Copy + Default + PartialOrd>(
 /// The counts of all custom buckets.
 fn custom<T: Copy + Default>(histogram: &Histogram, counts: Vec<T>) -> Result<Run<T>, Unfit> {
     let bounds = &histogram.custom_values;
-    if !bounds.iter().all(|bound| bound.is_finite()) || !bounds.is_sorted_by(|a, b| a < b) {
+    // As Prometheus checks them: the first may be -Inf, and +Inf is where the last bucket ends without being told.
+    let ends_below_infinity = bounds.last().is_none_or(|last| *last < f64::INFINITY);
+    if !ends_below_infinity || !bounds.is_sorted_by(|a, b| a < b) {
         return Err(Unfit::Bounds);
     }
     // Spans without buckets count, too.

@@ -15,7 +15,6 @@ use thiserror::Error;
 use trefoil_model::active::{Flight, Verdict};
 use trefoil_model::samples::KnownSamples;
 use trefoil_model::wire::{Reader, WireError};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::families::{Described, Families, Family, MetricType, of_series};
 use super::groups::{Groups, Kind, TooLarge};
@@ -365,13 +364,9 @@ impl<'a> Translator<'a> {
                     continue;
                 }
             };
-            let kind = match native {
-                Native::Exponential(_) => Kind::Exponential,
-                Native::Custom(_) => Kind::CustomBuckets,
-            };
+            let kind = native.kind();
             let series_id = self.series_id(name, kind, described, labels);
-            // A histogram that comes twice comes in the same bytes.
-            match self.judge(series_id, (time as i64, xxh3_64(bytes)), labels) {
+            match self.judge(series_id, (time as i64, native.fingerprint()), labels) {
                 None => continue,
                 Some(Verdict::Duplicate) => {
                     self.report.written.histograms += 1;

@@ -47,11 +47,8 @@ const WITHOUT_EFFECT: [(&str, &str); 9] = [
 ];
 
 /// The same of each `remote_write`.
-const WITHOUT_EFFECT_ON_WRITING: [(&str, &str); 3] = [
-    ("queue_config.capacity", "it has no effect: what waits lies on disk, not in memory"),
-    ("queue_config.max_shards", "it has no effect: there are min_shards requests at once"),
-    ("queue_config.batch_send_deadline", "it has no effect: what is scraped is sent at once"),
-];
+const WITHOUT_EFFECT_ON_WRITING: [(&str, &str); 1] =
+    [("queue_config.capacity", "it has no effect: what waits lies on disk, not in memory")];
 
 /// Mechanisms of service discovery that Prometheus has and Trefoil has not.
 const OTHER_DISCOVERY: [&str; 30] = [

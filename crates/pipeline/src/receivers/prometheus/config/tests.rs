@@ -228,7 +228,7 @@ fn remote_write_has_prometheus_own_defaults() {
     let write = &config.remote_write[0];
     assert!(write.id.to_string().starts_with("prometheus_config/") && write.id.name().len() == 6, "{}", write.id);
     assert_eq!((write.is_v2, write.exemplars, write.native_histograms), (false, false, false));
-    assert_eq!((write.timeout.as_secs(), write.shards, write.samples_per_send), (30, 1, 2000));
+    assert_eq!((write.timeout.as_secs(), write.min_shards, write.samples_per_send), (30, 1, 2000));
     assert_eq!((write.min_backoff.as_millis(), write.max_backoff.as_millis()), (30, 5000));
     assert_eq!((write.retries_on_429, write.max_age), (false, None));
     assert_eq!(write.metadata, Some((std::time::Duration::from_secs(60), 2000)));

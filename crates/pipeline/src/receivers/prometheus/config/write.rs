@@ -40,9 +40,12 @@ pub struct Write {
     pub exemplars: bool,
     /// By 1.0, too.
     pub native_histograms: bool,
-    /// Requests sent at once.
-    pub shards: usize,
+    /// Requests sent at once: as many as what waits fills, within these.
+    pub min_shards: usize,
+    pub max_shards: usize,
     pub samples_per_send: usize,
+    /// How long samples wait for more to be sent with.
+    pub batch_send_deadline: Duration,
     pub min_backoff: Duration,
     pub max_backoff: Duration,
     pub retries_on_429: bool,
@@ -108,8 +111,10 @@ impl Write {
             relabeling: relabeling(config, validation),
             exemplars: config.send_exemplars,
             native_histograms: config.send_native_histograms.unwrap_or(false),
-            shards: size(queue.min_shards.clamp(1, MAX_SHARDS)),
+            min_shards: size(queue.min_shards.clamp(1, MAX_SHARDS)),
+            max_shards: size(queue.max_shards.clamp(queue.min_shards.clamp(1, MAX_SHARDS), MAX_SHARDS)),
             samples_per_send: size(queue.max_samples_per_send),
+            batch_send_deadline: queue.batch_send_deadline.0,
             min_backoff: queue.min_backoff.0,
             max_backoff: queue.max_backoff.0,
             retries_on_429: queue.retry_on_http_429,

@@ -16,6 +16,7 @@ mod hostile;
 mod native;
 mod parted;
 mod refused;
+mod replayed;
 mod series;
 mod straight;
 mod told;

@@ -11,7 +11,7 @@ fn span(offset: i32, length: u32) -> BucketSpan {
     BucketSpan { offset, length }
 }
 
-fn integers() -> Histogram {
+pub fn integers() -> Histogram {
     Histogram {
         count_int: Some(12),
         sum: 18.4,
@@ -27,7 +27,7 @@ fn integers() -> Histogram {
     }
 }
 
-fn custom() -> Histogram {
+pub fn custom() -> Histogram {
     Histogram {
         count_int: Some(6),
         sum: 3.0,
@@ -41,7 +41,7 @@ fn custom() -> Histogram {
 }
 
 /// As series of 1.0.
-fn request(histograms: &[Histogram]) -> Vec<u8> {
+pub fn request(histograms: &[Histogram]) -> Vec<u8> {
     let fields = histograms.iter().flat_map(|histogram| bytes(4, histogram.encode_to_vec()));
     series(&[labels("__name__=h job=a"), fields.collect()])
 }
@@ -185,6 +185,11 @@ fn unfit_histograms_are_refused_with_reasons() {
         (of_custom(|h| h.custom_values[1] = 0.5), Some(Unfit::Bounds)),
         (of_custom(|h| h.custom_values[2] = f64::INFINITY), Some(Unfit::Bounds)),
         (of_custom(|h| h.custom_values[0] = f64::NAN), Some(Unfit::Bounds)),
+        (of_custom(|h| h.custom_values[2] = f64::NAN), Some(Unfit::Bounds)),
+        (of_custom(|h| h.custom_values[0] = f64::NEG_INFINITY), None),
+        (of_custom(|h| h.custom_values[1] = f64::NEG_INFINITY), Some(Unfit::Bounds)),
+        (of_custom(|h| (h.custom_values, h.positive_spans) = (vec![f64::NAN], vec![span(0, 2)])), Some(Unfit::Bounds)),
+        (of_custom(|h| (h.custom_values, h.positive_spans) = (vec![f64::NEG_INFINITY], vec![span(0, 2)])), None),
         (of_custom(|h| h.zero_count_int = Some(1)), Some(Unfit::NotCustom)),
         (of_custom(|h| h.zero_threshold = 0.1), Some(Unfit::NotCustom)),
         (of_custom(|h| h.negative_deltas = vec![1]), Some(Unfit::NotCustom)),

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use trefoil_model::active::{Flight, LimitsByTenant, SeriesLimits};
-use trefoil_model::decode::{DecodeContext, decode_samples};
+use trefoil_model::decode::{DecodeContext, Stored, decode_again, decode_samples};
 use trefoil_model::samples::KnownSamples;
 use trefoil_model::series::SeriesIndex;
-use trefoil_model::{Limits, Promoted, Table, Tenant};
+use trefoil_model::{Limits, Promoted, Signal, Table, Tenant};
 
 use super::*;
 use crate::receivers::prometheusremotewrite::batch::Batch;
@@ -19,12 +19,28 @@ pub struct Store {
     pub series: SeriesIndex,
     /// Series ids of all rows of `samples`, as they came.
     pub stored: Vec<(u64, i64, Option<i64>)>,
+    /// What the log would hold.
+    log: Vec<(KnownSamples, Vec<u8>)>,
 }
 
 impl Store {
     pub fn new(limits: SeriesLimits) -> Self {
         let limits = LimitsByTenant { everybody: limits, tenants: Default::default() };
-        Self { series: SeriesIndex::with_limits(1000, limits), stored: Vec::new() }
+        Self { series: SeriesIndex::with_limits(1000, limits), stored: Vec::new(), log: Vec::new() }
+    }
+
+    /// After a crash: what the log brings back is known.
+    pub fn replayed(&self, limits: SeriesLimits) -> Self {
+        let again = Self { log: self.log.clone(), ..Self::new(limits) };
+        let (promoted, limits) = (Promoted::default(), Limits::default());
+        let context =
+            DecodeContext { promoted: &promoted, limits: &limits, series: &again.series, received: NOW as i64 };
+        for (samples, body) in &self.log {
+            let stored = Stored { body, samples, refused_points: &[], is_judged: true };
+            let decoded = decode_again(Signal::Metrics, &Tenant::default(), stored, &context).unwrap();
+            again.series.remember(&Tenant::default(), &decoded.new_series);
+        }
+        again
     }
 
     /// What went the short way, and what was told.
@@ -54,6 +70,7 @@ impl Store {
         let decoded = decode_samples(&Tenant::default(), known, rest, &context).unwrap();
         assert_eq!(decoded.rejected, 0, "{:?}", decoded.reasons);
         self.series.remember(&Tenant::default(), &decoded.new_series);
+        self.log.push((known.clone(), rest.to_vec()));
         for (table, batch) in decoded.batches {
             if table == Table::Samples {
                 use arrow::array::AsArray;
