@@ -11,10 +11,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
 import otlp
+import reference
 import remote_write as rw
 from remote_write_receiver import receiver
 from trefoil import free_ports, wait_until
 
+NEW = reference.newer()
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 CUMULATIVE, DELTA = 2, 1
 
@@ -169,11 +171,18 @@ def test_literal_series_come_out_as_they_came_in(scraped):
     ]
 
 
-@pytest.fixture
-def prometheus(tmp_path):
-    """`prometheus(scrape, *options)` runs a Prometheus with the scrape targets; returns its URL."""
-    if shutil.which("prometheus") is None:
-        pytest.fail("prometheus is missing; `make check-deps` installs it")
+# What a Prometheus must be told to scrape native histograms: 2.x by an option, 3.9 and newer in their configuration.
+OLD_SCRAPES = ("prometheus", {}, ["--enable-feature=native-histograms"])
+NEW_SCRAPES = (str(NEW and NEW / "prometheus"), {"scrape_native_histograms": True}, [])
+IS_NEW_THERE = pytest.mark.skipif(NEW is None, reason="`make new-prometheus` has built no Prometheus 3.x")
+
+
+@pytest.fixture(params=[pytest.param(OLD_SCRAPES, id="2.x"), pytest.param(NEW_SCRAPES, id="3.x", marks=IS_NEW_THERE)])
+def prometheus(request, tmp_path):
+    """`prometheus(targets, *options)` runs a Prometheus that scrapes them, native histograms included; returns its URL."""
+    program, scraping, always = request.param
+    if shutil.which(program) is None:
+        pytest.fail(f"{program} is missing; `make check-deps` installs it")
     processes = []
 
     def run(targets, *options):
@@ -181,13 +190,14 @@ def prometheus(tmp_path):
         directory.mkdir()
         [port] = free_ports(1)
         job = {"job_name": "trefoil", "honor_labels": True, "static_configs": [{"targets": targets}]}
-        configuration = {"global": {"scrape_interval": "1s"}, "scrape_configs": [job] if targets else []}
+        configuration = {"global": {"scrape_interval": "1s", **scraping}, "scrape_configs": [job] if targets else []}
         (directory / "prometheus.yml").write_text(json.dumps(configuration))
         command = [
-            "prometheus",
+            program,
             f"--config.file={directory}/prometheus.yml",
             f"--storage.tsdb.path={directory}/data",
             f"--web.listen-address=127.0.0.1:{port}",
+            *always,
             *options,
         ]
         with open(directory / "prometheus.log", "wb") as log:
@@ -220,7 +230,7 @@ def test_a_prometheus_scrapes(scraped, prometheus, open_metrics):
     server, url = scraped(enable_open_metrics=open_metrics, without_scope_info=True)
     send(server, request())
     target = url.removeprefix("http://").removesuffix("/metrics")
-    real = prometheus([target], "--enable-feature=native-histograms")
+    real = prometheus([target])
     wait_until(lambda: promql(real, "up") == [({"__name__": "up", "instance": target, "job": "trefoil"}, "1")], "a scrape")
     who = {"job": "cart", "instance": "i-1"}
     [(labels, value)] = promql(real, "http_requests_total")
@@ -233,8 +243,8 @@ def test_a_prometheus_scrapes(scraped, prometheus, open_metrics):
 
 @pytest.mark.parametrize("protobuf_message", ["prometheus.WriteRequest", "io.prometheus.write.v2.Request"])
 def test_a_prometheus_is_written_to(start, prometheus, protobuf_message):
-    # It only knows 1.0 and does not say so: it takes requests of 2.0 and finds nothing in them.
-    real = prometheus([], "--web.enable-remote-write-receiver", "--enable-feature=native-histograms")
+    # 2.x only knows 1.0 and does not say so: it takes requests of 2.0 and finds nothing in them.
+    real = prometheus([], "--web.enable-remote-write-receiver")
     options = {
         "endpoint": f"{real}/api/v1/write",
         "protobuf_message": protobuf_message,

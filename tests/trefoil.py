@@ -108,7 +108,7 @@ class Server:
         assert code is None, f"the server ended with {code}:\n{self.log_tail()}"
         try:
             return requests.get(f"{self.internal}/readyz", timeout=5).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def log_tail(self):

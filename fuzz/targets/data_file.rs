@@ -12,7 +12,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use trefoil_fuzz::{filled_storage, forgive_libraries, runtime};
+use trefoil_fuzz::store::{filled_storage, forgive_libraries, runtime};
 use trefoil_model::{Table, Tenant};
 use trefoil_query::{Engine, Limits};
 

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 use trefoil_api::{ApiState, OtlpEndpoints, PrometheusApi, main_router};
-use trefoil_fuzz::{filled_storage, forgive_libraries, runtime};
+use trefoil_fuzz::store::{filled_storage, forgive_libraries, runtime};
 use trefoil_model::Tenancy;
 use trefoil_query::{Engine, Limits};
 

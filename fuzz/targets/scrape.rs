@@ -1,7 +1,7 @@
 //! Any bytes as what a target says in two scrapes, in each format: no panic, and what it becomes are OTLP requests of which
 //! every point can be stored.
 //!
-//! The first byte chooses the format and how histograms are taken; a zero byte parts the scrapes.
+//! The first byte chooses the format and how histograms are taken; `BETWEEN` parts the scrapes.
 
 #![no_main]
 
@@ -15,6 +15,9 @@ use trefoil_pipeline::config::{Document, Section};
 use trefoil_pipeline::receivers::prometheus::config::PrometheusConfig;
 use trefoil_pipeline::receivers::prometheus::try_scrapes;
 use trefoil_prometheus::exposition::Format;
+
+/// Nothing that the numbers of a protobuf message are full of.
+const BETWEEN: &[u8] = b"\n==\n";
 
 fuzz_target!(|data: &[u8]| {
     let Some((choice, bodies)) = data.split_first() else { return };
@@ -30,7 +33,10 @@ fuzz_target!(|data: &[u8]| {
     let config = PrometheusConfig::parse(&Section::new(document.root(), &[]), Path::new(""), &|_| None);
     let config = config.expect("it is a configuration");
     let job = &config.jobs[0];
-    let bodies: Vec<&[u8]> = bodies.splitn(2, |byte| *byte == 0).collect();
+    let bodies = match bodies.windows(BETWEEN.len()).position(|window| window == BETWEEN) {
+        Some(at) => vec![&bodies[..at], &bodies[at + BETWEEN.len()..]],
+        None => vec![bodies],
+    };
     for request in try_scrapes(job, format, &bodies) {
         let (promoted, series, limits) = (Promoted::default(), SeriesIndex::new(100), Limits::default());
         let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
