@@ -6,6 +6,7 @@
 #![no_main]
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use trefoil_model::decode::{DecodeContext, decode};
@@ -19,20 +20,26 @@ use trefoil_prometheus::exposition::Format;
 /// Nothing that the numbers of a protobuf message are full of.
 const BETWEEN: &[u8] = b"\n==\n";
 
-fuzz_target!(|data: &[u8]| {
-    let Some((choice, bodies)) = data.split_first() else { return };
-    let format = [Format::Text, Format::OpenMetrics, Format::Protobuf][usize::from(choice % 3)];
+/// By three bits of the choice.
+static CONFIGURATIONS: LazyLock<Vec<PrometheusConfig>> = LazyLock::new(|| (0..8).map(configuration).collect());
+
+fn configuration(bits: u8) -> PrometheusConfig {
     let text = format!(
         "scrape_configs: [{{job_name: j, scrape_native_histograms: {}, convert_classic_histograms_to_nhcb: {}, \
          honor_labels: {}, metric_relabel_configs: [{{regex: '(a)(.*)', replacement: $2, action: labelmap}}]}}]",
-        choice & 8 != 0,
-        choice & 16 != 0,
-        choice & 32 != 0
+        bits & 1 != 0,
+        bits & 2 != 0,
+        bits & 4 != 0
     );
     let document = Document::verbatim("fuzz.yml", &text).expect("it is YAML");
     let config = PrometheusConfig::parse(&Section::new(document.root(), &[]), Path::new(""), &|_| None);
-    let config = config.expect("it is a configuration");
-    let job = &config.jobs[0];
+    config.expect("it is a configuration")
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some((choice, bodies)) = data.split_first() else { return };
+    let format = [Format::Text, Format::OpenMetrics, Format::Protobuf][usize::from(choice % 3)];
+    let job = &CONFIGURATIONS[usize::from(choice >> 3 & 7)].jobs[0];
     let bodies = match bodies.windows(BETWEEN.len()).position(|window| window == BETWEEN) {
         Some(at) => vec![&bodies[..at], &bodies[at + BETWEEN.len()..]],
         None => vec![bodies],

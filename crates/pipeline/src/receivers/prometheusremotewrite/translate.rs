@@ -222,8 +222,15 @@ impl<'a> Translator<'a> {
         for field in message {
             let field = field?;
             match field.number {
-                SAMPLES => series.samples += 1,
-                number if number == self.layout.histograms => series.histograms += 1,
+                // What is no message is broken even where nobody looks into it, since the series is refused.
+                SAMPLES => {
+                    field.message()?;
+                    series.samples += 1;
+                }
+                number if number == self.layout.histograms => {
+                    field.message()?;
+                    series.histograms += 1;
+                }
                 number if number == self.layout.exemplars && series.exemplars.len() < MAX_EXEMPLARS => {
                     series.exemplars.push(Exemplar::parse(field.message()?)?);
                 }

@@ -86,6 +86,13 @@ fn info_is_what_is_known_at_the_step() {
     check("info(m, {version=\"v2\"})", 3, &[&with("v2", "_ 2 3")]);
     check("info(m offset 1m)", 2, &[&with("v1", "_ 1")]);
     check("info(m @ 0)", 3, &[&with("v1", "1 1 1")]);
+    check("info((m @ 0) or (m @ 60 offset 1m))", 3, &[&with("v1", "1 1 1")]);
+    check("info(m offset 1m * 1)", 2, &[r#"{instance="1", job="a", version="v1"} _ 1"#]);
+    check("info(last_over_time((m offset 30s)[1m:30s] offset 30s))", 2, &[&with("v1", "_ 1")]);
+    // Where selectors look at different times, or something looks at none, info series are looked at when it is evaluated.
+    for other in ["m offset 2m", "m @ 0", "vector(1)", "vector(scalar(m offset 1m))"] {
+        check(&format!("info((m offset 1m) or ({other}), {{version=\"v2\"}})"), 3, &[&with("v2", "_ 1 2")]);
+    }
     check(
         "info(build_info, {__name__=~\".*_info\"})",
         1,

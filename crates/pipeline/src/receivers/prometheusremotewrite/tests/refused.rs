@@ -58,6 +58,23 @@ fn bad_references_of_the_second_version_cost_their_series() {
 }
 
 #[test]
+fn points_that_are_no_messages_cost_the_request_whatever_the_labels() {
+    let symbols = symbols(&["", "__name__", "m"]);
+    for labels in [refs(&[1, 2]), refs(&[1, 9])] {
+        for points in [varint(2, 1), varint(3, 1)] {
+            let body = [symbols.clone(), series_v2(&[labels.clone(), points])].concat();
+            assert!(matches!(attempt(Version::V2, &body), Err(Unreadable::Malformed(_))));
+        }
+    }
+    for labels in [labels("__name__=m"), labels("a=b")] {
+        for points in [varint(2, 1), varint(4, 1)] {
+            let body = series(&[labels.clone(), points]);
+            assert!(matches!(attempt(Version::V1, &body), Err(Unreadable::Malformed(_))));
+        }
+    }
+}
+
+#[test]
 fn a_series_of_nothing_is_an_error_only_in_the_second_version() {
     assert_eq!(v1(&[series(&[labels("__name__=m")])]).report.message(), None);
     let translated = v2(&[symbols(&["", "__name__", "m"]), series_v2(&[refs(&[1, 2])])]);

@@ -1,47 +1,80 @@
-//! At which time info series are looked at: that of what they are to be told of.
+//! At which time info series are looked at: that of what they are to be told of, if that is one time, as in Prometheus.
 
-use crate::ast::{At, Duration, Expr};
+use crate::ast::{At, Duration, Expr, ValueType};
 use crate::error::EvalError;
 use crate::eval::Evaluator;
+use crate::eval::selector::Reference;
 
-/// `@`, and the offsets up to it, innermost first.
+/// The `@` that a selector is subject to, be it that of a subquery around it, and the offsets up to there, innermost first.
 struct Found<'a> {
     at: Option<At>,
     offsets: Vec<&'a Duration>,
 }
 
 impl Evaluator<'_> {
-    /// The `@` that the first selector of the expression is subject to, be it that of a subquery around it, and the sum of the
-    /// offsets up to there.
+    /// The time that all selectors in the expression look at. None but the evaluation's if they differ, or if a vector in it is
+    /// made without a selector.
     pub(super) fn info_reference(&self, expr: &Expr) -> Result<(Option<At>, Duration), EvalError> {
-        let Some(found) = find(expr) else { return Ok((None, Duration::Millis(0))) };
-        let mut offset: i64 = 0;
-        for part in found.offsets {
-            offset = offset.saturating_add(self.reference(None, Some(part))?.offset);
+        let mut references = Vec::new();
+        for found in selectors(expr).unwrap_or_default() {
+            references.push(self.reference_of(found)?);
         }
-        Ok((found.at, Duration::Millis(offset)))
+        match references.split_first() {
+            Some((first, others)) if others.iter().all(|other| is_same(first, other)) => {
+                Ok((first.at.map(At::Time), Duration::Millis(first.offset)))
+            }
+            _ => Ok((None, Duration::Millis(0))),
+        }
+    }
+
+    fn reference_of(&self, found: Found<'_>) -> Result<Reference, EvalError> {
+        let mut reference = self.reference(found.at, None)?;
+        for part in found.offsets {
+            reference.offset = reference.offset.saturating_add(self.reference(None, Some(part))?.offset);
+        }
+        Ok(reference)
     }
 }
 
-fn find(expr: &Expr) -> Option<Found<'_>> {
+fn is_same(one: &Reference, other: &Reference) -> bool {
+    // From the same evaluation, whichever it is.
+    one.at.is_some() == other.at.is_some() && one.of(0) == other.of(0)
+}
+
+/// All selectors that a vector is made of; `None` if a part of it is made without one.
+fn selectors(expr: &Expr) -> Option<Vec<Found<'_>>> {
     match expr {
         Expr::Number(_) | Expr::String(_) => None,
-        Expr::Vector(selector) => Some(Found { at: selector.at, offsets: selector.offset.iter().collect() }),
+        Expr::Vector(selector) => Some(vec![Found { at: selector.at, offsets: selector.offset.iter().collect() }]),
         Expr::Matrix(matrix) => {
-            Some(Found { at: matrix.selector.at, offsets: matrix.selector.offset.iter().collect() })
+            let selector = &matrix.selector;
+            Some(vec![Found { at: selector.at, offsets: selector.offset.iter().collect() }])
         }
         Expr::Subquery(subquery) => {
-            let mut found = find(&subquery.expr)?;
-            if found.at.is_none() {
+            let mut all = selectors(&subquery.expr)?;
+            for found in all.iter_mut().filter(|found| found.at.is_none()) {
                 found.offsets.extend(&subquery.offset);
                 found.at = subquery.at;
             }
-            Some(found)
+            Some(all)
         }
-        Expr::Call(call) => call.args.iter().find_map(find),
-        Expr::Aggregate(aggregate) => find(&aggregate.expr).or_else(|| find(aggregate.param.as_ref()?)),
-        Expr::Binary(binary) => find(&binary.lhs).or_else(|| find(&binary.rhs)),
-        Expr::Unary(unary) => find(&unary.expr),
-        Expr::Paren(paren) => find(&paren.expr),
+        // What `info` asks for is no part of its answer.
+        Expr::Call(call) if call.function.name == "info" => selectors(call.args.first()?),
+        Expr::Call(call) => selectors_in(&call.args),
+        Expr::Aggregate(aggregate) => selectors(&aggregate.expr),
+        Expr::Binary(binary) => selectors_in([&*binary.lhs, &*binary.rhs]),
+        Expr::Unary(unary) => selectors(&unary.expr),
+        Expr::Paren(paren) => selectors(&paren.expr),
     }
+}
+
+/// Of several expressions, of which scalars and texts do not count.
+fn selectors_in<'a>(parts: impl IntoIterator<Item = &'a Expr>) -> Option<Vec<Found<'a>>> {
+    let mut all = Vec::new();
+    for part in parts {
+        if matches!(part.value_type(), ValueType::Vector | ValueType::Matrix) {
+            all.extend(selectors(part)?);
+        }
+    }
+    (!all.is_empty()).then_some(all)
 }
