@@ -62,7 +62,7 @@ fuzz_target!(|text: &str| {
         assert_eq!(one_sign(again.to_string()), one_sign(printed));
     }
     let _ = pretty(&expr);
-    let limits = QueryLimits { deadline: Some(Instant::now() + Duration::from_secs(1)), canceled: None };
+    let limits = QueryLimits { deadline: Some(Instant::now() + Duration::from_secs(1)), canceled: None, memory: None };
     let _ = ENGINE.instant_expr(&FewSeries, &expr, 120_000, limits);
     let steps = Steps { start: 0, end: 300_000, interval: 60_000 };
     let _ = ENGINE.range_expr(&FewSeries, &expr, steps, limits);
