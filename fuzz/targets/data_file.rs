@@ -60,7 +60,7 @@ fuzz_target!(|data: &[u8]| {
         bytes[position] ^= change[2];
     }
     std::fs::write(path, &bytes).expect("a damaged file");
-    let limits = Limits { max_rows: 1000, timeout: Duration::from_secs(5) };
+    let limits = Limits { max_rows: 1000, timeout: Duration::from_secs(5), ..Limits::default() };
     let time = table.time_column();
     for query in [
         format!("SELECT * FROM {}", table.name()),

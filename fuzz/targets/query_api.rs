@@ -33,13 +33,12 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let storage = runtime.block_on(filled_storage(directory.path()));
     let engine = Engine::new(storage, 64 << 20).expect("an engine");
-    let limits = Limits { max_rows: 1000, timeout: Duration::from_secs(1) };
+    engine.set_limits(Limits { max_rows: 1000, timeout: Duration::from_secs(1), ..Limits::default() });
     let otlp = Arc::new(OtlpEndpoints::default);
     let prometheus = PrometheusApi::default();
     let router = main_router(ApiState {
         engine,
         tenancy: Tenancy::Single,
-        limits,
         admin_api: false,
         scraping: Default::default(),
         otlp,
