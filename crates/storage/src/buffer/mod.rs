@@ -124,19 +124,19 @@ impl Buffer {
     /// [merged](Buffer::coalesce).
     pub fn insert(&self, tenant: &Tenant, batches: Vec<(Table, RecordBatch)>) -> Vec<Table> {
         let mut due = Vec::new();
+        let has_rows = |(_, batch): &(Table, RecordBatch)| batch.num_rows() > 0;
+        let measured = |(table, batch)| (table, memory(&batch), batch);
+        let batches: Vec<(Table, usize, RecordBatch)> = batches.into_iter().filter(has_rows).map(measured).collect();
         let mut state = self.state.lock();
         let active = &mut state.active;
         if !active.tenants.contains_key(tenant) {
             active.tenants.insert(tenant.clone(), Default::default());
         }
         let Some(parts) = active.tenants.get_mut(tenant) else { return due };
-        for (table, batch) in batches {
-            if batch.num_rows() == 0 {
-                continue;
-            }
+        for (table, bytes, batch) in batches {
             active.since.get_or_insert_with(Instant::now);
             active.rows += batch.num_rows();
-            active.bytes += memory(&batch);
+            active.bytes += bytes;
             let part = &mut parts[table as usize];
             if batch.num_rows() >= SMALL_ROWS {
                 part.large.push(batch);

@@ -1,5 +1,6 @@
-//! Rows of many parts (batches of the buffer, row groups of files) as if they were one, column by column, without copying
-//! the parts together: rows are gathered in any order, a few thousand at a time.
+//! Rows of many parts (batches of the buffer, row groups of files) as if they were one, column by column: rows are gathered in
+//! any order, a few thousand at a time. Of a column only keys and numbers are put together first; texts and lists stay where
+//! they are.
 
 use std::collections::HashMap;
 use std::iter::repeat_n;
