@@ -238,7 +238,8 @@ fn series() -> SchemaRef {
     let key = vec![
         required("tenant", DataType::Utf8View),
         required("metric_name", DataType::Utf8View),
-        // 64-bit hash of resource attributes, scope, metric name, unit, type, temporality, monotonicity, attributes.
+        // 64-bit hash of resource attributes, scope, metric name, unit, type, temporality, monotonicity, attributes; its first
+        // bits are of the target's, see `crate::series_id`.
         required("series_id", DataType::UInt64),
         required("day", DataType::Date32),
         // The first sample seen on that day.

@@ -4,8 +4,18 @@
 //! The ids are stored in files, so this computation must never change (a test pins some ids). It depends on meaning, not
 //! on bytes: neither the order of attributes nor how an encoder wrote lengths matters. Every attribute is hashed for
 //! itself and the hashes are added up, so nothing is sorted or copied per point.
+//!
+//! An id's first bits are its target's (`docs/decisions/0025-targets-in-ids.md`): rows are sorted by metric and id, so the series of
+//! a metric that are measured together lie together.
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+/// An id's bits that are its target's. The others have to tell the series of one metric and target apart: two of a million are
+/// the same with a probability of 1 in 9,000.
+const TARGET_BITS: u64 = 0xfff << 52;
+
+/// The labels that say which target a series of Prometheus is of.
+const TARGET_LABELS: [&[u8]; 2] = [b"job", b"instance"];
 
 /// The type of an attribute's value, hashed with it: `"1"` and `1` are different values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +36,8 @@ pub enum ValueKind {
 pub struct AttributesHash {
     sum: u64,
     count: u64,
+    /// The sum of those that are [`TARGET_LABELS`].
+    target: u64,
 }
 
 impl AttributesHash {
@@ -33,8 +45,12 @@ impl AttributesHash {
     #[inline]
     pub fn add(&mut self, key: &[u8], kind: ValueKind, value: &[u8]) {
         let seed = xxh3_64(key).wrapping_add((kind as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        self.sum = self.sum.wrapping_add(xxh3_64_with_seed(value, seed));
+        let hash = xxh3_64_with_seed(value, seed);
+        self.sum = self.sum.wrapping_add(hash);
         self.count += 1;
+        if TARGET_LABELS.contains(&key) {
+            self.target = self.target.wrapping_add(hash);
+        }
     }
 
     #[inline]
@@ -45,7 +61,11 @@ impl AttributesHash {
 
 /// The part of the identity that all points of a metric share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MetricHash(u64);
+pub struct MetricHash {
+    all: u64,
+    /// 0: it has no attributes.
+    resource: u64,
+}
 
 /// What identifies a metric beside its resource and scope.
 #[derive(Debug, Clone, Copy)]
@@ -77,13 +97,18 @@ impl MetricHash {
         origin[20..24].copy_from_slice(&metric.temporality.to_le_bytes());
         origin[24] = metric.is_monotonic as u8;
         let name = xxh3_64_with_seed(metric.name, xxh3_64(&origin));
-        Self(xxh3_64_with_seed(metric.unit, name))
+        Self { all: xxh3_64_with_seed(metric.unit, name), resource }
     }
 
-    /// The id of the series with these point attributes.
+    /// The id of the series with these point attributes. Its target is its resource, or else what it says itself; without
+    /// either all bits are its own.
     #[inline]
     pub fn series_id(self, attributes: AttributesHash) -> u64 {
-        xxh3_64_with_seed(&attributes.value().to_le_bytes(), self.0)
+        let id = xxh3_64_with_seed(&attributes.value().to_le_bytes(), self.all);
+        match (self.resource, attributes.target) {
+            (0, 0) => id,
+            (0, target) | (target, _) => target & TARGET_BITS | id & !TARGET_BITS,
+        }
     }
 }
 
@@ -127,8 +152,30 @@ mod tests {
             ("http.route", ValueKind::String, b"/books/{id}"),
             ("http.response.status_code", ValueKind::Int, &200i64.to_le_bytes()),
         ]);
-        assert_eq!(metric.series_id(AttributesHash::default()), 16_959_300_625_757_589_553);
-        assert_eq!(metric.series_id(point), 13_481_068_589_681_036_469);
+        assert_eq!(metric.series_id(AttributesHash::default()), 7_163_971_436_226_760_753);
+        assert_eq!(metric.series_id(point), 7_162_518_312_480_230_581);
+    }
+
+    #[test]
+    fn series_of_a_target_lie_together() {
+        let target = |id: u64| id & TARGET_BITS;
+        let of_resource = |resource| MetricHash::new(resource, 0, counter("m", "s"));
+        let labels = |of: &[(&str, &str)]| {
+            let mut hash = AttributesHash::default();
+            of.iter().for_each(|(name, value)| hash.add(name.as_bytes(), ValueKind::String, value.as_bytes()));
+            hash
+        };
+        let [a, b] = ["a:80", "b:80"].map(|instance| [("instance", instance), ("job", "j"), ("code", "200")]);
+        let id = |of: &[(&str, &str)]| of_resource(0).series_id(labels(of));
+        assert_eq!(target(id(&a)), target(id(&a[..2])));
+        assert_ne!(target(id(&a)), target(id(&b)));
+        assert!(id(&a) != id(&a[..2]) && id(&a) != id(&b));
+        // Without a target they are spread.
+        assert_ne!(target(id(&[("code", "200")])), target(id(&[("code", "500")])));
+        // A resource is the target, whatever labels there are.
+        let resource = resource_hash(labels(&[("service.name", "checkout")]));
+        let [a, b] = [a, b].map(|of| of_resource(resource).series_id(labels(&of)));
+        assert!(target(a) == target(b) && a != b && target(a) == target(resource));
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! Ids of series are hashes already: nothing is gained by hashing them again.
+//!
+//! But their first bits are those of their targets, and hash tables tell entries apart by the first bits.
 
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -19,6 +21,6 @@ impl Hasher for IdHasher {
     }
 
     fn write_u64(&mut self, id: u64) {
-        self.0 = id;
+        self.0 = id.wrapping_mul(0x517c_c1b7_2722_0a95);
     }
 }
