@@ -12,6 +12,7 @@ mod invariant;
 mod memory;
 mod names;
 mod newest;
+mod plans;
 mod profile;
 mod range;
 mod sampler;

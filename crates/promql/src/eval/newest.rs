@@ -5,18 +5,17 @@
 
 use super::Evaluator;
 use super::budget::size_of_point;
+use super::plans::Plans;
 use super::selector::Reference;
 use crate::error::EvalError;
 use crate::points::{PointRef, Points};
 use crate::shares::{SERIES_AT_ONCE, shared_out};
 use crate::source::{RawSeries, Samples, has_stale};
 use crate::steps::Steps;
-use crate::times::Times;
 use crate::value::StepSeries;
 
 /// Which sample counts at which step.
 struct Plan {
-    times: Times,
     /// The first step that has one.
     first: usize,
     /// Of each step from there to the last that has one; 0 where there is none.
@@ -49,10 +48,10 @@ impl Evaluator<'_> {
             let mut series: Vec<RawSeries> = waiting.by_ref().take(SERIES_AT_ONCE).collect();
             self.hold_rows(series.len())?;
             let points = shared_out(&mut series, self.steps.count(), |share| {
-                let mut plan = None;
+                let mut plans = Plans::default();
                 let points = share.iter_mut().map(|series| {
                     running.check()?;
-                    Ok(look.values(&std::mem::take(&mut series.samples), &mut plan))
+                    Ok(look.values(&std::mem::take(&mut series.samples), &mut plans))
                 });
                 points.collect()
             })?;
@@ -109,8 +108,7 @@ impl Evaluator<'_> {
 }
 
 impl Look {
-    /// `last` is the plan for the series before.
-    fn values(&self, samples: &Samples, last: &mut Option<Plan>) -> Points {
+    fn values(&self, samples: &Samples, plans: &mut Plans<Plan>) -> Points {
         if samples.histograms.is_some() || has_stale(&samples.floats) {
             let mut points = Points::empty(self.steps.count());
             self.for_each(samples, |step, newest| match samples.point(newest) {
@@ -119,10 +117,7 @@ impl Look {
             });
             return points;
         }
-        let plan = match last.take().filter(|plan| plan.times == samples.times) {
-            Some(same) => last.insert(same),
-            None => last.insert(self.plan(samples)),
-        };
+        let plan = plans.of(&samples.times, || self.plan(samples));
         let mut floats = vec![0.0; self.steps.count()];
         for (float, place) in floats.iter_mut().skip(plan.first).zip(&plan.places) {
             *float = samples.floats.get(*place as usize).copied().unwrap_or_default();
@@ -139,7 +134,7 @@ impl Look {
             places.push(u32::try_from(newest).unwrap_or(u32::MAX));
             present[step / 64] |= 1 << (step % 64);
         });
-        Plan { times: samples.times.clone(), first: first.unwrap_or(0), places, present }
+        Plan { first: first.unwrap_or(0), places, present }
     }
 
     /// Hands over each step that has a sample, and its place.
@@ -162,6 +157,7 @@ impl Look {
 mod tests {
     use super::*;
     use crate::source::STALE_NAN_BITS;
+    use crate::times::Times;
 
     #[test]
     fn planned_values_are_those_of_each_series() {
@@ -171,14 +167,14 @@ mod tests {
             steps: Steps::range(0, 1_000_000, 7_000),
         };
         let times: Times = (0..70).filter(|tick| tick % 9 != 4).map(|tick: i64| tick * 10_000 + 3).collect();
-        let mut last = None;
+        let mut plans = Plans::default();
         for number in 0..4 {
             let mut floats: Vec<f64> = (0..times.len()).map(|place| place as f64 + f64::from(number) / 10.0).collect();
             if number == 2 {
                 floats[30] = f64::from_bits(STALE_NAN_BITS);
             }
             let samples = Samples { times: times.clone(), floats, ..Samples::default() };
-            let points = look.values(&samples, &mut last);
+            let points = look.values(&samples, &mut plans);
             let mut expected = Points::empty(look.steps.count());
             look.for_each(&samples, |step, newest| expected.set_float(step, samples.floats[newest]));
             let floats = |points: &Points| (0..points.len()).map(|step| points.float(step)).collect::<Vec<_>>();

@@ -3,6 +3,7 @@
 //! Metrics are stored once, as OTLP data points. Prometheus' names, labels and series are made of them when they are read
 //! (`docs/decisions/0010-prometheus-view.md`). Every question takes a fresh snapshot of the tenant.
 
+mod ahead;
 mod cancel;
 mod cardinality;
 mod convert;

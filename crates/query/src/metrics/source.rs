@@ -10,12 +10,16 @@ use trefoil_promql::error::EvalError;
 use trefoil_promql::matcher::Matcher;
 use trefoil_promql::source::{RawSeries, Samples, SelectHints, SeriesSource, bytes_of_series};
 
+use super::ahead::read_ahead;
 use super::cancel::Cancel;
 use super::convert;
 use super::error::PromqlError;
 use super::family::{Family, Kind, Parts};
-use super::read::{FoundSeries, Period, Store, StoredSeries, TARGET_INFO, Target, Wanted, batches, name_matchers};
+use super::read::{
+    Batch, FoundSeries, Period, Store, StoredSeries, TARGET_INFO, Target, Wanted, batches, name_matchers,
+};
 use super::spent::{Read, Spent};
+use crate::memory::Held;
 
 /// Reads on the runtime while the thread of the evaluation waits.
 pub struct StoreSource {
@@ -30,7 +34,7 @@ pub struct StoreSource {
 impl SeriesSource for StoreSource {
     fn select(&self, matchers: &[Matcher], hints: &SelectHints) -> Result<Vec<RawSeries>, EvalError> {
         let mut all = Vec::new();
-        let _ = self.read(matchers, hints, |selection| vec![selection.numbers()], &mut |series| {
+        let _ = self.read(matchers, hints, |selection| vec![Batch::all(selection.numbers())], &mut |series| {
             all = series;
             Ok(ControlFlow::Continue(()))
         })?;
@@ -53,7 +57,7 @@ impl StoreSource {
         &self,
         matchers: &[Matcher],
         hints: &SelectHints,
-        batches: impl FnOnce(&Selection<'_>) -> Vec<Vec<usize>>,
+        batches: impl FnOnce(&Selection<'_>) -> Vec<Batch>,
         take: &mut dyn FnMut(Vec<RawSeries>) -> Result<ControlFlow<()>, EvalError>,
     ) -> Result<ControlFlow<()>, EvalError> {
         let period = Period { start_ms: hints.start, end_ms: hints.end };
@@ -63,21 +67,21 @@ impl StoreSource {
         let memory = self.store.memory();
         let before = memory.bytes();
         let selection = self.store.selection(&families, matchers, period)?;
-        let selected = memory.bytes();
-        let mut flow = ControlFlow::Continue(());
-        for numbers in batches(&selection) {
-            let series = self.block_on(self.store.read(&selection, &numbers))?;
+        let read_batch = |batch: Batch| {
+            let memory = self.store.other_memory();
+            let series = self.block_on(self.store.read(&selection, &batch, &memory))?;
+            Ok((series, memory))
+        };
+        let flow = read_ahead(batches(&selection), read_batch, |(series, memory)| {
             read.series += series.len();
             read.samples += series.iter().map(|series| series.samples.len()).sum::<usize>();
             read.time += begin.elapsed();
-            flow = take(series)?;
+            let flow = take(series);
             // What was made of them counts for itself.
-            memory.shrink_to(selected);
+            drop(memory);
             begin = Instant::now();
-            if flow.is_break() {
-                break;
-            }
-        }
+            flow
+        })?;
         memory.shrink_to(before);
         if let Some(spent) = &self.spent {
             spent.selected(matchers, hints, read);
@@ -117,11 +121,11 @@ impl Selection<'_> {
     }
 
     /// The same in batches; one only if there is more than numbers, which may have labels in common with these.
-    fn batches(&self) -> Vec<Vec<usize>> {
+    fn batches(&self) -> Vec<Batch> {
         let numbers = self.numbers();
         match numbers.len() == self.found.series.len() && !self.asks_for_targets() {
-            true => batches(&self.found, &numbers, self.held),
-            false => vec![numbers],
+            true => batches(&self.found, numbers, self.held),
+            false => vec![Batch::all(numbers)],
         }
     }
 
@@ -160,28 +164,28 @@ impl Store {
         Ok(Selection { families, wanted, matchers, period, found, held: self.held(period) })
     }
 
-    /// Those of the selected series that are stored as numbers and at these places, and all that are not stored so.
-    async fn read(&self, selection: &Selection<'_>, numbers: &[usize]) -> Result<Vec<RawSeries>, PromqlError> {
+    /// Those of the selected series that are of the batch, and all that are not stored as numbers; each label set once. The numbers
+    /// count to `memory`, which ends with them; what else is read, to the store's.
+    async fn read(
+        &self,
+        selection: &Selection<'_>,
+        batch: &Batch,
+        memory: &Arc<Held>,
+    ) -> Result<Vec<RawSeries>, PromqlError> {
         let Selection { families, wanted, matchers, period, found, .. } = selection;
-        let mut series = self.number_series(wanted, found, numbers, *period).await?;
+        let samples = self.numbers(wanted, found, &batch.places, *period, memory).await?;
+        let series = batch.places.iter().zip(samples).filter(|(_, samples)| !samples.is_empty());
+        let labelled =
+            |(place, samples): (&usize, _)| RawSeries { labels: found.series[*place].labels.clone(), samples };
+        let mut series: Vec<RawSeries> = series.map(labelled).collect();
+        if batch.are_distinct {
+            return Ok(series);
+        }
         series.extend(self.other_series(wanted, found, matchers, *period).await?);
         if selection.asks_for_targets() && period.start_ms <= period.end_ms {
             series.extend(self.target_info(families, matchers, *period).await?);
         }
         Ok(convert::merged(series))
-    }
-
-    /// Of the series that are stored as numbers, sample by sample.
-    async fn number_series(
-        &self,
-        wanted: &[Wanted<'_>],
-        found: &FoundSeries,
-        places: &[usize],
-        period: Period,
-    ) -> Result<Vec<RawSeries>, PromqlError> {
-        let samples = self.numbers(wanted, found, places, period).await?;
-        let series = places.iter().copied().zip(samples).filter(|(_, samples)| !samples.is_empty());
-        Ok(series.map(|(place, samples)| RawSeries { labels: found.series[place].labels.clone(), samples }).collect())
     }
 
     /// Of the other series.

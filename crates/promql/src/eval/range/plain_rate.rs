@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use super::super::plans::Plans;
 use super::super::{Evaluator, Running};
 use super::input::InputSeries;
 use super::rate::{Rate, Reach, seconds_of};
@@ -16,7 +17,6 @@ use crate::error::EvalError;
 use crate::points::Points;
 use crate::shares::{SERIES_AT_ONCE, shared_out};
 use crate::steps::Steps;
-use crate::times::Times;
 
 /// What a series comes to.
 pub(super) struct Rated {
@@ -30,7 +30,6 @@ pub(super) struct Rated {
 /// The windows of all series that were measured at the same times.
 #[derive(Default)]
 struct Plan {
-    times: Times,
     windows: Vec<Planned>,
     /// A bit a step: there is a value.
     present: Vec<u64>,
@@ -80,15 +79,12 @@ fn rates(
     series: &mut [InputSeries],
     running: Running<'_>,
 ) -> Result<Vec<Rated>, EvalError> {
-    let mut plan: Option<Plan> = None;
+    let mut plans = Plans::default();
     let mut rated = Vec::with_capacity(series.len());
     for series in series {
         running.check()?;
         let tracks = Tracks::new(std::mem::take(&mut series.samples), false);
-        let plan = match plan.take().filter(|plan| plan.times == tracks.floats.times) {
-            Some(same) => plan.insert(same),
-            None => plan.insert(Plan::new(rate, span, steps, &tracks)),
-        };
+        let plan = plans.of(&tracks.floats.times, || Plan::new(rate, span, steps, &tracks));
         rated.push(plan.rated(rate, steps, span, &tracks));
     }
     Ok(rated)
@@ -97,7 +93,7 @@ fn rates(
 impl Plan {
     fn new(rate: Rate, span: Span, steps: Steps, tracks: &Tracks) -> Self {
         let present = vec![0; steps.count().div_ceil(64)];
-        let mut plan = Self { times: tracks.floats.times.clone(), present, ..Self::default() };
+        let mut plan = Self { present, ..Self::default() };
         let mut looked_at = vec![0; steps.count()];
         let Ok(()) = for_each_window(tracks, span, steps, |step, window| {
             let floats = window.floats;

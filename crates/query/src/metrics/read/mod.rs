@@ -25,7 +25,7 @@ use trefoil_storage::Snapshot;
 pub use bounds::Bounds;
 pub use exemplars::StoredExemplar;
 pub use families::{FAMILY_COLUMNS, FamilyRows};
-pub use numbers::{SharedTimes, Stripe, StripeKey, batches};
+pub use numbers::{Batch, SharedTimes, Stripe, StripeKey, batches};
 pub use samples::crashed;
 pub use samples::{At, Distribution, Exponential, Number, Shape, Stored};
 pub use series::{FoundSeries, IdentityRows, StoredSeries, Wanted};
@@ -126,8 +126,18 @@ impl Store {
         &self.memory
     }
 
+    /// For what is held apart from that, nothing yet.
+    pub fn other_memory(&self) -> Arc<Held> {
+        self.engine.memory()
+    }
+
     fn meter(&self) -> Meter {
-        Meter { read: Arc::default(), limit: self.limits.max_raw_samples, memory: self.memory.clone() }
+        self.meter_of(&self.memory)
+    }
+
+    /// Of what is held there.
+    fn meter_of(&self, memory: &Arc<Held>) -> Meter {
+        Meter { read: Arc::default(), limit: self.limits.max_raw_samples, memory: memory.clone() }
     }
 
     fn metrics(&self) -> &Metrics {
@@ -175,7 +185,7 @@ struct Meter {
 }
 
 impl Meter {
-    /// Holds so many bytes until the store's memory is given back.
+    /// Holds so many bytes until that memory is given back.
     fn hold(&self, bytes: usize) -> Result<(), PromqlError> {
         self.memory.grow(bytes)
     }

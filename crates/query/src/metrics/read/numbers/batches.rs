@@ -7,14 +7,16 @@ use trefoil_model::Table;
 use super::super::series::FoundSeries;
 use super::super::{NANOS_PER_MILLI, Period, Store};
 
-/// About so many samples are read together: that keeps all cores at work and is soon forgotten.
-const SAMPLES: usize = 1 << 20;
+/// About so many samples are read together: what is made of them stays near the processor, and while they are worked on the next
+/// are read.
+const SAMPLES: usize = 1 << 18;
 
 /// Samples are taken to come so often.
 const INTERVAL_MS: i64 = 15_000;
 
-/// Even of a long time so many series are read together.
+/// At least and at most so many series are read together, however long or short the time is.
 const LEAST_SERIES: usize = 256;
+const MOST_SERIES: usize = 2048;
 
 impl Store {
     /// The part of a period from which there may be samples, as far as that is known of files.
@@ -31,36 +33,51 @@ impl Store {
     }
 }
 
+/// Series that are read together.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Among those found.
+    pub places: Vec<usize>,
+    /// No two of them have the same labels.
+    pub are_distinct: bool,
+}
+
+impl Batch {
+    pub fn all(places: Vec<usize>) -> Self {
+        Self { places, are_distinct: false }
+    }
+}
+
 /// The places of found series, in batches. Series with the same labels are in the same one. `held` is from when there are
 /// samples.
-pub fn batches(found: &FoundSeries, places: &[usize], held: Period) -> Vec<Vec<usize>> {
+pub fn batches(found: &FoundSeries, places: Vec<usize>, held: Period) -> Vec<Batch> {
     let samples = held.end_ms.saturating_sub(held.start_ms) / INTERVAL_MS + 1;
-    let most = (SAMPLES / usize::try_from(samples).unwrap_or(usize::MAX).max(1)).max(LEAST_SERIES);
+    let fitting = SAMPLES / usize::try_from(samples).unwrap_or(usize::MAX).max(1);
+    let most = fitting.clamp(LEAST_SERIES, MOST_SERIES);
     cut(found, places, most)
 }
 
-fn cut(found: &FoundSeries, places: &[usize], most: usize) -> Vec<Vec<usize>> {
+fn cut(found: &FoundSeries, places: Vec<usize>, most: usize) -> Vec<Batch> {
     if places.len() <= most {
-        return vec![places.to_vec()];
+        return vec![Batch::all(places)];
     }
     let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for place in places {
-        by_name.entry(found.series[*place].labels.metric_name()).or_default().push(*place);
+        by_name.entry(found.series[place].labels.metric_name()).or_default().push(place);
     }
-    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut batches: Vec<Batch> = Vec::new();
     for mut of_name in by_name.into_values() {
         if of_name.len() > most && are_distinct(found, &of_name) {
-            // In files they lie by their ids.
+            // In files they lie by their ids, and so do those of a target.
             of_name.sort_unstable_by_key(|place| found.series[*place].id);
-            for part in of_name.chunks_mut(most) {
-                part.sort_unstable();
-                batches.push(part.to_vec());
-            }
+            let parts = of_name.chunks(most).map(<[usize]>::to_vec);
+            batches.extend(parts.map(|places| Batch { places, are_distinct: true }));
             continue;
         }
-        match batches.last_mut().filter(|last| last.len() + of_name.len() <= most) {
-            Some(last) => last.extend(of_name),
-            None => batches.push(of_name),
+        let fits = |last: &&mut Batch| !last.are_distinct && last.places.len() + of_name.len() <= most;
+        match batches.last_mut().filter(fits) {
+            Some(last) => last.places.extend(of_name),
+            None => batches.push(Batch::all(of_name)),
         }
     }
     batches
@@ -101,10 +118,16 @@ mod tests {
             (3, "d", 1, 3),
         ];
         let found = FoundSeries { series: all.into_iter().map(series).collect(), among: 9 };
+        let cut = |places: &[usize], most| {
+            let batches = cut(&found, places.to_vec(), most).into_iter();
+            batches.map(|batch| (batch.places, batch.are_distinct)).collect::<Vec<_>>()
+        };
         let places: Vec<usize> = (0..9).collect();
-        assert_eq!(cut(&found, &places, 9), std::slice::from_ref(&places));
+        assert_eq!(cut(&places, 9), [(places.clone(), false)]);
         // Two of "c" are one to whoever asks.
-        assert_eq!(cut(&found, &places, 2), [vec![0], vec![2, 4], vec![1, 3], vec![5, 6, 7], vec![8]]);
-        assert_eq!(cut(&found, &[0, 5, 8, 7], 3), [vec![0, 5, 7], vec![8]]);
+        let parts =
+            [(vec![0], false), (vec![2, 4], true), (vec![3, 1], true), (vec![5, 6, 7], false), (vec![8], false)];
+        assert_eq!(cut(&places, 2), parts);
+        assert_eq!(cut(&[0, 5, 8, 7], 3), [(vec![0, 5, 7], false), (vec![8], false)]);
     }
 }

@@ -15,7 +15,7 @@ use arrow::array::ArrayRef;
 use trefoil_promql::times::Times;
 use trefoil_storage::catalog::FileId;
 
-pub use batches::batches;
+pub use batches::{Batch, batches};
 use packed::Packed;
 use times::Measured;
 pub use times::SharedTimes;

@@ -22,6 +22,7 @@ use super::assemble::assembled;
 use super::decode::{COLUMNS, stripe, stripe_of_arrivals};
 use super::picks::{Found, Places};
 use super::{Stripe, StripeKey};
+use crate::memory::Held;
 use crate::metrics::error::PromqlError;
 use crate::metrics::spent::TableSpent;
 use crate::metrics::state::Metrics;
@@ -53,13 +54,14 @@ struct Reading {
 }
 
 impl Store {
-    /// The numbers of the series at these places among those found, in their order.
+    /// The numbers of the series at these places among those found, in their order; what was read counts to `memory`.
     pub async fn numbers(
         &self,
         wanted: &[Wanted<'_>],
         found: &FoundSeries,
         places: &[usize],
         period: Period,
+        memory: &Arc<Held>,
     ) -> Result<Vec<Samples>, PromqlError> {
         if places.is_empty() {
             return Ok(Vec::new());
@@ -70,7 +72,7 @@ impl Store {
             metrics: self.engine.metrics.clone(),
             wanted: ids.collect(),
             period,
-            meter: self.meter(),
+            meter: self.meter_of(memory),
             fetched: Arc::default(),
         });
         let names = places.iter().map(|place| wanted[found.series[*place].family].0.key.name.as_str());

@@ -30,8 +30,8 @@ const MOST_ALIKE: usize = 8;
 /// Fewer lists than these are not looked through for such that nobody has any more.
 const LEAST_LISTS: usize = 64;
 
-/// The lists that there are. Neighbours in files are series of one metric, but of many targets: so whoever decodes shares with
-/// everybody else, and a list is there once for all series of a target.
+/// The lists that there are. Series of a target lie apart by their metrics: so whoever decodes shares with everybody else, and a
+/// list is there once for all of them.
 #[derive(Debug, Default)]
 pub struct SharedTimes {
     shards: [Mutex<Shard>; SHARDS],
