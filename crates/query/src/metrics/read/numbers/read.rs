@@ -112,21 +112,22 @@ impl Store {
             let sections = self.snapshot.sections(file).await?;
             let (wanted, unread) = (|section: &&Section| filter.may_be_at(section), spent.rows);
             for group in sections.chunk_by(|a, b| a.row_group == b.row_group) {
-                match group.iter().any(|section| wanted(&section)) {
-                    true => spent.row_groups += 1,
-                    false => spent.pruned_row_groups += 1,
+                let mut wanted = filter.reach(group).iter().filter(wanted).peekable();
+                match wanted.peek() {
+                    Some(_) => spent.row_groups += 1,
+                    None => spent.pruned_row_groups += 1,
                 }
-            }
-            for section in sections.iter().filter(wanted) {
-                let key = StripeKey::Section { file: file.id, row_group: section.row_group, number: section.number() };
-                match stripes.get(&key) {
-                    Some(stripe) => {
-                        spent.kept_rows += section.rows.len() as u64;
-                        add_known(&mut sources, stripe);
-                    }
-                    None => {
-                        spent.rows += section.rows.len() as u64;
-                        add_section(&mut sources, file, section);
+                for section in wanted {
+                    let (row_group, number) = (section.row_group, section.number());
+                    match stripes.get(&StripeKey::Section { file: file.id, row_group, number }) {
+                        Some(stripe) => {
+                            spent.kept_rows += section.rows.len() as u64;
+                            add_known(&mut sources, stripe);
+                        }
+                        None => {
+                            spent.rows += section.rows.len() as u64;
+                            add_section(&mut sources, file, section);
+                        }
                     }
                 }
             }
@@ -231,6 +232,29 @@ impl Filter<'_> {
         self.overlaps(file.time_range()) && self.has_name(least.as_deref(), greatest.as_deref())
     }
 
+    /// Those sections of a row group, which lie by metric and series, that are not beside all that is wanted. (A batch of a few series
+    /// need not go through all sections there are.)
+    fn reach<'s>(&self, group: &'s [Section]) -> &'s [Section] {
+        let (Some(first), Some(last)) = (self.names.first(), self.names.last()) else { return &[] };
+        let id = |name, end: fn(&[u64]) -> Option<&u64>| self.ids.get(name).and_then(|ids| end(ids)).copied();
+        let first = (*first, id(first, <[u64]>::first).unwrap_or(0));
+        let last = (*last, id(last, <[u64]>::last).unwrap_or(u64::MAX));
+        let series = |section: &Section| section.series.filter(|_| section.only_metric().is_some());
+        let is_before = |section: &Section| {
+            let name = section.metrics.as_ref().map(|(_, most)| most.as_str());
+            name.is_some_and(|name| (name, series(section).map_or(u64::MAX, |(_, most)| most)) < first)
+        };
+        let is_behind = |section: &Section| {
+            let name = section.metrics.as_ref().map(|(least, _)| least.as_str());
+            name.is_some_and(|name| last < (name, series(section).map_or(0, |(least, _)| least)))
+        };
+        // Of a section where metrics meet less is known than of those around it. Wherever that leads the search: what it skips
+        // lies before a section that is before, or behind one that is behind.
+        let from = group.partition_point(is_before);
+        let to = group.partition_point(|section| !is_behind(section)).max(from);
+        &group[from..to]
+    }
+
     fn may_be_at(&self, section: &Section) -> bool {
         let names = section.metrics.as_ref();
         let has_name = self.has_name(names.map(|(least, _)| least.as_str()), names.map(|(_, most)| most.as_str()));
@@ -252,5 +276,43 @@ impl Filter<'_> {
         let (Some(name), Some((least, most))) = (section.only_metric(), section.series) else { return true };
         let Some(ids) = self.ids.get(name) else { return false };
         ids.get(ids.partition_point(|id| *id < least)).is_some_and(|id| *id <= most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+
+    proptest! {
+        #[test]
+        fn no_wanted_section_is_out_of_reach(
+            mut rows in prop::collection::vec((0_usize..4, 0_u64..8), 1..60),
+            wanted in prop::collection::vec((0_usize..4, 0_u64..8), 0..4),
+            rows_each in 1_usize..6,
+        ) {
+            rows.sort_unstable();
+            let section = |(number, rows): (usize, &[(usize, u64)])| Section {
+                row_group: 0,
+                rows: number * SECTION_ROWS..(number + 1) * SECTION_ROWS,
+                metrics: Some((NAMES[rows[0].0].to_owned(), NAMES[rows[rows.len() - 1].0].to_owned())),
+                series: Some((rows.iter().map(|row| row.1).min().unwrap(), rows.iter().map(|row| row.1).max().unwrap())),
+                times: None,
+            };
+            let sections: Vec<Section> = rows.chunks(rows_each).enumerate().map(section).collect();
+            let mut ids: HashMap<&str, Vec<u64>> = HashMap::new();
+            wanted.iter().for_each(|(name, id)| ids.entry(NAMES[*name]).or_default().push(*id));
+            ids.values_mut().for_each(|ids| ids.sort_unstable());
+            let period = Period { start_ms: 0, end_ms: 1 };
+            let filter = Filter { names: ids.keys().copied().collect(), ids, period };
+            let found: Vec<usize> =
+                filter.reach(&sections).iter().filter(|section| filter.may_be_at(section)).map(Section::number).collect();
+            for (number, rows) in rows.chunks(rows_each).enumerate() {
+                prop_assert!(found.contains(&number) || rows.iter().all(|row| !wanted.contains(row)));
+            }
+        }
     }
 }
