@@ -6,9 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use arrow::array::{
-    Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch, RecordBatchOptions, new_null_array,
-};
+use arrow::array::{ArrayRef, ArrowPrimitiveType, PrimitiveArray, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{
@@ -17,7 +15,6 @@ use arrow::datatypes::{
 use bytes::Bytes;
 use bytes::buf::{Buf, Reader as BytesReader};
 use datafusion::common::{Result, ScalarValue};
-use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type as physical;
@@ -27,6 +24,7 @@ use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::constant::{constant, leaf};
 use super::reader::{Reader, named};
 use super::sections::SECTION_ROWS;
 use crate::catalog::DataFile;
@@ -93,26 +91,13 @@ enum Source<'f> {
 
 impl<'f> Source<'f> {
     fn of(footer: &'f ParquetMetaData, row_group: usize, field: &'f Field) -> Result<Self> {
-        let null = || Ok(Self::Constant(ScalarValue::try_from(field.data_type())?));
-        let Some(column) = Column::named(footer, row_group, field.name()) else { return null() };
-        let group = footer.row_group(row_group);
-        let schema = footer.file_metadata().schema_descr();
-        // By its place in the file: that has not all columns of the table.
-        let statistics =
-            StatisticsConverter::from_column_index(column.leaf, field, schema)?.with_missing_null_counts_as_zero(false);
-        let nulls = statistics.row_group_null_counts([group])?;
-        let rows = u64::try_from(group.num_rows()).unwrap_or(u64::MAX);
-        match nulls.is_valid(0).then(|| nulls.value(0)) {
-            Some(nulls) if nulls == rows => return null(),
-            // Of doubles the least and the greatest say nothing of NaN and of zeros' signs.
-            Some(0) if *field.data_type() != DataType::Float64 => {}
-            _ => return Ok(Self::Column(column)),
-        }
-        let (least, greatest) = (statistics.row_group_mins([group])?, statistics.row_group_maxes([group])?);
-        match least.is_valid(0) && least == greatest {
-            true => Ok(Self::Constant(ScalarValue::try_from_array(&least, 0)?)),
-            false => Ok(Self::Column(column)),
-        }
+        let Some(column) = Column::named(footer, row_group, field.name()) else {
+            return Ok(Self::Constant(ScalarValue::try_from(field.data_type())?));
+        };
+        Ok(match constant(footer, row_group, column.leaf, field)? {
+            Some(value) => Self::Constant(value),
+            None => Self::Column(column),
+        })
     }
 }
 
@@ -133,9 +118,7 @@ pub(super) struct Column<'f> {
 impl<'f> Column<'f> {
     /// `None` where the file does not have it.
     pub fn named(footer: &'f ParquetMetaData, row_group: usize, name: &str) -> Option<Self> {
-        let columns = footer.file_metadata().schema_descr().columns();
-        let leaf = columns.iter().position(|leaf| leaf.path().string() == name)?;
-        Some(Self { footer, row_group, leaf })
+        Some(Self { footer, row_group, leaf: leaf(footer, name)? })
     }
 
     fn pages(&self) -> Option<&'f Vec<PageLocation>> {

@@ -9,6 +9,7 @@ mod attribute;
 mod blame;
 mod buffered;
 mod columns;
+mod constant;
 mod provider;
 mod prune;
 mod reader;

@@ -21,6 +21,7 @@ use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use trefoil_model::Table;
 
+use super::constant::{constant, leaf};
 use super::reader::{Reader, named};
 use crate::catalog::DataFile;
 
@@ -81,11 +82,11 @@ impl Reader {
         fetched: &Arc<AtomicU64>,
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let footer = self.footer(file, PageIndexPolicy::Optional).await?;
-        let metadata = ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new())?;
+        let metadata = ArrowReaderMetadata::try_new(footer.clone(), ArrowReaderOptions::new())?;
         let table = file.table.base_schema();
         let wanted = columns.iter().map(|name| table.field_with_name(name).cloned()).collect::<Result<Vec<_>, _>>()?;
         let wanted = Arc::new(Schema::new(wanted));
-        let constants = constants(&metadata, row_group, &wanted)?;
+        let constants = constants(&footer, row_group, &wanted)?;
 
         let root = metadata.parquet_schema().root_schema();
         let is_read = |name: &str| wanted.index_of(name).is_ok_and(|place| constants[place].is_none());
@@ -107,32 +108,15 @@ impl Reader {
 }
 
 /// Of each column its value if it has the same in all rows of the row group, as far as the file says so.
-fn constants(metadata: &ArrowReaderMetadata, row_group: usize, wanted: &SchemaRef) -> Result<Vec<Option<ScalarValue>>> {
-    let group = metadata.metadata().row_group(row_group);
-    let parquet = metadata.parquet_schema();
-    let constant = |field: &Arc<Field>| -> Result<Option<ScalarValue>> {
-        if !metadata.schema().fields().iter().any(|known| known.name() == field.name()) {
-            return Ok(Some(ScalarValue::try_from(field.data_type())?));
+fn constants(footer: &ParquetMetaData, row_group: usize, wanted: &SchemaRef) -> Result<Vec<Option<ScalarValue>>> {
+    let has = |name: &str| footer.file_metadata().schema().get_fields().iter().any(|column| column.name() == name);
+    let constant = |field: &Arc<Field>| match field.data_type() {
+        data_type if !has(field.name()) => Ok(Some(ScalarValue::try_from(data_type)?)),
+        DataType::UInt32 | DataType::Int64 | DataType::Float64 | DataType::Timestamp(..) => {
+            let leaf = leaf(footer, field.name());
+            Ok(leaf.map(|leaf| constant(footer, row_group, leaf, field)).transpose()?.flatten())
         }
-        if !matches!(
-            field.data_type(),
-            DataType::UInt32 | DataType::Int64 | DataType::Float64 | DataType::Timestamp(..)
-        ) {
-            return Ok(None);
-        }
-        let statistics = StatisticsConverter::try_new(field.name(), metadata.schema(), parquet)?
-            .with_missing_null_counts_as_zero(false);
-        let nulls = statistics.row_group_null_counts([group])?;
-        let rows = u64::try_from(group.num_rows()).unwrap_or(u64::MAX);
-        match nulls.is_valid(0).then(|| nulls.value(0)) {
-            Some(nulls) if nulls == rows => return Ok(Some(ScalarValue::try_from(field.data_type())?)),
-            // Of doubles the least and the greatest say nothing of NaN and of zeros' signs.
-            Some(0) if *field.data_type() != DataType::Float64 => {}
-            _ => return Ok(None),
-        }
-        let (least, greatest) = (statistics.row_group_mins([group])?, statistics.row_group_maxes([group])?);
-        let is_constant = least.is_valid(0) && least == greatest;
-        is_constant.then(|| ScalarValue::try_from_array(&least, 0)).transpose()
+        _ => Ok(None),
     };
     wanted.fields().iter().map(constant).collect()
 }
@@ -213,9 +197,7 @@ impl Pages<'_> {
             return Ok(None);
         };
         let schema = self.footer.file_metadata().schema_descr();
-        let Some(leaf) = schema.columns().iter().position(|leaf| leaf.path().string() == column) else {
-            return Ok(None);
-        };
+        let Some(leaf) = leaf(self.footer, column) else { return Ok(None) };
         let table = self.table.base_schema();
         // By its place in the file: that has not all columns of the table.
         let statistics = StatisticsConverter::from_column_index(leaf, table.field_with_name(column)?, schema)?;
