@@ -153,6 +153,19 @@ def test_the_first_custom_bound_may_be_below_everything(server):
     assert native["histogram"][1]["buckets"] == buckets
 
 
+def test_buckets_that_are_too_fine_are_put_together(server):
+    now = rw.now_ms()
+    for schema, status in ((11, 204), (53, 400)):
+        histogram = rw.histogram([1, 2, 3, 4, 5, 6, 7, 8, 9], schema=schema, offset=-1, timestamp=now)
+        answer = rw.post(server.prometheus + WRITE, rw.series_v1({"__name__": "fine"}, histograms=[histogram]))
+        assert answer.status_code == status, answer.text
+    # -1 and 0 are of the bucket that ends at 1, 1 to 7 of the next one, as a Prometheus 3.16 has it.
+    rows = server.sql("SELECT scale, positive_offset, positive_bucket_counts FROM samples WHERE metric_name = 'fine'")
+    assert rows == [(8, -1, [3, 42])]
+    [native] = promql(server, "fine", now / 1000)
+    assert [bucket[3] for bucket in native["histogram"][1]["buckets"]] == ["3", "42"]
+
+
 def test_a_bad_series_costs_itself(server):
     request = rw.RequestV2()
     request.add({"__name__": "good"}, [rw.sample(1)])

@@ -1,7 +1,7 @@
 //! Native histograms → OTLP's exponential histograms, and those of custom buckets → histograms of explicit bounds.
 //!
 //! Prometheus' schema is OTLP's scale. Its bucket `i` ends at `base^i` (inclusive), OTLP's begins there, so indices differ
-//! by one. Spans and deltas become a run of counts; gaps become zeros, within a bound. What OTLP has no place for, counts that
+//! by one, and buckets that are too fine are put together. Spans and deltas become a run of counts; gaps become zeros, within a bound. What OTLP has no place for, counts that
 //! are no whole numbers and reset hints, goes into attributes of the point: [`trefoil_model::native`].
 
 use std::fmt::{self, Display};
@@ -12,6 +12,7 @@ use prost::Message as _;
 use trefoil_model::decode::histogram_fingerprint;
 use trefoil_model::native::{ResetHint, float_counts};
 
+use super::coarser::coarser;
 use super::groups::Kind;
 use super::message::{BucketSpan, Histogram};
 use super::times::{NO_RECORDED_VALUE, is_stale};
@@ -19,7 +20,9 @@ use super::times::{NO_RECORDED_VALUE, is_stale};
 /// The schema of custom buckets.
 pub const CUSTOM_BUCKETS: i32 = -53;
 
-const SCHEMAS: std::ops::RangeInclusive<i32> = -4..=8;
+/// Those that are taken, and the finest that is kept (as Prometheus has it).
+const SCHEMAS: std::ops::RangeInclusive<i32> = -4..=52;
+const FINEST_SCHEMA: i32 = 8;
 
 /// Counts of one side of a histogram, gaps included. At schema 8 this is a range of values of 1 : 2^64.
 const MAX_BUCKETS: i64 = 1 << 14;
@@ -72,7 +75,7 @@ impl Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unfit::Schema(schema) => {
-                write!(f, "schema {schema} is neither between -4 and 8 nor -53 (custom buckets)")
+                write!(f, "schema {schema} is neither between -4 and 52 nor -53 (custom buckets)")
             }
             Unfit::NegativeCount => write!(f, "a bucket has a negative count"),
             Unfit::SpanCount { spans, counts } => {
@@ -130,7 +133,7 @@ pub fn convert(histogram: &Histogram, zeros: &mut usize, ended: Option<Kind>) ->
         attributes,
         count,
         sum,
-        scale: histogram.schema,
+        scale: histogram.schema.min(FINEST_SCHEMA),
         zero_count,
         zero_threshold: histogram.zero_threshold,
         positive: buckets(positive),
@@ -191,6 +194,7 @@ fn floats(histogram: &Histogram, zeros: &mut usize) -> Result<Counts<f64>, Unfit
         zero_count.unwrap_or_default(),
         histogram.positive_counts.clone(),
         histogram.negative_counts.clone(),
+        |a, b| a + b,
         zeros,
     )?;
     let sides = counts.positive.counts.iter().chain(&counts.negative.counts);
@@ -206,6 +210,7 @@ fn integers(histogram: &Histogram, zeros: &mut usize) -> Result<Counts<u64>, Unf
         histogram.zero_count_int.unwrap_or_default(),
         sums(&histogram.positive_deltas)?,
         sums(&histogram.negative_deltas)?,
+        u64::saturating_add,
         zeros,
     )?;
     let sides = counts.positive.counts.iter().chain(&counts.negative.counts);
@@ -221,6 +226,7 @@ fn gathered<T: Copy + Default + PartialOrd>(
     zero_count: T,
     positive: Vec<T>,
     negative: Vec<T>,
+    add: impl Fn(T, T) -> T,
     zeros: &mut usize,
 ) -> Result<Counts<T>, Unfit> {
     if histogram.schema == CUSTOM_BUCKETS {
@@ -232,8 +238,16 @@ fn gathered<T: Copy + Default + PartialOrd>(
         // Explicit bounds know no zero bucket, not even an empty one.
         return Ok(Counts { count, zero_count, positive, negative });
     }
-    let positive = run(&histogram.positive_spans, positive, zeros)?;
-    let negative = run(&histogram.negative_spans, negative, zeros)?;
+    let finer = u32::try_from(histogram.schema - FINEST_SCHEMA).unwrap_or(0);
+    let mut side = |spans: &[BucketSpan], counts: Vec<T>| {
+        fit(spans, counts.len())?;
+        match finer {
+            0 => run(spans, counts, zeros),
+            _ => coarser(spans, &counts, finer, &add).and_then(|(spans, counts)| run(&spans, counts, zeros)),
+        }
+    };
+    let positive = side(&histogram.positive_spans, positive)?;
+    let negative = side(&histogram.negative_spans, negative)?;
     Ok(Counts { count, zero_count, positive, negative })
 }
 
@@ -256,6 +270,7 @@ fn custom<T: Copy + Default>(histogram: &Histogram, counts: Vec<T>) -> Result<Ru
     let mut all = vec![T::default(); bounds.len() + 1];
     // Its gaps cost nothing beyond the bounds, which were sent.
     let mut zeros = all.len();
+    fit(&histogram.positive_spans, counts.len())?;
     let filled = run(&histogram.positive_spans, counts, &mut zeros);
     let filled = filled.map_err(|unfit| if unfit == Unfit::TooWide { Unfit::BeyondBounds } else { unfit })?;
     if let Some(first) = filled.first {
@@ -275,12 +290,14 @@ fn sums(deltas: &[i64]) -> Result<Vec<u64>, Unfit> {
     deltas.iter().map(&mut sum).collect()
 }
 
-/// The counts from the first bucket on.
-fn run<T: Copy + Default>(spans: &[BucketSpan], counts: Vec<T>, zeros: &mut usize) -> Result<Run<T>, Unfit> {
+/// Whether spans are of so many buckets.
+fn fit(spans: &[BucketSpan], counts: usize) -> Result<(), Unfit> {
     let length = spans.iter().fold(0u64, |sum, span| sum.saturating_add(u64::from(span.length)));
-    if length != counts.len() as u64 {
-        return Err(Unfit::SpanCount { spans: length, counts: counts.len() });
-    }
+    if length == counts as u64 { Ok(()) } else { Err(Unfit::SpanCount { spans: length, counts }) }
+}
+
+/// The counts from the first bucket on, as many as the spans are of.
+fn run<T: Copy + Default>(spans: &[BucketSpan], counts: Vec<T>, zeros: &mut usize) -> Result<Run<T>, Unfit> {
     let mut counts = counts.into_iter();
     let mut filled: Vec<T> = Vec::new();
     let mut first = None;

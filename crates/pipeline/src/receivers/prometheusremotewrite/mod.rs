@@ -27,6 +27,7 @@ use crate::net::server::{self, Server};
 use crate::net::tls::ServerTlsSource;
 
 pub(crate) mod batch;
+mod coarser;
 pub mod config;
 pub(crate) mod exemplars;
 pub(crate) mod families;

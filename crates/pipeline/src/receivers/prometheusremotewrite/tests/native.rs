@@ -71,6 +71,17 @@ fn spans_and_deltas_become_dense_buckets() {
 }
 
 #[test]
+fn buckets_that_are_too_fine_are_put_together() {
+    let fine = Histogram { schema: 9, ..integers() };
+    let metrics = metrics(&v1(&[request(&[fine])]));
+    let point = &exponential(&metrics[0]).data_points[0];
+    assert_eq!((point.count, point.scale), (12, 8));
+    // 0 1 and 3 4 are 0 | 1 2 | 3 4, and -2 -1 are -3 -2 | -1 0.
+    assert_eq!(point.positive, Some(Buckets { offset: -1, bucket_counts: vec![1, 2, 2] }));
+    assert_eq!(point.negative, Some(Buckets { offset: -2, bucket_counts: vec![2, 3] }));
+}
+
+#[test]
 fn whole_floats_are_integers_and_others_stay_exact() {
     let floats = Histogram {
         count_int: None,
@@ -161,7 +172,10 @@ fn unfit_histograms_are_refused_with_reasons() {
     };
     let cases = [
         (with(|_| ()), None),
-        (with(|h| h.schema = 9), Some(Unfit::Schema(9))),
+        (with(|h| h.schema = 52), None),
+        (with(|h| h.schema = 53), Some(Unfit::Schema(53))),
+        (with(|h| (h.schema, h.positive_spans[1].offset) = (9, -1)), Some(Unfit::Overlap)),
+        (with(|h| (h.schema, h.positive_deltas) = (9, vec![1])), Some(Unfit::SpanCount { spans: 4, counts: 1 })),
         (with(|h| h.schema = -5), Some(Unfit::Schema(-5))),
         (with(|h| h.positive_deltas = vec![1]), Some(Unfit::SpanCount { spans: 4, counts: 1 })),
         (with(|h| h.positive_spans[0].length = u32::MAX), Some(Unfit::SpanCount { spans: 4_294_967_297, counts: 4 })),
