@@ -14,7 +14,6 @@ mod fraction;
 mod iterate;
 mod kahan;
 mod notation;
-mod number;
 mod parse;
 mod quantile;
 mod reset;
