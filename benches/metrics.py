@@ -3,6 +3,7 @@
     make bench BENCH_ARGS=--metrics                                20,000 series, an hour of samples every 15 s
     make bench BENCH_ARGS='--metrics --series 500000'              the same with many series
     make bench BENCH_ARGS='--metrics --ticks 5760'                 a whole day (for the range of one day)
+    make bench BENCH_ARGS='--metrics --idle --queries none'        series that keep their values
     make bench BENCH_ARGS='--metrics --only Trefoil --queries topk'
     make bench BENCH_ARGS='--metrics --recording DIRECTORY'        what benches/recording.py recorded, instead of made data
 
@@ -67,6 +68,7 @@ def parse(arguments):
     parser.add_argument("--series", type=int, default=20_000)
     parser.add_argument("--ticks", type=int, default=240, help=f"samples a series, one every {STEP} s")
     parser.add_argument("--recording", type=Path, help=f"write this recording, a scrape every {STEP} s, and ask nothing")
+    parser.add_argument("--idle", action="store_true", help="series that keep their values, as in a shop that nobody visits")
     parser.add_argument("--batch", type=int, default=5000, help="samples a request")
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--only", type=split, help="servers: Trefoil,Prometheus,VictoriaMetrics")
@@ -139,6 +141,7 @@ def load(server, version, end, options):
             "--series", str(options.series), "--ticks", str(options.ticks), "--step", f"{STEP}s",
             "--start", str(end - options.ticks * STEP), "--batch", str(options.batch),
             "--connections", str(options.connections), "--server-pid", str(server.process.pid), "--json",
+            *(["--idle"] if options.idle else []),
         ],
         stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
@@ -170,7 +173,7 @@ def progress(text):
 
 
 def show(results, options):
-    what = options.recording or f"{options.series:,} series × {options.ticks} ticks"
+    what = options.recording or f"{options.series:,} {'idle ' if options.idle else ''}series × {options.ticks} ticks"
     print(f"\n{what}, every {STEP} s, {options.batch} samples a request, {options.connections} connections\n")
     show_ingest(results)
     for kind in ("warm", "cold"):

@@ -111,6 +111,9 @@ struct RemoteWrite {
     /// Of the first tick, seconds since the epoch; without it the last tick is now.
     #[arg(long)]
     start: Option<u64>,
+    /// Nobody visits the shop: all series keep the values of the first tick.
+    #[arg(long)]
+    idle: bool,
     /// Samples a request, rounded down to whole pods.
     #[arg(long, default_value_t = 5000)]
     batch: usize,
@@ -268,6 +271,7 @@ async fn run_remote_write(remote_write: RemoteWrite) -> anyhow::Result<()> {
         ticks: remote_write.ticks,
         step,
         start: start.unwrap_or_else(|| (now() / 1_000_000).saturating_sub(remote_write.ticks.saturating_mul(step))),
+        idle: remote_write.idle,
         batch: remote_write.batch,
     };
     let (endpoint, headers) = (remote_write.endpoint, remote_write.headers);

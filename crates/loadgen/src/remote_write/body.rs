@@ -53,8 +53,8 @@ impl Template {
         self.ends.len()
     }
 
-    /// The message of a tick, not compressed. `start` and `step` are milliseconds.
-    pub fn message(&self, tick: u64, start: u64, step: u64) -> Vec<u8> {
+    /// The message of a tick with the values of a tick, not compressed. `start` and `step` are milliseconds.
+    pub fn message(&self, tick: u64, values_of: u64, start: u64, step: u64) -> Vec<u8> {
         let mut values = Vec::with_capacity(SERIES_PER_POD);
         let mut message = Vec::with_capacity(self.prefix.len() + self.heads.len() + self.ends.len() * 24);
         message.extend_from_slice(&self.prefix);
@@ -63,7 +63,7 @@ impl Template {
             let time = start + tick * step + pod.scrape_offset(step);
             let sample = 1 + 8 + 1 + encoded_len_varint(time);
             values.clear();
-            pod.values(tick, start / 1_000, &mut values);
+            pod.values(values_of, start / 1_000, &mut values);
             for value in &values {
                 let end = self.ends[series] as usize;
                 message.push(self.series_tag);
@@ -220,7 +220,7 @@ mod tests {
     fn message(version: Version) -> Request {
         let template = Template::new(version, 1, 4..6);
         assert_eq!(template.items(), 2 * SERIES_PER_POD);
-        Request::decode(template.message(3, START, 15_000).as_slice()).unwrap()
+        Request::decode(template.message(3, 3, START, 15_000).as_slice()).unwrap()
     }
 
     #[test]
@@ -247,8 +247,9 @@ mod tests {
     #[test]
     fn a_series_is_scraped_at_the_same_moment_of_each_interval() {
         let template = Template::new(Version::One, 1, 4..5);
-        let time =
-            |tick| Request::decode(template.message(tick, START, 15_000).as_slice()).unwrap().one[9].samples[0].time;
+        let time = |tick| {
+            Request::decode(template.message(tick, tick, START, 15_000).as_slice()).unwrap().one[9].samples[0].time
+        };
         assert!((0..15_000).contains(&(time(0) - START as i64)));
         assert_eq!(time(7) - time(0), 7 * 15_000);
     }

@@ -38,6 +38,8 @@ pub struct RemoteWriteOptions {
     pub step: u64,
     /// Of the first tick, milliseconds since the epoch.
     pub start: u64,
+    /// Nobody visits the shop: all series keep the values of the first tick.
+    pub idle: bool,
     /// Samples a request, rounded down to whole pods, at least one.
     pub batch: usize,
 }
@@ -87,7 +89,7 @@ async fn worker(
     let mut latencies = Vec::new();
     for tick in 0..options.ticks {
         for template in &shard {
-            let message = template.message(tick, options.start, options.step);
+            let message = template.message(tick, if options.idle { 0 } else { tick }, options.start, options.step);
             let body = compress(&message)?;
             let sent = Instant::now();
             let Some(rejected) = deliver(&mut connection, body, &progress, end).await? else { return Ok(latencies) };
