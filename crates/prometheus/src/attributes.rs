@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
-use trefoil_promql::number;
+use trefoil_go::number;
 
 /// As OpenTelemetry writes values that are no strings: its data model, "Attribute values to strings".
 pub fn text(value: &AnyValue) -> String {

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use regex::Regex;
+use trefoil_go::pattern;
 
 use crate::labels::Labels;
-use crate::pattern;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MatchOp {

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
 use serde_json::json;
-use trefoil_promql::quote::quote;
+use trefoil_go::quote::quote;
 use uuid::Uuid;
 
 use super::answer::small;

@@ -1,12 +1,12 @@
 //! Expressions as JSON, in the shape that Prometheus' query page draws its tree from.
 
 use serde_json::{Value, json};
+use trefoil_go::number::decimal;
 use trefoil_promql::ast::{
     Aggregate, At, Binary, Call, Cardinality, Duration, DurationExpr, Expr, Extension, MatrixSelector, NumberLiteral,
     Subquery, ValueType, VectorMatching, VectorSelector,
 };
 use trefoil_promql::matcher::Matcher;
-use trefoil_promql::number::decimal;
 
 pub(super) fn tree(expr: &Expr) -> Value {
     match expr {

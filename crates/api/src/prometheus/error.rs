@@ -3,8 +3,8 @@
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
+use trefoil_go::quote::quote;
 use trefoil_model::tenant::NoTenant;
-use trefoil_promql::quote::quote;
 use trefoil_query::metrics::PromqlError;
 
 #[derive(Debug)]

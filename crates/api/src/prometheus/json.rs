@@ -4,9 +4,9 @@
 
 use std::io::Write;
 
+use trefoil_go::number;
 use trefoil_promql::histogram::FloatHistogram;
 use trefoil_promql::labels::Labels;
-use trefoil_promql::number;
 use trefoil_promql::points::{Point, PointRef};
 use trefoil_promql::source::Samples;
 

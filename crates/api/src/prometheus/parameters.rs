@@ -1,9 +1,9 @@
 //! What parameters mean: times, lengths of time, limits, selectors.
 
 use chrono::DateTime;
+use trefoil_go::quote::quote;
 use trefoil_promql::matcher::Matcher;
 use trefoil_promql::parser::{parse_duration, parse_selector};
-use trefoil_promql::quote::quote;
 
 use super::error::PromError;
 use super::form::Parameters;

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::json;
-use trefoil_promql::quote::quote;
+use trefoil_go::quote::quote;
 
 use super::answer::small;
 use super::error::PromError;

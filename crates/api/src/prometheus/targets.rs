@@ -8,13 +8,13 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
+use trefoil_go::quote::quote;
 use trefoil_pipeline::receivers::prometheus::config::units::PromDuration;
 use trefoil_pipeline::receivers::prometheus::relabel::Labels;
 use trefoil_pipeline::receivers::prometheus::status::{PoolStatus, TargetStatus};
 use trefoil_promql::labels::Labels as SeriesLabels;
 use trefoil_promql::matcher::Matcher;
 use trefoil_promql::parser::parse_selector;
-use trefoil_promql::quote::quote;
 
 use super::answer::small;
 use super::error::PromError;

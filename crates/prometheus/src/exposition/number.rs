@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use trefoil_promql::number::open_metrics;
+use trefoil_go::number::open_metrics;
 
 /// A float as Go reads it, without its hexadecimal form and underscores. NaN is always the same one.
 pub fn float(text: &str) -> Option<f64> {

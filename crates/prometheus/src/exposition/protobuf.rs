@@ -11,7 +11,7 @@ use self::decode::{Distribution, Family, Metric, Quantiles};
 use super::error::ParseError;
 use super::labels::{BUCKET, QUANTILE};
 use super::{Entry, Exemplar, Label, MetricType, NativeHistogram, Options, Series, Source, Value};
-use trefoil_promql::number::open_metrics;
+use trefoil_go::number::open_metrics;
 
 pub struct Protobuf<'a> {
     body: &'a [u8],

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use trefoil_go::number::general;
+
 use super::iterate::Bucket;
 use super::{CounterResetHint, FloatHistogram, Span};
-use crate::number::general;
 
 /// The longest run of empty buckets that is written out. The notation knows one run of buckets a sign.
 const MAX_EMPTY_SHOWN: usize = 10_000;

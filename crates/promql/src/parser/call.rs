@@ -1,11 +1,13 @@
 //! Calls of functions, aggregations, and the lists of labels that go with them.
 
+use trefoil_go::quote::quote;
+use trefoil_go::unquote;
+
 use super::token::{Keyword, Kind, Token};
-use super::{Parser, Result, literal};
+use super::{Parser, Result};
 use crate::ast::{Aggregate, AggregateOp, Call, Expr};
 use crate::error::Position;
 use crate::functions::Function;
-use crate::quote::quote;
 
 /// `by (…)` or `without (…)`.
 struct Grouping {
@@ -128,7 +130,7 @@ impl Parser<'_> {
     fn grouping_label(&mut self) -> Result<String> {
         let token = self.peek()?;
         let label = match token.kind {
-            Kind::String => literal::unquote(token.text),
+            Kind::String => unquote(token.text),
             kind if kind.is_label_name() => token.text.to_owned(),
             _ => return self.unexpected_in("grouping opts", "label"),
         };

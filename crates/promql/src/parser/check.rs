@@ -1,11 +1,12 @@
 //! Types, and what else the grammar cannot say. Runs over what has been parsed without error.
 
+use trefoil_go::quote::quote;
+
 use super::lexer::is_space;
 use super::{Result, error_at};
 use crate::ast::{AggregateOp, Binary, Call, Cardinality, Expr, ValueType, VectorSelector};
 use crate::error::Position;
 use crate::labels::METRIC_NAME;
-use crate::quote::quote;
 
 /// Checks an expression and settles how its binary operators match.
 pub(super) fn check(expr: &mut Expr, query: &str) -> Result<()> {

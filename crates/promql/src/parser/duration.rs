@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::quote::quote;
+use trefoil_go::quote::quote;
 
 /// From largest to smallest, in milliseconds.
 const UNITS: [(&str, i64); 7] =

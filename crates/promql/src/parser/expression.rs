@@ -1,5 +1,7 @@
 //! Expressions, by climbing their operators' precedence.
 
+use trefoil_go::unquote;
+
 use super::token::{Keyword, Kind};
 use super::{Parser, Result, duration, literal};
 use crate::ast::{Binary, BinaryOp, Cardinality, Expr, NumberLiteral, Paren, StringLiteral, Unary, VectorMatching};
@@ -163,7 +165,7 @@ impl Parser<'_> {
             return Ok(Expr::Number(number));
         }
         let token = self.expect(Kind::String)?;
-        let value = literal::unquote(token.text);
+        let value = unquote(token.text);
         Ok(Expr::String(StringLiteral { value, position: token.position() }))
     }
 

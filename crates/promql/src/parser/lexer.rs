@@ -1,8 +1,9 @@
 //! Text to tokens. What a character means depends on what is open: braces and brackets have words of their own.
 
+use trefoil_go::quote::{quote, quote_char};
+
 use super::token::{Keyword, Kind, Token, duration_word, word};
 use crate::ast::BinaryOp;
-use crate::quote::{quote, quote_char};
 
 /// Tokens one after the other. After an error there are no more.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
 //! Where numbers, durations and strings end. What they are worth is [`super::literal`]'s.
 
+use trefoil_go::quote::code_point;
+
 use super::lexer::{LexError, Lexer, is_alphanumeric};
 use super::token::Kind;
-use crate::quote::code_point;
 
 impl Lexer<'_> {
     /// A number of any form; `false` where there is none, with whatever was looked at read.

@@ -1,7 +1,9 @@
 //! Which series: metric names and conditions on labels, and metrics with their labels.
 
+use trefoil_go::unquote;
+
 use super::token::{Kind, Token};
-use super::{Parser, Result, literal, pattern};
+use super::{Parser, Result, pattern};
 use crate::ast::{BinaryOp, VectorSelector};
 use crate::error::Position;
 use crate::labels::{Labels, LabelsBuilder, METRIC_NAME};
@@ -119,7 +121,7 @@ impl Parser<'_> {
         let token = self.peek()?;
         let (text, is_quoted) = match token.kind {
             Kind::Identifier => (token.text.to_owned(), false),
-            Kind::String => (literal::unquote(token.text), true),
+            Kind::String => (unquote(token.text), true),
             _ => return self.unexpected_in(place, "identifier or \"}\""),
         };
         self.advance()?;
@@ -128,7 +130,7 @@ impl Parser<'_> {
 
     fn label_value(&mut self, place: &str) -> Result<(String, usize)> {
         match self.eat(Kind::String)? {
-            Some(token) => Ok((literal::unquote(token.text), token.end())),
+            Some(token) => Ok((unquote(token.text), token.end())),
             None => self.unexpected_in(place, "string"),
         }
     }

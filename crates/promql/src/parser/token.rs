@@ -1,8 +1,9 @@
 //! The words of PromQL.
 
+use trefoil_go::quote::quote;
+
 use crate::ast::{AggregateOp, BinaryOp};
 use crate::error::Position;
-use crate::quote::quote;
 
 /// A token and where it stands.
 #[derive(Debug, Clone, Copy)]

@@ -4,15 +4,16 @@ mod pretty;
 
 use std::fmt::{self, Display, Formatter};
 
+use trefoil_go::number::{decimal, general};
+use trefoil_go::quote::quote;
+
 use crate::ast::{
     Aggregate, At, Binary, BinaryOp, Call, Cardinality, Duration, DurationExpr, Expr, Extension, MatrixSelector,
     NumberLiteral, Subquery, VectorMatching, VectorSelector,
 };
 use crate::labels::{METRIC_NAME, is_legacy_name};
 use crate::matcher::{MatchOp, Matcher};
-use crate::number::{decimal, general};
 use crate::parser::format_duration;
-use crate::quote::quote;
 
 pub use pretty::pretty;
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use trefoil_go::number;
 use trefoil_model::Tenant;
 use trefoil_promql::ast::{Expr, VectorSelector};
 use trefoil_promql::labels::{BUCKET, Labels, LabelsBuilder, METRIC_NAME};
 use trefoil_promql::matcher::Matcher;
-use trefoil_promql::number;
 use trefoil_promql::parser::{self, ParserOptions};
 
 use super::error::PromqlError;

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 
+use trefoil_go::number;
 use trefoil_model::Tenant;
 use trefoil_promql::labels::{BUCKET, Label, Labels, METRIC_NAME, QUANTILE};
 use trefoil_promql::matcher::Matcher;
-use trefoil_promql::number;
 
 use super::Listing;
 use super::convert;

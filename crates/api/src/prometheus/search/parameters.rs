@@ -1,7 +1,7 @@
 //! What a search asks for.
 
+use trefoil_go::quote::quote;
 use trefoil_promql::matcher::Matcher;
-use trefoil_promql::quote::quote;
 use trefoil_query::metrics::SeriesQuestion;
 
 use super::score::Search;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use trefoil_go::number::open_metrics;
 use trefoil_prometheus::exposition::{Exemplar, MetricValue, NativeHistogram};
-use trefoil_promql::number::open_metrics;
 use trefoil_promql::source::STALE_NAN_BITS;
 
 use crate::exporters::prometheus_view::{Described, Point, View, each};

@@ -106,7 +106,7 @@ fn expected(format: Format, family: &Family) -> Vec<String> {
                 .collect();
             labels.extend(own.map(|(name, bound)| Label {
                 name: name.to_owned().into(),
-                value: trefoil_promql::number::open_metrics(bound).into(),
+                value: trefoil_go::number::open_metrics(bound).into(),
             }));
             let exemplars: Vec<_> = exemplar.filter(|_| format != Format::Text).cloned().into_iter().collect();
             lines.push(shown(&Series {

@@ -1,6 +1,6 @@
 //! OpenMetrics 1.0. It has no native histograms: of those it shows count and sum.
 
-use trefoil_promql::number::open_metrics;
+use trefoil_go::number::open_metrics;
 
 use super::line::{self, Own};
 use crate::exposition::family::{Family, Metric, MetricValue};

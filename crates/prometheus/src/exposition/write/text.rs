@@ -1,6 +1,6 @@
 //! The text format. It has no native histograms: of those it shows count and sum.
 
-use trefoil_promql::number::general;
+use trefoil_go::number::general;
 
 use super::line::{self, Own};
 use crate::exposition::MetricType;

@@ -1,13 +1,13 @@
 //! `count_values`: how often each value comes, as a series for each.
 
 use hashbrown::HashMap;
+use trefoil_go::number::decimal;
 
 use super::group_labels;
 use crate::ast::Aggregate;
 use crate::error::EvalError;
 use crate::eval::Evaluator;
 use crate::labels::Labels;
-use crate::number::decimal;
 use crate::points::{PointRef, Points};
 use crate::value::StepSeries;
 
@@ -20,7 +20,7 @@ impl Evaluator<'_> {
     ) -> Result<Vec<StepSeries>, EvalError> {
         // A broken character stands in a text as U+FFFD.
         if label.is_empty() || label.contains(char::REPLACEMENT_CHARACTER) {
-            return Err(EvalError::Execution(format!("invalid label name {}", crate::quote::quote(label))));
+            return Err(EvalError::Execution(format!("invalid label name {}", trefoil_go::quote::quote(label))));
         }
         let mut by_value = aggregate.clone();
         if !by_value.without {

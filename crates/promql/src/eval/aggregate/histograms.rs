@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use trefoil_go::quote::quote;
+
 use super::average::Average;
 use crate::ast::{Aggregate, AggregateOp};
 use crate::error::EvalError;
 use crate::eval::Evaluator;
 use crate::histogram::{AddNotes, CounterResetHint, FloatHistogram, Incompatible, Kahan};
 use crate::points::{Point, PointRef, Points};
-use crate::quote::quote;
 use crate::value::StepSeries;
 
 impl Evaluator<'_> {

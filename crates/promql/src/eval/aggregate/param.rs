@@ -1,9 +1,10 @@
 //! The parameter of an aggregation: a number that may be another at each step.
 
+use trefoil_go::number::general;
+
 use crate::ast::Expr;
 use crate::error::EvalError;
 use crate::eval::Evaluator;
-use crate::number::general;
 use crate::value::Value;
 
 #[derive(Debug)]

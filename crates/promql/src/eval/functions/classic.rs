@@ -1,12 +1,12 @@
 //! Histograms in an instant vector: native ones as they are, classic ones put together from a series a bucket.
 
 use hashbrown::HashMap;
+use trefoil_go::quote::quote;
 
 use crate::error::{EvalError, Position};
 use crate::eval::Evaluator;
 use crate::histogram::FloatHistogram;
 use crate::labels::{BUCKET, Labels};
-use crate::quote::quote;
 use crate::value::StepSeries;
 
 /// What a histogram is at one step.

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use trefoil_go::pattern;
+
 use super::text_arg;
 use crate::ast::Call;
 use crate::error::EvalError;
 use crate::eval::{Evaluator, names};
 use crate::labels::METRIC_NAME;
-use crate::pattern;
 use crate::value::Value;
 
 impl Evaluator<'_> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat};
 use hashbrown::HashMap;
+use trefoil_go::number::{general, general_with, open_metrics};
 
 use super::classic::Content;
 use super::{arg, text_arg};
@@ -11,7 +12,6 @@ use crate::ast::Call;
 use crate::error::{EvalError, Position};
 use crate::eval::Evaluator;
 use crate::histogram::{BucketQuantile, NanObservations, bucket_fraction, bucket_quantile};
-use crate::number::{general, general_with, open_metrics};
 use crate::points::Points;
 use crate::value::{StepSeries, Value};
 

@@ -2,10 +2,11 @@
 
 use std::cell::Cell;
 
+use trefoil_go::number;
+use trefoil_go::quote::quote;
+
 use super::super::Evaluator;
 use crate::error::Position;
-use crate::number;
-use crate::quote::quote;
 
 /// The notes about one series.
 pub(super) struct Notes<'e> {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use trefoil_go::number;
 use trefoil_promql::matcher::Matcher;
-use trefoil_promql::number;
 use trefoil_promql::source::Samples;
 
 use super::builder::Builder;

@@ -1,6 +1,6 @@
 //! Series over time, drawn with block characters.
 
-use trefoil_promql::number::general_with;
+use trefoil_go::number::general_with;
 use trefoil_promql::parser::format_duration;
 
 use super::answer::Series;

@@ -137,6 +137,8 @@ mod tests {
         }
     }
 
+    // Written out, since they are about what lies between two shorter ones.
+    #[allow(clippy::excessive_precision)]
     #[test]
     fn of_two_that_are_as_near_the_even_is_written() {
         for (value, expected) in [

@@ -1,0 +1,11 @@
+//! Go's own forms of text, which the query languages and their clients share: numbers, quotes, patterns, durations.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod duration;
+pub mod number;
+pub mod pattern;
+pub mod quote;
+mod unquote;
+
+pub use unquote::unquote;
