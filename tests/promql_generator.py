@@ -88,6 +88,12 @@ class Node:
     def __str__(self):
         return self.text
 
+    def below(self):
+        """Its parts and theirs."""
+        for part in self.parts:
+            yield part
+            yield from part.below()
+
 
 class Generator:
     def __init__(self, chance, newest):
