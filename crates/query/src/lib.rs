@@ -1,5 +1,5 @@
 //! What every query language shares: a session over one snapshot of one tenant's data, limits, cancellation.
-//! Of languages it knows SQL, which DataFusion brings along, and gives PromQL its samples; it knows no protocol.
+//! Of languages it knows SQL, which DataFusion brings along, gives PromQL its samples and TraceQL its spans; it knows no protocol.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -13,6 +13,7 @@ pub mod search;
 pub mod session;
 pub mod sql;
 pub mod trace;
+pub mod traces;
 
 pub use error::QueryError;
 pub use limits::Limits;

@@ -17,6 +17,7 @@ use crate::hex_ids::HexIds;
 use crate::limits::Limits;
 use crate::memory::{Held, SharedMemory};
 use crate::metrics::{Metrics, PrometheusView};
+use crate::traces::Columns;
 
 /// Answers queries over one store. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +27,7 @@ pub struct Engine {
     limits: Arc<ArcSwap<Limits>>,
     memory: SharedMemory,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) span_columns: Arc<Columns>,
 }
 
 impl Engine {
@@ -36,7 +38,8 @@ impl Engine {
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(memory.pool()).build_arc()?;
         let limits = Limits::default();
         let metrics = Arc::new(Metrics::new(PrometheusView::default(), &limits));
-        Ok(Self { storage, runtime, limits: Arc::new(ArcSwap::from_pointee(limits)), memory, metrics })
+        let span_columns = Arc::new(Columns::new(limits.cached_span_bytes));
+        Ok(Self { storage, runtime, limits: Arc::new(ArcSwap::from_pointee(limits)), memory, metrics, span_columns })
     }
 
     /// Of the questions that begin now.
@@ -47,6 +50,7 @@ impl Engine {
     /// Holds from the next question on, for all clones.
     pub fn set_limits(&self, limits: Limits) {
         self.metrics.set_limits(&limits);
+        self.span_columns.set_capacity(limits.cached_span_bytes);
         self.limits.store(Arc::new(limits));
     }
 
@@ -63,6 +67,7 @@ impl Engine {
     /// Registers what is kept between questions about metrics, and the memory of running ones, as `trefoil_query_*`.
     pub fn register_metrics(&self, registry: &mut Registry) {
         self.metrics.register(registry);
+        self.span_columns.register(registry);
         self.memory.register(registry);
     }
 

@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::FieldRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{Result, internal_err};
 use futures::stream::BoxStream;
@@ -78,6 +79,31 @@ impl Snapshot {
     ) -> Result<Vec<RecordBatch>> {
         self.check(file)?;
         self.reader.section_numbers(file, row_group, rows, columns, fetched).await
+    }
+
+    /// How many rows each row group of one of the [`Snapshot::files`] has.
+    pub async fn group_rows(&self, file: &DataFile) -> Result<Vec<usize>> {
+        self.check(file)?;
+        self.reader.group_rows(file).await
+    }
+
+    /// The row groups of one of the files of spans that may have some of a trace.
+    pub async fn groups_of_trace(&self, file: &DataFile, trace_id: &[u8; 16]) -> Result<Vec<usize>> {
+        self.check(file)?;
+        self.reader.groups_of_trace(file, trace_id).await
+    }
+
+    /// Some columns of all rows of a file's row group, in the types that `wanted` has for them; texts can be dictionaries. A column
+    /// that the file does not have is NULL. `fetched` counts the bytes that it takes from the file.
+    pub async fn group_columns(
+        &self,
+        file: &DataFile,
+        row_group: usize,
+        wanted: &[FieldRef],
+        fetched: &Arc<AtomicU64>,
+    ) -> Result<Vec<ArrayRef>> {
+        self.check(file)?;
+        self.reader.group_columns(file, row_group, wanted, fetched).await
     }
 
     /// Counts files that a reader of sections opened, and that what the catalog knows of them has spared it.

@@ -132,6 +132,8 @@ pub struct QuerySection {
     pub cached_series: usize,
     /// Memory for numbers that are kept decoded; 0 keeps none.
     pub cached_sample_bytes: ByteSize,
+    /// Memory for columns of spans that are kept decoded between queries.
+    pub cached_span_bytes: ByteSize,
 }
 
 impl Default for QuerySection {
@@ -148,6 +150,7 @@ impl Default for QuerySection {
             lookback_delta: limits.lookback_delta,
             cached_series: limits.cached_series,
             cached_sample_bytes: ByteSize(limits.cached_sample_bytes),
+            cached_span_bytes: ByteSize(limits.cached_span_bytes),
         }
     }
 }
@@ -198,6 +201,7 @@ impl QuerySection {
             max_concurrency: self.max_concurrency,
             cached_series: self.cached_series,
             cached_sample_bytes: self.cached_sample_bytes.get(),
+            cached_span_bytes: self.cached_span_bytes.get(),
         }
     }
 }
@@ -235,7 +239,8 @@ mod tests {
     #[test]
     fn limits_of_queries_have_prometheus_names() {
         let section = r#"{"max_samples": 10, "timeout": "2m", "max_concurrency": 4, "lookback_delta": "1m",
-            "cached_series": 0, "cached_sample_bytes": "1MiB"}"#;
+            "cached_series": 0, "cached_sample_bytes": "1MiB",
+            "cached_span_bytes": "2MiB"}"#;
         let section: QuerySection = serde_json::from_str(section).unwrap();
         let limits = Limits {
             max_samples: 10,
@@ -244,6 +249,7 @@ mod tests {
             lookback_delta: Duration::from_secs(60),
             cached_series: 0,
             cached_sample_bytes: 1 << 20,
+            cached_span_bytes: 2 << 20,
             ..Limits::default()
         };
         assert_eq!((section.limits(), section.problems()), (limits, vec![]));

@@ -10,6 +10,7 @@ mod blame;
 mod buffered;
 mod columns;
 mod constant;
+mod groups;
 mod provider;
 mod prune;
 mod reader;

@@ -14,7 +14,7 @@ use crate::ast::{Attribute, Pipeline};
 use crate::value::Value;
 
 pub use field::arithmetic;
-pub use links::Links;
+pub use links::{Links, NestedSet};
 
 /// What a query asks and this trace has no answer to.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -63,6 +63,31 @@ impl Program {
     pub fn evaluate(&self, trace: &Trace) -> Result<Vec<Spanset>, EvalError> {
         let all = Spanset { spans: (0..trace.links.len() as u32).collect(), attributes: Vec::new() };
         self.pipeline.evaluate(trace, vec![all])
+    }
+}
+
+/// An expression over one span made ready, by itself.
+#[derive(Debug)]
+pub struct Filter {
+    attributes: Vec<Attribute>,
+    field: field::Field,
+}
+
+impl Filter {
+    pub fn new(field: &crate::ast::Field) -> Filter {
+        let mut slots = Slots::default();
+        let field = field::Field::new(field, &mut slots);
+        Filter { attributes: slots.attributes(), field }
+    }
+
+    /// What it needs to know of a span.
+    pub fn attributes(&self) -> &[Attribute] {
+        &self.attributes
+    }
+
+    /// Whether it holds for a span of which these are the values, a column for each of [`Filter::attributes`].
+    pub fn holds(&self, trace: &Trace, span: u32) -> bool {
+        self.field.holds(trace, span)
     }
 }
 

@@ -1,0 +1,241 @@
+//! Traces whole, from wherever their spans lie.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, FixedSizeBinaryArray};
+use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType};
+use trefoil_traceql::ast::{Attribute, Intrinsic};
+use trefoil_traceql::eval::{Links, Trace};
+use trefoil_traceql::value::Value;
+
+use super::place::{Place, places};
+use super::source::{Rows, START, Source, Sources, TRACE_ID};
+use super::value::{text, value};
+use crate::QueryError;
+use crate::memory::Held;
+
+pub type TraceId = [u8; 16];
+
+/// Columns that are read of every span.
+const BASE: [&str; 8] =
+    [TRACE_ID, "span_id", "parent_span_id", START, "duration_nano", "name", "service_name", "status_code"];
+const ERROR: i32 = 2;
+/// About what a span takes, its values apart.
+const SPAN_BYTES: usize = 160;
+const VALUE_BYTES: usize = 64;
+
+/// A trace with what a query asks of its spans, and what answers say of it.
+#[derive(Debug)]
+pub struct Assembled {
+    pub id: TraceId,
+    /// The earliest first.
+    pub spans: Vec<Span>,
+    pub trace: Trace,
+    /// Place of the root; `None` while it has not come.
+    pub root: Option<usize>,
+    /// Of the earliest span, nanoseconds since the epoch.
+    pub start: i64,
+    /// Of the span that ends last.
+    pub end: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Span {
+    pub id: [u8; 8],
+    pub parent: Option<[u8; 8]>,
+    pub start: i64,
+    pub duration: i64,
+    pub name: Arc<str>,
+    pub service: Arc<str>,
+    pub is_error: bool,
+    values: Vec<Value>,
+}
+
+/// Puts traces together.
+pub struct Assembly<'a> {
+    sources: &'a Sources<'a>,
+    /// All of the tenant's.
+    all: Vec<Source>,
+    attributes: &'a [Attribute],
+    places: Vec<Vec<Place>>,
+    max_spans: usize,
+    memory: &'a Held,
+}
+
+impl<'a> Assembly<'a> {
+    /// `attributes` are what is asked of each span; at most `max_spans` are put together at once.
+    pub async fn new(
+        sources: &'a Sources<'a>,
+        attributes: &'a [Attribute],
+        max_spans: usize,
+        memory: &'a Held,
+    ) -> Result<Assembly<'a>, QueryError> {
+        let all = sources.within((i64::MIN, i64::MAX)).await?;
+        let places = attributes.iter().map(places).collect();
+        Ok(Assembly { sources, all, attributes, places, max_spans, memory })
+    }
+
+    /// Traces with these ids, in their order.
+    pub async fn traces(&self, ids: &[TraceId]) -> Result<Vec<Assembled>, QueryError> {
+        let mut spans: HashMap<TraceId, Vec<Span>> = ids.iter().map(|id| (*id, Vec::new())).collect();
+        let names: Vec<&str> = BASE.into_iter().chain(self.places.iter().flatten().flat_map(Place::columns)).collect();
+        let mut count = 0;
+        for source in &self.all {
+            let found = self.rows_of(source, ids).await?;
+            count += found.iter().map(|(_, rows)| rows.len()).sum::<usize>();
+            if count > self.max_spans {
+                return Err(QueryError::LimitExceeded(format!("traces have more than {} spans", self.max_spans)));
+            }
+            if found.is_empty() {
+                continue;
+            }
+            let rows = self.sources.read(source, &names).await?;
+            for (id, places) in found {
+                let more = places.len() * (SPAN_BYTES + VALUE_BYTES * self.places.len());
+                self.memory.grow(more).map_err(|error| QueryError::LimitExceeded(error.to_string()))?;
+                let spans = spans.entry(id).or_default();
+                for row in places {
+                    spans.extend(self.span(&rows, row));
+                }
+            }
+        }
+        Ok(ids.iter().filter_map(|id| self.assembled(*id, spans.remove(id)?)).collect())
+    }
+
+    /// Where spans of the traces are in a source.
+    async fn rows_of(&self, source: &Source, ids: &[TraceId]) -> Result<Vec<(TraceId, Vec<usize>)>, QueryError> {
+        let Source::Group { file, row_group, .. } = source else {
+            let rows = self.sources.read(source, &[TRACE_ID]).await?;
+            return Ok(scanned(rows.trace_ids()?, ids));
+        };
+        let mut possible = Vec::new();
+        for id in ids {
+            if self.sources.snapshot.groups_of_trace(file, id).await?.contains(row_group) {
+                possible.push(*id);
+            }
+        }
+        if possible.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = self.sources.read(source, &[TRACE_ID]).await?;
+        let column = rows.trace_ids()?;
+        let found = possible.into_iter().map(|id| (id, sorted_rows(column, &id)));
+        Ok(found.filter(|(_, rows)| !rows.is_empty()).map(|(id, rows)| (id, rows.collect())).collect())
+    }
+
+    fn span(&self, rows: &Rows, row: usize) -> Option<Span> {
+        let id = |name: &str| {
+            let array = rows.column(name)?.as_fixed_size_binary_opt()?;
+            array.is_valid(row).then(|| <[u8; 8]>::try_from(array.value(row)).ok()).flatten()
+        };
+        let named = |name: &str| -> Arc<str> {
+            rows.column(name).and_then(|array| text(array, row)).unwrap_or_default().into()
+        };
+        Some(Span {
+            id: id("span_id")?,
+            parent: id("parent_span_id"),
+            start: rows.column(START)?.as_primitive_opt::<TimestampNanosecondType>()?.value(row),
+            duration: rows.column("duration_nano")?.as_primitive_opt::<Int64Type>()?.value(row),
+            name: named("name"),
+            service: named("service_name"),
+            is_error: rows.column("status_code")?.as_primitive_opt::<Int32Type>()?.value(row) == ERROR,
+            values: self.places.iter().map(|places| value(places, rows, row)).collect(),
+        })
+    }
+
+    fn assembled(&self, id: TraceId, mut spans: Vec<Span>) -> Option<Assembled> {
+        spans.sort_by(|a, b| a.start.cmp(&b.start).then(a.id.cmp(&b.id)));
+        // A sender that had no answer sends again.
+        spans.dedup_by(|a, b| {
+            (a.id, a.start, a.duration, a.parent) == (b.id, b.start, b.duration, b.parent)
+                && a.name == b.name
+                && a.service == b.service
+        });
+        let start = spans.first()?.start;
+        let end = spans.iter().map(|span| span.start.saturating_add(span.duration.max(0))).max()?;
+        let root = spans.iter().position(|span| span.parent.is_none());
+        let links = Links::new(&spans.iter().map(|span| (span.id, span.parent)).collect::<Vec<_>>());
+        let mut of_trace = OfTrace { spans: &spans, links: &links, root, duration: end.saturating_sub(start) };
+        let columns =
+            self.places.iter().zip(self.attributes).enumerate().map(|(slot, (places, _))| match places.as_slice() {
+                [Place::Trace(intrinsic)] => of_trace.column(*intrinsic),
+                _ => spans.iter().map(|span| span.values[slot].clone()).collect(),
+            });
+        let columns = columns.collect();
+        Some(Assembled { id, trace: Trace { links, columns }, spans, root, start, end })
+    }
+}
+
+impl Assembled {
+    /// Of each service how many spans it has, and how many of them failed.
+    pub fn services(&self) -> BTreeMap<Arc<str>, (u32, u32)> {
+        let mut services: BTreeMap<Arc<str>, (u32, u32)> = BTreeMap::new();
+        for span in &self.spans {
+            let (spans, errors) = services.entry(span.service.clone()).or_default();
+            *spans += 1;
+            *errors += u32::from(span.is_error);
+        }
+        services
+    }
+}
+
+/// What spans know through their trace.
+struct OfTrace<'t> {
+    spans: &'t [Span],
+    links: &'t Links,
+    root: Option<usize>,
+    duration: i64,
+}
+
+impl OfTrace<'_> {
+    fn column(&mut self, intrinsic: Intrinsic) -> Vec<Value> {
+        let all = |value: Value| vec![value; self.spans.len()];
+        let of_root = |text: fn(&Span) -> &Arc<str>| match self.root {
+            Some(root) => Value::String(text(&self.spans[root]).clone()),
+            None => Value::string(""),
+        };
+        let of_sets = |number: fn(&trefoil_traceql::eval::NestedSet) -> i64| {
+            self.links.nested_sets().iter().map(|set| Value::Int(number(set))).collect()
+        };
+        match intrinsic {
+            Intrinsic::TraceDuration => all(Value::Duration(self.duration)),
+            Intrinsic::RootName => all(of_root(|span| &span.name)),
+            Intrinsic::RootService => all(of_root(|span| &span.service)),
+            Intrinsic::ChildCount => {
+                self.links.child_counts().into_iter().map(|count| Value::Int(i64::from(count))).collect()
+            }
+            Intrinsic::NestedSetLeft => of_sets(|set| set.left),
+            Intrinsic::NestedSetRight => of_sets(|set| set.right),
+            Intrinsic::NestedSetParent => of_sets(|set| set.parent),
+            _ => all(Value::Nil),
+        }
+    }
+}
+
+/// In a column in ascending order.
+fn sorted_rows(column: &FixedSizeBinaryArray, id: &TraceId) -> std::ops::Range<usize> {
+    let bound = |is_before: &dyn Fn(&[u8]) -> bool| {
+        let (mut low, mut high) = (0, column.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match is_before(column.value(middle)) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low
+    };
+    bound(&|other| other < id.as_slice())..bound(&|other| other <= id.as_slice())
+}
+
+fn scanned(column: &FixedSizeBinaryArray, ids: &[TraceId]) -> Vec<(TraceId, Vec<usize>)> {
+    let mut found: HashMap<&[u8], Vec<usize>> = ids.iter().map(|id| (id.as_slice(), Vec::new())).collect();
+    for row in 0..column.len() {
+        if let Some(rows) = found.get_mut(column.value(row)) {
+            rows.push(row);
+        }
+    }
+    let rows = |id: &TraceId| found.remove(id.as_slice()).filter(|rows| !rows.is_empty()).map(|rows| (*id, rows));
+    ids.iter().filter_map(rows).collect()
+}

@@ -1,0 +1,17 @@
+//! Questions about traces: TraceQL over the store.
+//!
+//! A search goes through the sources of spans (row groups of files, batches of the buffer), newest first. In each the filters
+//! of the query run over columns and leave traces that may match; of those all spans are put together, wherever they lie, and
+//! the query is evaluated. It ends when there are as many traces as were asked for.
+
+mod assemble;
+mod candidates;
+mod columns;
+mod filter;
+mod place;
+mod search;
+mod source;
+mod value;
+
+pub use columns::Columns;
+pub use search::{Found, FoundSpan, FoundSpanset, SearchRequest, Searched, ServiceStats};

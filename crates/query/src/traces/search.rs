@@ -1,0 +1,264 @@
+//! Traces that match a query.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use trefoil_model::Tenant;
+use trefoil_traceql::ast::{Attribute, Intrinsic, Pipeline};
+use trefoil_traceql::eval::Program;
+use trefoil_traceql::value::Value;
+
+use super::assemble::{Assembled, Assembly, TraceId};
+use super::candidates::Candidates;
+use super::source::{Source, Sources, TRACE_ID};
+use crate::trace::bounded;
+use crate::{Engine, Limits, QueryError};
+
+/// Traces that are put together and evaluated at once.
+const TRACES_AT_ONCE: usize = 64;
+
+#[derive(Debug, Clone)]
+pub struct SearchRequest {
+    pub pipeline: Pipeline,
+    /// Traces that begin or end within, or are under way all the time: inclusive, nanoseconds since the epoch.
+    pub period: (i64, i64),
+    /// Traces in the answer.
+    pub limit: usize,
+    /// Spans in each of its spansets.
+    pub spans_per_spanset: usize,
+    /// The newest of all that match, not just new ones.
+    pub is_most_recent: bool,
+}
+
+/// The answer, the newest trace first, and what it took.
+#[derive(Debug, Clone, Default)]
+pub struct Searched {
+    pub traces: Vec<Found>,
+    pub inspected_traces: u64,
+    pub inspected_spans: u64,
+    pub inspected_bytes: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub trace_id: TraceId,
+    /// Name and service of the root; `None` while it has not come.
+    pub root: Option<(Arc<str>, Arc<str>)>,
+    /// Nanoseconds since the epoch.
+    pub start: i64,
+    /// From the start of the first to the end of the last span, nanoseconds.
+    pub duration: i64,
+    pub spansets: Vec<FoundSpanset>,
+    pub services: BTreeMap<Arc<str>, ServiceStats>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServiceStats {
+    pub spans: u32,
+    pub errors: u32,
+}
+
+#[derive(Debug, Clone)]
+pub struct FoundSpanset {
+    pub spans: Vec<FoundSpan>,
+    /// How many spans match, of which `spans` are the first.
+    pub matched: usize,
+    /// `by(…)`, `count()` and so on.
+    pub attributes: Vec<(String, Value)>,
+}
+
+#[derive(Debug, Clone)]
+pub struct FoundSpan {
+    pub span_id: [u8; 8],
+    pub name: Arc<str>,
+    pub start: i64,
+    pub duration: i64,
+    /// What the query names and the span has.
+    pub attributes: Vec<(Attribute, Value)>,
+}
+
+impl Engine {
+    /// Traces of `tenant` that match.
+    pub async fn search_traces(
+        &self,
+        tenant: &Tenant,
+        request: &SearchRequest,
+        limits: Limits,
+    ) -> Result<Searched, QueryError> {
+        bounded(limits, self.read_search(tenant, request, limits)).await
+    }
+
+    async fn read_search(
+        &self,
+        tenant: &Tenant,
+        request: &SearchRequest,
+        limits: Limits,
+    ) -> Result<Searched, QueryError> {
+        let snapshot = self.snapshot(tenant).await?;
+        let sources = Sources::new(&snapshot, &self.span_columns);
+        let program = Program::new(&request.pipeline);
+        let memory = self.memory();
+        let assembly = Assembly::new(&sources, program.attributes(), limits.max_rows, &memory).await?;
+        let mut search = Search {
+            request,
+            program: &program,
+            assembly: &assembly,
+            seen: HashSet::new(),
+            partial: HashMap::new(),
+            searched: Searched::default(),
+        };
+        let candidates = Candidates::new(&request.pipeline);
+        for source in sources.within(request.period).await? {
+            if search.is_done() && !(request.is_most_recent && search.may_be_newer_in(&source)) {
+                break;
+            }
+            search.source(&sources, &source, &candidates).await?;
+        }
+        let mut searched = search.searched;
+        searched.traces.sort_by_key(|found| std::cmp::Reverse(found.start));
+        searched.traces.truncate(request.limit);
+        searched.inspected_bytes = sources.fetched.load(Ordering::Relaxed);
+        Ok(searched)
+    }
+}
+
+struct Search<'s> {
+    request: &'s SearchRequest,
+    program: &'s Program,
+    assembly: &'s Assembly<'s>,
+    seen: HashSet<TraceId>,
+    /// Filters that hold for some span of a trace that may need spans elsewhere, too.
+    partial: HashMap<TraceId, u32>,
+    searched: Searched,
+}
+
+impl Search<'_> {
+    fn is_done(&self) -> bool {
+        self.searched.traces.len() >= self.request.limit
+    }
+
+    /// Whether a source may have a trace that is newer than the oldest of those that will be shown.
+    fn may_be_newer_in(&self, source: &Source) -> bool {
+        let Source::Group { file, .. } = source else { return true };
+        let mut starts: Vec<i64> = self.searched.traces.iter().map(|found| found.start).collect();
+        starts.sort_unstable_by(|a, b| b.cmp(a));
+        let oldest = starts.get(self.request.limit.saturating_sub(1)).copied().unwrap_or(i64::MIN);
+        file.time_range().is_none_or(|(_, last)| last >= oldest)
+    }
+
+    async fn source(
+        &mut self,
+        sources: &Sources<'_>,
+        source: &Source,
+        candidates: &Candidates,
+    ) -> Result<(), QueryError> {
+        let mut names = vec![TRACE_ID];
+        candidates.filters.iter().for_each(|filter| filter.columns(&mut names));
+        let rows = sources.read(source, &names).await?;
+        self.searched.inspected_spans += source.rows() as u64;
+        let all = || (0..source.rows() as u32).collect::<Vec<u32>>();
+        let found: Vec<Vec<u32>> = candidates.filters.iter().map(|filter| filter.rows(&rows, all())).collect();
+        let ids = rows.trace_ids()?;
+        let mut next = Vec::new();
+        for (filter, found) in found.iter().enumerate() {
+            let mut last = None;
+            for row in found {
+                let Ok(id) = TraceId::try_from(ids.value(*row as usize)) else { continue };
+                if last == Some(id) || self.seen.contains(&id) {
+                    continue;
+                }
+                last = Some(id);
+                let filters = self.partial.entry(id).or_default();
+                *filters |= 1 << filter;
+                if !candidates.is_met(*filters) {
+                    continue;
+                }
+                self.partial.remove(&id);
+                self.seen.insert(id);
+                next.push(id);
+                if next.len() == TRACES_AT_ONCE {
+                    self.evaluate(&std::mem::take(&mut next)).await?;
+                    if self.is_done() && !self.request.is_most_recent {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        self.evaluate(&next).await
+    }
+
+    async fn evaluate(&mut self, ids: &[TraceId]) -> Result<(), QueryError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        for assembled in self.assembly.traces(ids).await? {
+            self.searched.inspected_traces += 1;
+            let (start, end) = self.request.period;
+            if assembled.start > end || assembled.end < start {
+                continue;
+            }
+            let spansets =
+                self.program.evaluate(&assembled.trace).map_err(|error| QueryError::Invalid(error.to_string()))?;
+            if !spansets.is_empty() {
+                let found = self.found(&assembled, spansets);
+                self.searched.traces.push(found);
+            }
+        }
+        Ok(())
+    }
+
+    fn found(&self, of: &Assembled, spansets: Vec<trefoil_traceql::eval::Spanset>) -> Found {
+        let spanset = |spanset: trefoil_traceql::eval::Spanset| FoundSpanset {
+            matched: spanset.spans.len(),
+            spans: spanset
+                .spans
+                .iter()
+                .take(self.request.spans_per_spanset)
+                .map(|place| self.span(of, *place))
+                .collect(),
+            attributes: spanset.attributes,
+        };
+        let stats = |(service, (spans, errors))| (service, ServiceStats { spans, errors });
+        Found {
+            trace_id: of.id,
+            root: of.root.map(|root| (of.spans[root].name.clone(), of.spans[root].service.clone())),
+            start: of.start,
+            duration: of.end.saturating_sub(of.start),
+            spansets: spansets.into_iter().map(spanset).collect(),
+            services: of.services().into_iter().map(stats).collect(),
+        }
+    }
+
+    fn span(&self, of: &Assembled, place: u32) -> FoundSpan {
+        let span = &of.spans[place as usize];
+        let attributes = self.program.attributes().iter().zip(&of.trace.columns);
+        let attributes = attributes
+            .filter(|(attribute, _)| is_shown(attribute))
+            .map(|(attribute, column)| (attribute.clone(), column[place as usize].clone()))
+            .filter(|(_, value)| !value.is_nil());
+        FoundSpan {
+            span_id: span.id,
+            name: span.name.clone(),
+            start: span.start,
+            duration: span.duration,
+            attributes: attributes.collect(),
+        }
+    }
+}
+
+/// What spans and traces have members of their own for is not shown again.
+fn is_shown(attribute: &Attribute) -> bool {
+    !matches!(
+        attribute,
+        Attribute::Intrinsic(
+            Intrinsic::Name
+                | Intrinsic::Duration
+                | Intrinsic::TraceDuration
+                | Intrinsic::RootName
+                | Intrinsic::RootService
+                | Intrinsic::TraceId
+                | Intrinsic::SpanId
+        )
+    )
+}

@@ -1,0 +1,162 @@
+//! Spans that lie together: a row group of a file, or a batch of the buffer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use arrow::array::{Array, ArrayRef, FixedSizeBinaryArray, RecordBatch, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
+use trefoil_model::Table;
+use trefoil_storage::Snapshot;
+use trefoil_storage::catalog::DataFile;
+
+use super::columns::{Columns, Key};
+use crate::QueryError;
+
+pub const TRACE_ID: &str = "trace_id";
+pub const START: &str = "start_time_unix_nano";
+
+/// Where spans lie.
+#[derive(Debug, Clone)]
+pub enum Source {
+    Group { file: Arc<DataFile>, row_group: usize, rows: usize },
+    Batch(RecordBatch),
+}
+
+/// Some columns of a source, by name.
+#[derive(Debug, Default)]
+pub struct Rows {
+    columns: HashMap<String, ArrayRef>,
+}
+
+impl Source {
+    pub fn rows(&self) -> usize {
+        match self {
+            Source::Group { rows, .. } => *rows,
+            Source::Batch(batch) => batch.num_rows(),
+        }
+    }
+}
+
+/// What a question about traces reads from.
+pub struct Sources<'s> {
+    pub snapshot: &'s Snapshot,
+    pub columns: &'s Columns,
+    pub fetched: Arc<AtomicU64>,
+    schema: SchemaRef,
+}
+
+impl<'s> Sources<'s> {
+    pub fn new(snapshot: &'s Snapshot, columns: &'s Columns) -> Sources<'s> {
+        let schema = snapshot.catalog().columns(Table::Spans).schema().clone();
+        Sources { snapshot, columns, fetched: Arc::default(), schema }
+    }
+
+    /// All sources that may have spans that start within (inclusive, nanoseconds since the epoch), the newest first.
+    pub async fn within(&self, period: (i64, i64)) -> Result<Vec<Source>, QueryError> {
+        let mut files: Vec<(i64, Arc<DataFile>)> = Vec::new();
+        for file in self.snapshot.files(Table::Spans).iter() {
+            match file.time_range() {
+                Some((first, last)) if first > period.1 || last < period.0 => {}
+                Some((_, last)) => files.push((last, file.clone())),
+                None => files.push((i64::MAX, file.clone())),
+            }
+        }
+        files.sort_by_key(|(last, _)| std::cmp::Reverse(*last));
+        let buffered = self.snapshot.buffered(Table::Spans).iter().rev().cloned().map(Source::Batch);
+        let mut sources: Vec<Source> = buffered.collect();
+        for (_, file) in files {
+            let groups = self.snapshot.group_rows(&file).await?;
+            // The last row group of a file is that of the newest arrivals.
+            let groups = groups.into_iter().enumerate().rev();
+            sources.extend(groups.map(|(row_group, rows)| Source::Group { file: file.clone(), row_group, rows }));
+        }
+        Ok(sources)
+    }
+
+    /// Those of the columns that the source may have; of others nothing is known to be there.
+    pub async fn read(&self, source: &Source, names: &[&str]) -> Result<Rows, QueryError> {
+        let mut names = names.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        let mut wanted: Vec<FieldRef> = names.into_iter().filter_map(|name| self.field(source, name)).collect();
+        let mut rows = Rows::default();
+        match source {
+            Source::Batch(batch) => {
+                for field in wanted {
+                    rows.columns.insert(field.name().clone(), of_batch(batch, &field)?);
+                }
+            }
+            Source::Group { file, row_group, .. } => {
+                let key = |field: &FieldRef| Key {
+                    file: file.id,
+                    row_group: *row_group,
+                    column: field.name().as_str().into(),
+                };
+                wanted.retain(|field| match self.columns.get(&key(field)) {
+                    Some(array) => {
+                        rows.columns.insert(field.name().clone(), array);
+                        false
+                    }
+                    None => true,
+                });
+                if wanted.is_empty() {
+                    return Ok(rows);
+                }
+                let arrays = self.snapshot.group_columns(file, *row_group, &wanted, &self.fetched).await?;
+                for (field, array) in wanted.iter().zip(arrays) {
+                    self.columns.insert(key(field), array.clone());
+                    rows.columns.insert(field.name().clone(), array);
+                }
+            }
+        }
+        Ok(rows)
+    }
+}
+
+impl Sources<'_> {
+    /// The buffer can have columns of attributes that the table gets with the next flush.
+    fn field(&self, source: &Source, name: &str) -> Option<FieldRef> {
+        let of_table = self.schema.field_with_name(name).ok();
+        let field = match (of_table, source) {
+            (Some(field), _) => field.clone(),
+            (None, Source::Batch(batch)) => batch.schema().field_with_name(name).ok()?.clone(),
+            (None, Source::Group { .. }) => return None,
+        };
+        Some(wanted_type(field))
+    }
+}
+
+impl Rows {
+    pub fn column(&self, name: &str) -> Option<&ArrayRef> {
+        self.columns.get(name)
+    }
+
+    /// The id of the trace in each row.
+    pub fn trace_ids(&self) -> Result<&FixedSizeBinaryArray, QueryError> {
+        let ids = self.column(TRACE_ID).and_then(|array| array.as_any().downcast_ref());
+        ids.ok_or_else(|| QueryError::Internal("spans without trace ids".to_owned()))
+    }
+}
+
+/// Texts as dictionaries, but for the JSON of spans, which hardly ever repeats.
+fn wanted_type(field: Field) -> FieldRef {
+    let is_text = matches!(field.data_type(), DataType::Utf8 | DataType::Utf8View | DataType::Dictionary(..));
+    let field = field.with_nullable(true);
+    match is_text && field.name() != "span_attributes" {
+        true => {
+            let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            Arc::new(field.with_data_type(dictionary))
+        }
+        false => Arc::new(field),
+    }
+}
+
+fn of_batch(batch: &RecordBatch, field: &FieldRef) -> Result<ArrayRef, QueryError> {
+    match batch.column_by_name(field.name()) {
+        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
+        Some(array) if array.data_type() == field.data_type() => Ok(array.clone()),
+        Some(array) => cast(array, field.data_type()).map_err(|error| QueryError::Internal(error.to_string())),
+    }
+}

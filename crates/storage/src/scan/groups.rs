@@ -1,0 +1,102 @@
+//! Whole row groups, column by column, for readers that keep what they have decoded.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::compute::{cast, concat};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema};
+use datafusion::common::{DataFusionError, Result};
+use futures::TryStreamExt;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
+use parquet::data_type::{ByteArray, FixedLenByteArray};
+use parquet::file::metadata::PageIndexPolicy;
+
+use super::reader::{Reader, named};
+use crate::catalog::DataFile;
+
+impl Reader {
+    /// How many rows each row group of a file has.
+    pub(crate) async fn group_rows(&self, file: &DataFile) -> Result<Vec<usize>> {
+        let footer = self.footer(file, PageIndexPolicy::Skip).await?;
+        let rows = footer.row_groups().iter().map(|group| usize::try_from(group.num_rows()).unwrap_or_default());
+        Ok(rows.collect())
+    }
+
+    /// The row groups of a file that may have spans of a trace; all of those that have no bloom filter.
+    pub(crate) async fn groups_of_trace(&self, file: &DataFile, trace_id: &[u8; 16]) -> Result<Vec<usize>> {
+        let id = FixedLenByteArray::from(ByteArray::from(trace_id.to_vec()));
+        let blooms = self.blooms(file).await?;
+        let groups = blooms.iter().enumerate();
+        Ok(groups
+            .filter(|(_, bloom)| bloom.as_ref().is_none_or(|bloom| bloom.check(&id)))
+            .map(|(group, _)| group)
+            .collect())
+    }
+
+    /// Some columns of all rows of a row group, in the types that `wanted` has for them: texts can be dictionaries, which spares
+    /// making a text of each row. A column that the file does not have is NULL. `fetched` counts bytes.
+    pub(crate) async fn group_columns(
+        &self,
+        file: &DataFile,
+        row_group: usize,
+        wanted: &[FieldRef],
+        fetched: &Arc<AtomicU64>,
+    ) -> Result<Vec<ArrayRef>> {
+        let footer = self.footer(file, PageIndexPolicy::Skip).await?;
+        let rows = usize::try_from(footer.row_group(row_group).num_rows()).unwrap_or_default();
+        let plain = ArrowReaderMetadata::try_new(footer.clone(), ArrowReaderOptions::new())?;
+        let hinted = hinted(plain.schema(), wanted);
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(hinted));
+        let metadata = ArrowReaderMetadata::try_new(footer, options)?;
+
+        let root = metadata.parquet_schema().root_schema();
+        let is_wanted = |name: &str| wanted.iter().any(|field| field.name() == name);
+        let roots = root.get_fields().iter().enumerate().filter(|(_, field)| is_wanted(field.name()));
+        let roots: Vec<usize> = roots.map(|(place, _)| place).collect();
+        let batches: Vec<RecordBatch> = if roots.is_empty() {
+            Vec::new()
+        } else {
+            let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
+            ParquetRecordBatchStreamBuilder::new_with_metadata(self.open(file, fetched)?, metadata)
+                .with_row_groups(vec![row_group])
+                .with_projection(mask)
+                .with_batch_size(rows.max(1))
+                .build()
+                .map_err(|error| named(&file.path, error.into()))?
+                .try_collect()
+                .await
+                .map_err(|error| named(&file.path, DataFusionError::from(error)))?
+        };
+        wanted.iter().map(|field| column(&batches, field, rows)).collect()
+    }
+}
+
+/// The file's own columns, those that are wanted as dictionaries as such.
+fn hinted(file: &Schema, wanted: &[FieldRef]) -> Schema {
+    let hint = |field: &FieldRef| {
+        let dictionary = wanted
+            .iter()
+            .find(|wanted| wanted.name() == field.name() && matches!(wanted.data_type(), DataType::Dictionary(..)));
+        match dictionary {
+            Some(wanted) => Arc::new(Field::clone(field).with_data_type(wanted.data_type().clone())),
+            None => field.clone(),
+        }
+    };
+    Schema::new_with_metadata(file.fields().iter().map(hint).collect::<Vec<_>>(), file.metadata().clone())
+}
+
+fn column(batches: &[RecordBatch], field: &FieldRef, rows: usize) -> Result<ArrayRef> {
+    let parts: Option<Vec<&ArrayRef>> = batches.iter().map(|batch| batch.column_by_name(field.name())).collect();
+    let array = match parts.as_deref() {
+        None | Some([]) => return Ok(new_null_array(field.data_type(), rows)),
+        Some([one]) => ArrayRef::clone(one),
+        Some(many) => concat(&many.iter().map(|part| part.as_ref()).collect::<Vec<_>>())?,
+    };
+    match array.data_type() == field.data_type() {
+        true => Ok(array),
+        false => Ok(cast(&array, field.data_type())?),
+    }
+}
