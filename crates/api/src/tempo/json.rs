@@ -93,7 +93,7 @@ fn status(status: &Status) -> Value {
         .into()
 }
 
-fn attribute(attribute: &KeyValue) -> Value {
+pub(super) fn attribute(attribute: &KeyValue) -> Value {
     json!({ "key": attribute.key, "value": attribute.value.as_ref().map_or_else(|| json!({}), any_value) })
 }
 

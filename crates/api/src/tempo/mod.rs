@@ -3,12 +3,15 @@
 //! Errors are a status and plain text. Not found is a 404 without a body.
 
 pub(crate) mod json;
+mod proto;
+mod search;
 mod trace_by_id;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use prost::Message;
 use serde_json::json;
 use trefoil_model::tenant::NoTenant;
 use trefoil_query::QueryError;
@@ -20,6 +23,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/echo", get(async || "echo"))
         .route("/api/status/buildinfo", get(build_info))
         .route("/ready", get(async || "ready\n"))
+        .route("/api/search", get(search::search))
         .route("/api/traces/{trace_id}", get(trace_by_id::v1))
         .route("/api/v2/traces/{trace_id}", get(trace_by_id::v2))
         .with_state(state)
@@ -75,6 +79,10 @@ impl From<QueryError> for TempoError {
         };
         Self(status, error.to_string())
     }
+}
+
+fn protobuf(message: &impl Message) -> Response {
+    ([(header::CONTENT_TYPE, "application/protobuf")], message.encode_to_vec()).into_response()
 }
 
 fn wants_protobuf(headers: &HeaderMap) -> bool {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Json, Response};
 use opentelemetry_proto::tonic::trace::v1::TracesData;
 use prost::Message;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::json::resource_spans;
-use super::{TempoError, wants_protobuf};
+use super::{TempoError, protobuf, wants_protobuf};
 use crate::ApiState;
 use crate::ids::parse_trace_id;
 
@@ -107,10 +107,6 @@ async fn find(
         true => Err(TempoError::not_found()),
         false => Ok(trace),
     }
-}
-
-fn protobuf(message: &impl Message) -> Response {
-    ([(header::CONTENT_TYPE, "application/protobuf")], message.encode_to_vec()).into_response()
 }
 
 #[cfg(test)]
