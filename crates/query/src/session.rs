@@ -17,7 +17,7 @@ use crate::hex_ids::HexIds;
 use crate::limits::Limits;
 use crate::memory::{Held, SharedMemory};
 use crate::metrics::{Metrics, PrometheusView};
-use crate::traces::Columns;
+use crate::traces::{Columns, KnownNames};
 
 /// Answers queries over one store. Cheap to clone.
 #[derive(Clone)]
@@ -28,6 +28,7 @@ pub struct Engine {
     memory: SharedMemory,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) span_columns: Arc<Columns>,
+    pub(crate) known_names: Arc<KnownNames>,
 }
 
 impl Engine {
@@ -39,7 +40,15 @@ impl Engine {
         let limits = Limits::default();
         let metrics = Arc::new(Metrics::new(PrometheusView::default(), &limits));
         let span_columns = Arc::new(Columns::new(limits.cached_span_bytes));
-        Ok(Self { storage, runtime, limits: Arc::new(ArcSwap::from_pointee(limits)), memory, metrics, span_columns })
+        Ok(Self {
+            storage,
+            runtime,
+            limits: Arc::new(ArcSwap::from_pointee(limits)),
+            memory,
+            metrics,
+            span_columns,
+            known_names: Arc::default(),
+        })
     }
 
     /// Of the questions that begin now.

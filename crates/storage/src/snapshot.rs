@@ -93,15 +93,15 @@ impl Snapshot {
         self.reader.groups_of_trace(file, trace_id).await
     }
 
-    /// Some columns of all rows of a file's row group, in the types that `wanted` has for them; texts can be dictionaries. A column
-    /// that the file does not have is NULL. `fetched` counts the bytes that it takes from the file.
+    /// Some columns of all rows of a file's row group, in the types that `wanted` has for them; texts can be dictionaries. `None`:
+    /// the file does not have the column. `fetched` counts the bytes that it takes from the file.
     pub async fn group_columns(
         &self,
         file: &DataFile,
         row_group: usize,
         wanted: &[FieldRef],
         fetched: &Arc<AtomicU64>,
-    ) -> Result<Vec<ArrayRef>> {
+    ) -> Result<Vec<Option<ArrayRef>>> {
         self.check(file)?;
         self.reader.group_columns(file, row_group, wanted, fetched).await
     }

@@ -16,4 +16,4 @@ pub mod print;
 pub mod value;
 
 pub use error::ParseError;
-pub use parser::{attribute, parse};
+pub use parser::{attribute, filter_so_far, parse};

@@ -5,6 +5,7 @@
 pub(crate) mod json;
 mod proto;
 mod search;
+mod tags;
 mod trace_by_id;
 
 use axum::Router;
@@ -24,6 +25,10 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/status/buildinfo", get(build_info))
         .route("/ready", get(async || "ready\n"))
         .route("/api/search", get(search::search))
+        .route("/api/search/tags", get(tags::names_v1))
+        .route("/api/v2/search/tags", get(tags::names_v2))
+        .route("/api/search/tag/{*path}", get(tags::values_v1))
+        .route("/api/v2/search/tag/{*path}", get(tags::values_v2))
         .route("/api/traces/{trace_id}", get(trace_by_id::v1))
         .route("/api/v2/traces/{trace_id}", get(trace_by_id::v2))
         .with_state(state)

@@ -1,10 +1,12 @@
 //! Columns of row groups that are kept decoded between questions, within a bound of memory.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use arrow::array::{Array, ArrayRef};
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use trefoil_storage::catalog::FileId;
@@ -22,7 +24,8 @@ pub struct Key {
 
 #[derive(Debug)]
 pub struct Columns {
-    kept: Cache<Key, ArrayRef, Bytes>,
+    kept: Cache<Key, Option<ArrayRef>, Bytes>,
+    bytes: Gauge<u64, AtomicU64>,
     hits: Counter,
     misses: Counter,
 }
@@ -30,19 +33,21 @@ pub struct Columns {
 #[derive(Debug, Clone)]
 struct Bytes;
 
-impl Weighter<Key, ArrayRef> for Bytes {
-    fn weight(&self, _: &Key, array: &ArrayRef) -> u64 {
-        array.get_array_memory_size() as u64
+impl Weighter<Key, Option<ArrayRef>> for Bytes {
+    fn weight(&self, key: &Key, array: &Option<ArrayRef>) -> u64 {
+        let bytes = array.as_ref().map_or(0, |array| array.get_array_memory_size());
+        (size_of::<Key>() + key.column.len() + bytes) as u64
     }
 }
 
 impl Columns {
     pub fn new(capacity_bytes: u64) -> Columns {
         let kept = Cache::with_weighter(COLUMNS, capacity_bytes, Bytes);
-        Columns { kept, hits: Counter::default(), misses: Counter::default() }
+        Columns { kept, bytes: Gauge::default(), hits: Counter::default(), misses: Counter::default() }
     }
 
-    pub fn get(&self, key: &Key) -> Option<ArrayRef> {
+    /// `Some(None)`: it is known that the row group has no values of the column.
+    pub fn get(&self, key: &Key) -> Option<Option<ArrayRef>> {
         let found = self.kept.get(key);
         match found {
             Some(_) => self.hits.inc(),
@@ -51,18 +56,21 @@ impl Columns {
         found
     }
 
-    pub fn insert(&self, key: Key, array: ArrayRef) {
+    pub fn insert(&self, key: Key, array: Option<ArrayRef>) {
         self.kept.insert(key, array);
+        self.bytes.set(self.kept.weight());
     }
 
     pub fn set_capacity(&self, bytes: u64) {
         self.kept.set_capacity(bytes);
+        self.bytes.set(self.kept.weight());
     }
 
-    /// Registers as `trefoil_query_span_columns_*`.
+    /// Registers as `trefoil_query_span_cache_*`.
     pub fn register(&self, registry: &mut Registry) {
-        let registry = registry.sub_registry_with_prefix("trefoil_query_span_columns");
-        registry.register("hits", "Columns of spans that were kept decoded", self.hits.clone());
-        registry.register("misses", "Columns of spans that had to be read", self.misses.clone());
+        let registry = registry.sub_registry_with_prefix("trefoil_query_span_cache");
+        registry.register_with_unit("size", "Columns of spans that are kept decoded", Unit::Bytes, self.bytes.clone());
+        registry.register("hits", "Columns of spans that were found decoded", self.hits.clone());
+        registry.register("misses", "Columns of spans that had to be decoded", self.misses.clone());
     }
 }

@@ -1,5 +1,6 @@
 //! Which rows of a source a filter may hold for, column by column.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -10,7 +11,7 @@ use trefoil_traceql::value::Value;
 
 use super::place::{Place, places};
 use super::source::Rows;
-use super::value::{of_column, value};
+use super::value::{member, missing, of_column, text, value};
 
 /// A filter in a form that narrows a list of rows step by step. What depends on the whole trace holds for all of them.
 #[derive(Debug)]
@@ -103,79 +104,135 @@ impl Leaf {
     }
 
     fn rows(&self, rows: &Rows, mut among: Vec<u32>) -> Vec<u32> {
-        let single = match self.places.as_slice() {
-            [places] => only_column(places, rows),
-            _ => None,
-        };
-        match single {
-            Some((name, array)) => {
-                let mut holds = self.of_column(name, array);
-                among.retain(|row| holds(*row as usize));
+        let present: Vec<Vec<&Place>> = self.places.iter().map(|places| present(places, rows)).collect();
+        let mut asked = Asked::new(&self.filter);
+        let is_any_present = present.iter().any(|places| !places.is_empty());
+        match present.as_slice() {
+            _ if !is_any_present => {
+                // The same in all rows.
+                let holds = among.first().is_some_and(|row| asked.of_row(&self.places, rows, *row));
+                if holds { among } else { Vec::new() }
             }
-            None => {
-                let mut trace = Trace { columns: vec![vec![Value::Nil]; self.places.len()], ..Trace::default() };
-                among.retain(|row| {
-                    for (column, places) in trace.columns.iter_mut().zip(&self.places) {
-                        column[0] = value(places, rows, *row as usize);
-                    }
-                    self.filter.holds(&trace, 0)
-                });
+            [places] if matches!(places.as_slice(), [Place::Column(_) | Place::Member { .. }]) => {
+                let mut holds = asked.of_place(places[0], rows);
+                among.retain(|row| holds(*row));
+                among
+            }
+            present => {
+                among.retain(|row| asked.of_row(present, rows, *row));
+                among
             }
         }
-        among
+    }
+}
+
+/// A filter and the values that it is asked about.
+struct Asked<'f> {
+    filter: &'f Filter,
+    values: Trace,
+}
+
+impl<'f> Asked<'f> {
+    fn new(filter: &'f Filter) -> Asked<'f> {
+        let columns = filter.attributes().iter().map(|_| vec![Value::Nil]).collect();
+        Asked { filter, values: Trace { columns, ..Trace::default() } }
     }
 
-    /// Tells of a row of the only column; what is the same in many rows is asked once.
-    fn of_column<'a>(&'a self, name: &'a str, array: &'a ArrayRef) -> Box<dyn FnMut(usize) -> bool + 'a>
+    fn of(&mut self, value: Value) -> bool {
+        self.values.columns[0][0] = value;
+        self.filter.holds(&self.values, 0)
+    }
+
+    fn of_row<P: Borrow<Place>>(&mut self, places: &[Vec<P>], rows: &Rows, row: u32) -> bool {
+        for (column, places) in self.values.columns.iter_mut().zip(places) {
+            column[0] = value(places, rows, row as usize);
+        }
+        self.filter.holds(&self.values, 0)
+    }
+
+    /// Of the only place there is; what is the same in many rows is asked once.
+    fn of_place<'a>(mut self, place: &'a Place, rows: &'a Rows) -> Box<dyn FnMut(u32) -> bool + 'a>
     where
-        Self: 'a,
+        'f: 'a,
     {
-        let mut trace = Trace { columns: vec![vec![Value::Nil]], ..Trace::default() };
-        let mut holds = move |value: Value| {
-            trace.columns[0][0] = value;
-            self.filter.holds(&trace, 0)
+        let one = || value(std::slice::from_ref(&place), rows, 0);
+        let Some(array) = place.columns().first().and_then(|name| rows.column(name)) else {
+            let holds = self.of(one());
+            return Box::new(move |_| holds);
         };
         if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
-            let of_missing = holds(of_missing(name));
+            let of_missing = self.of(of_missing(place));
             let values = dictionary.values();
-            let table: Vec<bool> = (0..values.len()).map(|place| holds(of_column(name, values, place))).collect();
+            let table: Vec<bool> = (0..values.len()).map(|at| self.of(of_array(place, values, at))).collect();
             let keys = dictionary.keys();
-            return Box::new(move |row| match keys.is_valid(row) {
-                true => table[keys.value(row) as usize],
+            return Box::new(move |row| match keys.is_valid(row as usize) {
+                true => table[keys.value(row as usize) as usize],
                 false => of_missing,
             });
         }
         if let Some(numbers) = array.as_primitive_opt::<Int32Type>() {
             let mut known: HashMap<i32, bool> = HashMap::new();
             return Box::new(move |row| {
-                *known.entry(numbers.value(row)).or_insert_with(|| holds(of_column(name, array, row)))
+                let number = numbers.value(row as usize);
+                match known.get(&number) {
+                    Some(holds) => *holds,
+                    None => {
+                        let holds = self.of(of_array(place, array, row as usize));
+                        known.insert(number, holds);
+                        holds
+                    }
+                }
             });
         }
-        Box::new(move |row| holds(of_column(name, array, row)))
+        Box::new(move |row| self.of(of_array(place, array, row as usize)))
     }
 }
 
-fn of_missing(name: &str) -> Value {
-    match name {
-        "status_message" | "scope_name" | "scope_version" => Value::string(""),
+fn of_array(place: &Place, array: &ArrayRef, row: usize) -> Value {
+    match place {
+        Place::Column(name) => of_column(name, array, row),
+        Place::Member { key, .. } => text(array, row).map_or(Value::Nil, |json| member(json, key)),
+        Place::Item { .. } | Place::Trace(_) => Value::Nil,
+    }
+}
+
+fn of_missing(place: &Place) -> Value {
+    match place {
+        Place::Column(name) => missing(name),
         _ => Value::Nil,
     }
 }
 
-/// The only column with any value for the attribute in these rows.
-fn only_column<'a>(places: &'a [Place], rows: &'a Rows) -> Option<(&'a str, &'a ArrayRef)> {
-    let mut found = None;
-    for place in places {
-        for name in place.columns() {
-            let Some(array) = rows.column(name) else { continue };
-            if array.null_count() == array.len() && places.len() > 1 {
-                continue;
-            }
-            match (place, &found) {
-                (Place::Column(_), None) => found = Some((name, array)),
-                _ => return None,
-            }
+/// The places of an attribute at which these rows have anything.
+fn present<'p>(places: &'p [Place], rows: &Rows) -> Vec<&'p Place> {
+    let has_any = |place: &&Place| {
+        let mut arrays = place.columns().into_iter().map(|name| rows.column(name));
+        let is_there = arrays.next().flatten().filter(|array| array.null_count() < array.len());
+        match (place, is_there) {
+            (_, None) => false,
+            (Place::Member { key, .. }, Some(array)) => mentions(array, key),
+            (_, Some(_)) => true,
         }
-    }
-    found
+    };
+    places.iter().filter(has_any).collect()
 }
+
+/// Whether any text may have the bytes of a key, which is found out a hundred times faster than by reading them.
+fn mentions(array: &ArrayRef, key: &str) -> bool {
+    if key.is_empty() || key.contains(|c: char| c == '"' || c == '\\' || c.is_control()) {
+        return true;
+    }
+    let finder = memchr::memmem::Finder::new(key.as_bytes());
+    let texts = array.as_dictionary_opt::<Int32Type>().map_or(array, |dictionary| dictionary.values());
+    if let Some(texts) = texts.as_string_opt::<i32>() {
+        return finder.find(texts.value_data()).is_some();
+    }
+    let Some(texts) = texts.as_string_view_opt() else { return true };
+    // Short ones are not in the buffers.
+    let is_in_short =
+        || texts.iter().flatten().any(|text| text.len() <= SHORT_TEXT && finder.find(text.as_bytes()).is_some());
+    texts.data_buffers().iter().any(|buffer| finder.find(buffer.as_slice()).is_some()) || is_in_short()
+}
+
+/// Bytes of a text that Arrow keeps in its view.
+const SHORT_TEXT: usize = 12;

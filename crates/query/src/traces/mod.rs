@@ -11,7 +11,9 @@ mod filter;
 mod place;
 mod search;
 mod source;
+mod tags;
 mod value;
 
 pub use columns::Columns;
 pub use search::{Found, FoundSpan, FoundSpanset, SearchRequest, Searched, ServiceStats};
+pub use tags::{KnownNames, Names, TagRequest};

@@ -7,9 +7,10 @@ use std::sync::atomic::AtomicU64;
 use arrow::array::{Array, ArrayRef, FixedSizeBinaryArray, RecordBatch, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
-use trefoil_model::Table;
+use trefoil_model::{Table, promote};
 use trefoil_storage::Snapshot;
 use trefoil_storage::catalog::DataFile;
+use trefoil_traceql::ast::Scope;
 
 use super::columns::{Columns, Key};
 use crate::QueryError;
@@ -95,8 +96,8 @@ impl<'s> Sources<'s> {
                     column: field.name().as_str().into(),
                 };
                 wanted.retain(|field| match self.columns.get(&key(field)) {
-                    Some(array) => {
-                        rows.columns.insert(field.name().clone(), array);
+                    Some(kept) => {
+                        rows.columns.extend(kept.map(|array| (field.name().clone(), array)));
                         false
                     }
                     None => true,
@@ -106,8 +107,10 @@ impl<'s> Sources<'s> {
                 }
                 let arrays = self.snapshot.group_columns(file, *row_group, &wanted, &self.fetched).await?;
                 for (field, array) in wanted.iter().zip(arrays) {
+                    // A column without a value is one that is not there.
+                    let array = array.filter(|array| array.null_count() < array.len());
                     self.columns.insert(key(field), array.clone());
-                    rows.columns.insert(field.name().clone(), array);
+                    rows.columns.extend(array.map(|array| (field.name().clone(), array)));
                 }
             }
         }
@@ -116,6 +119,21 @@ impl<'s> Sources<'s> {
 }
 
 impl Sources<'_> {
+    /// Columns of attributes of spans and resources, with their scopes and names.
+    pub fn promoted(&self, source: &Source) -> Vec<(String, Scope, String)> {
+        let of_batch = match source {
+            Source::Batch(batch) => batch.schema(),
+            Source::Group { .. } => self.schema.clone(),
+        };
+        let named = |name: &str| match (name, promote::Scope::split(name)) {
+            ("service_name", _) => Some((name.to_owned(), Scope::Resource, "service.name".to_owned())),
+            (_, Some((promote::Scope::Span, key))) => Some((name.to_owned(), Scope::Span, key.to_owned())),
+            (_, Some((promote::Scope::Resource, key))) => Some((name.to_owned(), Scope::Resource, key.to_owned())),
+            _ => None,
+        };
+        of_batch.fields().iter().filter_map(|field| named(field.name())).collect()
+    }
+
     /// The buffer can have columns of attributes that the table gets with the next flush.
     fn field(&self, source: &Source, name: &str) -> Option<FieldRef> {
         let of_table = self.schema.field_with_name(name).ok();

@@ -1,5 +1,7 @@
 //! What a row says at a place.
 
+use std::borrow::Borrow;
+
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, StructArray};
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimestampNanosecondType};
 use opentelemetry_proto::tonic::common::v1::AnyValue;
@@ -11,14 +13,14 @@ use super::place::{Item, Place};
 use super::source::{Rows, START};
 
 /// The first value that one of the places has in a row; what is of the whole trace is `Nil`.
-pub fn value(places: &[Place], rows: &Rows, row: usize) -> Value {
-    let values = places.iter().map(|place| at(place, rows, row));
-    values.into_iter().find(|value| !value.is_nil()).unwrap_or(Value::Nil)
+pub fn value<P: Borrow<Place>>(places: &[P], rows: &Rows, row: usize) -> Value {
+    let mut values = places.iter().map(|place| at(place.borrow(), rows, row));
+    values.find(|value| !value.is_nil()).unwrap_or(Value::Nil)
 }
 
 fn at(place: &Place, rows: &Rows, row: usize) -> Value {
     match place {
-        Place::Column(name) => rows.column(name).map_or(Value::Nil, |array| of_column(name, array, row)),
+        Place::Column(name) => rows.column(name).map_or_else(|| missing(name), |array| of_column(name, array, row)),
         Place::Member { column, key } => match rows.column(column).and_then(|array| text(array, row)) {
             Some(json) => member(json, key),
             None => Value::Nil,
@@ -48,11 +50,7 @@ pub fn text(array: &ArrayRef, row: usize) -> Option<&str> {
 /// What a column of its own has, as the language sees it.
 pub fn of_column(name: &str, array: &ArrayRef, row: usize) -> Value {
     if array.is_null(row) {
-        return match name {
-            // Of these none is nil.
-            "status_message" | "scope_name" | "scope_version" | "parent_span_id" => Value::string(""),
-            _ => Value::Nil,
-        };
+        return missing(name);
     }
     let found = match array.data_type() {
         DataType::Int64 => array.as_primitive_opt::<Int64Type>().map(|list| match name {
@@ -73,6 +71,14 @@ pub fn of_column(name: &str, array: &ArrayRef, row: usize) -> Value {
         _ => text(array, row).map(Value::string),
     };
     found.unwrap_or(Value::Nil)
+}
+
+/// What a column says where it says nothing: intrinsics are never nil.
+pub fn missing(name: &str) -> Value {
+    match name {
+        "status_message" | "scope_name" | "scope_version" | "parent_span_id" => Value::string(""),
+        _ => Value::Nil,
+    }
 }
 
 /// OTLP's number of a kind; what is not one counts as unspecified.
@@ -100,7 +106,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// The attribute of an object of attributes. Text that is none has no attributes.
-fn member(json: &str, key: &str) -> Value {
+pub fn member(json: &str, key: &str) -> Value {
     // Most rows do not have most keys, and looking for bytes is much faster than parsing.
     if !key.contains(['"', '\\']) && !json.contains(key) && !json.contains('\\') {
         return Value::Nil;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use arrow::array::{ArrayRef, RecordBatch, new_null_array};
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::common::{DataFusionError, Result};
@@ -37,14 +37,15 @@ impl Reader {
     }
 
     /// Some columns of all rows of a row group, in the types that `wanted` has for them: texts can be dictionaries, which spares
-    /// making a text of each row. A column that the file does not have is NULL. `fetched` counts bytes.
+    /// making a text of each row. `None`: the file
+    /// does not have the column. `fetched` counts bytes.
     pub(crate) async fn group_columns(
         &self,
         file: &DataFile,
         row_group: usize,
         wanted: &[FieldRef],
         fetched: &Arc<AtomicU64>,
-    ) -> Result<Vec<ArrayRef>> {
+    ) -> Result<Vec<Option<ArrayRef>>> {
         let footer = self.footer(file, PageIndexPolicy::Skip).await?;
         let rows = usize::try_from(footer.row_group(row_group).num_rows()).unwrap_or_default();
         let plain = ArrowReaderMetadata::try_new(footer.clone(), ArrowReaderOptions::new())?;
@@ -70,7 +71,7 @@ impl Reader {
                 .await
                 .map_err(|error| named(&file.path, DataFusionError::from(error)))?
         };
-        wanted.iter().map(|field| column(&batches, field, rows)).collect()
+        wanted.iter().map(|field| column(&batches, field)).collect()
     }
 }
 
@@ -88,15 +89,12 @@ fn hinted(file: &Schema, wanted: &[FieldRef]) -> Schema {
     Schema::new_with_metadata(file.fields().iter().map(hint).collect::<Vec<_>>(), file.metadata().clone())
 }
 
-fn column(batches: &[RecordBatch], field: &FieldRef, rows: usize) -> Result<ArrayRef> {
+fn column(batches: &[RecordBatch], field: &FieldRef) -> Result<Option<ArrayRef>> {
     let parts: Option<Vec<&ArrayRef>> = batches.iter().map(|batch| batch.column_by_name(field.name())).collect();
     let array = match parts.as_deref() {
-        None | Some([]) => return Ok(new_null_array(field.data_type(), rows)),
+        None | Some([]) => return Ok(None),
         Some([one]) => ArrayRef::clone(one),
         Some(many) => concat(&many.iter().map(|part| part.as_ref()).collect::<Vec<_>>())?,
     };
-    match array.data_type() == field.data_type() {
-        true => Ok(array),
-        false => Ok(cast(&array, field.data_type())?),
-    }
+    Ok(Some(if array.data_type() == field.data_type() { array } else { cast(&array, field.data_type())? }))
 }

@@ -2,6 +2,7 @@
 //! comparisons and structural operators, sums, products, powers.
 
 mod field;
+mod lenient;
 mod metrics;
 mod node;
 mod pipeline;
@@ -13,6 +14,8 @@ use crate::check;
 use crate::error::ParseError;
 use crate::lexer::{Kind, Token, tokens};
 use crate::value::Value;
+
+pub use lenient::filter_so_far;
 
 /// Bytes of a query.
 const MAX_LENGTH: usize = 128 << 10;
