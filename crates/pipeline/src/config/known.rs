@@ -27,7 +27,6 @@ pub fn in_the_collector(class: &str, kind: &str) -> Option<&'static str> {
 const RECEIVER_ADVICE: &[(&str, &str)] = &[
     ("opencensus", "OpenCensus is retired: send OTLP to the receiver `otlp`"),
     ("prometheus_remote_write", "its name here is `prometheusremotewrite`"),
-    ("jaeger", "let the client send OTLP to the receiver `otlp`, as every current Jaeger client can"),
 ];
 
 const EXPORTER_ADVICE: &[(&str, &str)] = &[
@@ -244,7 +243,6 @@ const EXTENSIONS: &[&str] = &[
     "host_observer",
     "opamp",
     "healthcheckv2",
-    "jaegerremotesampling",
     "jaeger_remote_sampling",
     "sigv4auth",
     "db_storage",
