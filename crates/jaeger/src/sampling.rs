@@ -90,8 +90,15 @@ fn by_name<S: Serializer>(strategy: &i32, serializer: S) -> Result<S::Ok, S::Err
 
 /// The text is no file of strategies.
 #[derive(Debug, Error)]
-#[error("malformed sampling strategies: {0}")]
-pub struct StrategiesError(#[from] serde_json::Error);
+pub enum StrategiesError {
+    #[error("malformed sampling strategies: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// serde takes a list for an object's members in their order, which nobody means.
+    #[error(
+        "malformed sampling strategies: they are an object with `default_strategy` and `service_strategies`, not a list"
+    )]
+    List,
+}
 
 /// What each service is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,6 +137,9 @@ impl Strategies {
     /// Reads Jaeger's file, which is JSON; `null` is an empty one. Strategies of operations count for services, too, where only
     /// the default has them.
     pub fn parse(text: &str) -> Result<Self, StrategiesError> {
+        if text.trim_start().starts_with('[') {
+            return Err(StrategiesError::List);
+        }
         let file = serde_json::from_str::<Option<File>>(text)?.unwrap_or_default();
         let mut strategies = Self::default();
         if let Some(of_others) = &file.default_strategy {

@@ -50,7 +50,7 @@ fn what_is_odd_is_told() {
 fn what_is_no_file_is_refused() {
     let error = Strategies::parse("\"nonsense\"").unwrap_err().to_string();
     assert!(error.contains("malformed sampling strategies") && error.contains("line 1"), "{error}");
-    for text in ["", "[1]", r#"{"service_strategies": 5}"#] {
+    for text in ["", "[1]", "[]", r#"{"service_strategies": 5}"#] {
         Strategies::parse(text).unwrap_err();
     }
 }
