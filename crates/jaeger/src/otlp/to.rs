@@ -203,10 +203,7 @@ fn status(tags: &mut Vec<Tag>, kind: SpanKind) -> Option<Status> {
         Value::String(code) => code.parse().ok()?,
         _ => return None,
     };
-    let is_error = match (code, kind) {
-        (100..400, _) | (400..500, SpanKind::Server) => false,
-        _ => true,
-    };
+    let is_error = !matches!((code, kind), (100..400, _) | (400..500, SpanKind::Server));
     let message = string(tags, key::HTTP_STATUS_MESSAGE).unwrap_or_default();
     is_error.then(|| Status { code: StatusCode::Error.into(), message })
 }

@@ -236,7 +236,7 @@ fn as_go_writes_it(answer: &Json) -> Json {
         _ => None,
     };
     if let Some(operations) = members.get_mut("operationSampling").and_then(Json::as_object_mut) {
-        operations.retain(|_, value| *value != Json::from(0.0));
+        operations.retain(|_, value| value.as_f64() != Some(0.0));
     }
     answer
 }

@@ -110,6 +110,9 @@ fn scopes_have_an_old_name_too() {
     assert_eq!(scope(contradicting), ("s".to_owned(), "2".to_owned(), 1));
 }
 
+/// Tags, the status that they tell, and the keys that are left.
+type Case<'a> = (&'a [Tag], Option<(i32, &'a str)>, &'a str);
+
 #[test]
 fn the_status_is_what_the_tags_say() {
     let status = |tags: &[Tag]| {
@@ -122,7 +125,7 @@ fn the_status_is_what_the_tags_say() {
     };
     let (code, description) = (|value| text("otel.status_code", value), text("otel.status_description", "why"));
     let (client, server) = (text("span.kind", "client"), text("span.kind", "server"));
-    let cases: &[(&[Tag], Option<(i32, &str)>, &str)] = &[
+    let cases: &[Case] = &[
         (&[], None, ""),
         (&[boolean("error", true)], Some((2, "")), ""),
         (&[boolean("error", false)], None, "error"),
