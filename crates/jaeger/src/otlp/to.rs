@@ -14,14 +14,14 @@ use super::{CHILD_OF, FOLLOWS_FROM, NO_SERVICE_NAME, key};
 use crate::model::{Batch, Log, Process, Reference, ReferenceType, SAMPLED, Span, Tag, Value};
 use crate::proto;
 
-/// One request of all batches. Spans of the same process come together; their order stays within it.
+/// One request of all batches. Spans of a batch come together by process and scope, and stay in their order within them.
 pub fn to_otlp(batches: impl IntoIterator<Item = Batch>) -> ExportTraceServiceRequest {
     let mut resource_spans: Vec<ResourceSpans> = Vec::new();
     // A process of its own is rare, and has no other name than what it says.
     let mut own: HashMap<Vec<u8>, usize> = HashMap::new();
+    let mut scopes: HashMap<(usize, String, String), usize> = HashMap::new();
     for batch in batches {
         let mut of_batch = None;
-        let mut scopes: HashMap<(usize, String, String), usize> = HashMap::new();
         for mut span in batch.spans {
             let index = match span.process.take() {
                 Some(process) => *own.entry(proto::process_key(&process)).or_insert_with(|| {

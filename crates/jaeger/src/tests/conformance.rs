@@ -171,7 +171,7 @@ fn thrift_is_read_as_jaeger_reads_it() {
         let domain = load(&directory.join(format!("domain_{number}.json")));
         let expected: Vec<Span> = list(&domain, "spans").iter().map(domain::span).collect();
         for protocol in [Protocol::Binary, Protocol::Compact] {
-            let packet = thrift::write_emit_batch(protocol, &batch);
+            let packet = thrift::write_emit_batch(protocol, &batch).unwrap();
             let read = thrift::read_emit_batch(protocol, &packet).unwrap();
             let spans = read.spans.into_iter().map(|span| Span { process: read.process.clone(), ..span });
             assert_eq!(spans.collect::<Vec<_>>(), expected, "{number}");

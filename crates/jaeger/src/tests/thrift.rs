@@ -62,7 +62,7 @@ fn what_is_written_is_what_a_client_sends() {
         let mut batch = its_batch();
         // The parent is told beside the references.
         batch.spans[0].references.remove(0);
-        let mut written = write_emit_batch(protocol, &batch);
+        let mut written = write_emit_batch(protocol, &batch).unwrap();
         let parent = |zero: &[u8], three: &[u8]| (zero.to_vec(), three.to_vec());
         let (zero, three) = match protocol {
             Protocol::Binary => parent(&[10, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0], &[10, 0, 4, 0, 0, 0, 0, 0, 0, 0, 3]),
@@ -89,22 +89,34 @@ fn what_is_announced_and_does_not_come_is_refused() {
     let list = [&[15, 0, 2, 12][..], &0x7fff_ffff_u32.to_be_bytes()].concat();
     let text = [&[12, 0, 1, 11, 0, 1][..], &0x7fff_ffff_u32.to_be_bytes()].concat();
     let negative = [&[12, 0, 1, 11, 0, 1][..], &u32::MAX.to_be_bytes()].concat();
-    let problem = |bytes: &[u8]| read_batch(Protocol::Binary, bytes).unwrap_err().problem;
-    assert_eq!(problem(&list), Problem::Truncated);
-    assert_eq!(problem(&text), Problem::Truncated);
-    assert_eq!(problem(&negative), Problem::NegativeLength);
+    let error = |protocol, bytes: &[u8]| read_batch(protocol, bytes).unwrap_err().to_string();
+    for bytes in [list, text] {
+        let error = error(Protocol::Binary, &bytes);
+        assert!(error.contains("2147483647 exceeds maximum allowed size"), "{error}");
+    }
+    assert!(
+        error(Protocol::Binary, &negative).contains("Negative byte array size"),
+        "{}",
+        error(Protocol::Binary, &negative)
+    );
     let compact = [0x29, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07];
-    assert_eq!(read_batch(Protocol::Compact, &compact).unwrap_err().problem, Problem::Truncated);
+    assert!(error(Protocol::Compact, &compact).contains("exceeds maximum allowed size"));
     let endless = [0x26, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80];
-    assert_eq!(read_batch(Protocol::Compact, &endless).unwrap_err().problem, Problem::Varint);
+    assert!(
+        error(Protocol::Compact, &endless).contains("malformed Thrift at byte 11"),
+        "{}",
+        error(Protocol::Compact, &endless)
+    );
 }
 
 #[test]
 fn nesting_has_an_end() {
     let structs: Vec<u8> = [12, 0, 9].repeat(100_000);
-    assert_eq!(read_batch(Protocol::Binary, &structs).unwrap_err().problem, Problem::Depth);
     let lists: Vec<u8> = std::iter::once(0x99).chain([0x19].repeat(100_000)).collect();
-    assert_eq!(read_batch(Protocol::Compact, &lists).unwrap_err().problem, Problem::Depth);
+    for (protocol, bytes) in [(Protocol::Binary, structs), (Protocol::Compact, lists)] {
+        let error = read_batch(protocol, &bytes).unwrap_err();
+        assert!(matches!(error.problem, Problem::Protocol(_)) && error.offset < 300, "{error}");
+    }
 }
 
 #[test]
@@ -117,7 +129,7 @@ fn what_the_schema_does_not_know_is_left_out() {
         &[16, 0, 26],
         &[7; 16],
         &[12, 0, 27, 10, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 0],
-        &write_batch(Protocol::Binary, &its_batch()),
+        &write_batch(Protocol::Binary, &its_batch()).unwrap(),
     ];
     assert_eq!(read_batch(Protocol::Binary, &binary.concat()).unwrap(), its_batch());
     let compact = [
@@ -128,7 +140,7 @@ fn what_the_schema_does_not_know_is_left_out() {
         &[0x1c, 0x16, 2, 0],
         // Back to the first field, by its number.
         &[0x0c, 2],
-        &write_batch(Protocol::Compact, &its_batch())[1..],
+        &write_batch(Protocol::Compact, &its_batch()).unwrap()[1..],
     ];
     assert_eq!(read_batch(Protocol::Compact, &compact.concat()).unwrap(), its_batch());
 }
@@ -140,14 +152,14 @@ fn only_batches_are_taken() {
         read_emit_batch(Protocol::Binary, &header).unwrap_err().to_string()
     };
     assert!(call("emitZipkinBatch", 4).contains("\"emitZipkinBatch\" is not supported"));
-    assert!(call("emitBatch", 2).contains("type 2 is no call"));
+    assert!(call("emitBatch", 2).contains("the message is no call"));
     assert!(call("emitBatch", 1).contains("emitBatch has no batch"));
     let wrong = |protocol, bytes: &[u8]| read_emit_batch(protocol, bytes).unwrap_err().problem;
-    assert_eq!(wrong(Protocol::Compact, &of_a_client()[0].1), Problem::Version);
-    assert_eq!(wrong(Protocol::Binary, &of_a_client()[1].1), Problem::Version);
+    assert!(matches!(wrong(Protocol::Compact, &of_a_client()[0].1), Problem::Protocol(_)));
+    assert!(matches!(wrong(Protocol::Binary, &of_a_client()[1].1), Problem::Protocol(_)));
     // Without a version, as old clients call.
     let old = [&[0, 0, 0, 9][..], b"emitBatch", &[1, 0, 0, 0, 0]].concat();
-    let argument = [&old[..], &[12, 0, 1], &write_batch(Protocol::Binary, &its_batch()), &[0]].concat();
+    let argument = [&old[..], &[12, 0, 1], &write_batch(Protocol::Binary, &its_batch()).unwrap(), &[0]].concat();
     assert_eq!(read_emit_batch(Protocol::Binary, &argument).unwrap(), its_batch());
 }
 
@@ -193,8 +205,8 @@ proptest! {
             span.warnings.clear();
         }
         for protocol in PROTOCOLS {
-            prop_assert_eq!(&read_batch(protocol, &write_batch(protocol, &batch)).unwrap(), &batch);
-            prop_assert_eq!(&read_emit_batch(protocol, &write_emit_batch(protocol, &batch)).unwrap(), &batch);
+            prop_assert_eq!(&read_batch(protocol, &write_batch(protocol, &batch).unwrap()).unwrap(), &batch);
+            prop_assert_eq!(&read_emit_batch(protocol, &write_emit_batch(protocol, &batch).unwrap()).unwrap(), &batch);
         }
     }
 

@@ -1,7 +1,6 @@
 //! Jaeger's Thrift (`jaeger.thrift` and `agent.thrift` of jaeger-idl), in the binary and the compact protocol.
 //!
-//! Apache's library would read into owned values, with the lengths that the sender announces; here everything is read from bytes that
-//! are there already, so that nothing is allocated for what does not come, and nothing nests deeper than a few levels.
+//! Apache's library knows the protocols; what is read is bounded by the bytes that are there, and nothing nests deeper than a few levels.
 
 mod read;
 mod structs;
@@ -23,7 +22,7 @@ pub enum Protocol {
     Compact,
 }
 
-/// The bytes are not what they should be, found at `offset`.
+/// The bytes are not what they should be, found before `offset`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("malformed Thrift at byte {offset}: {problem}")]
 pub struct ThriftError {
@@ -35,41 +34,40 @@ pub struct ThriftError {
 pub enum Problem {
     /// A value reaches beyond the end.
     Truncated,
-    /// A number in variable length that does not fit into its type.
-    Varint,
-    /// A length or count below zero.
-    NegativeLength,
-    /// No type has this number.
-    UnknownType(u8),
+    /// What the protocol forbids, or what is larger or deeper than it may be.
+    Protocol(String),
     /// The elements of a list are no structs.
     NotStructs,
-    /// Structs, lists and maps within each other.
-    Depth,
     /// `required` in the schema: struct and field.
     Missing(&'static str, &'static str),
     /// The value of an enumeration: its name and the number.
     UnknownVariant(&'static str, i32),
-    /// The message is of another protocol or version.
-    Version,
-    /// A message of another kind than a call, by its number.
-    MessageType(u8),
+    /// A message that calls nothing.
+    NoCall,
     /// The method that is called.
     Method(String),
+}
+
+impl From<thrift::Error> for Problem {
+    fn from(error: thrift::Error) -> Self {
+        match error {
+            // Nothing else happens to bytes in memory.
+            thrift::Error::Transport(_) => Problem::Truncated,
+            thrift::Error::Protocol(error) => Problem::Protocol(error.message),
+            other => Problem::Protocol(other.to_string()),
+        }
+    }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Problem::Truncated => f.write_str("it ends within a value"),
-            Problem::Varint => f.write_str("a number is too long"),
-            Problem::NegativeLength => f.write_str("a length is negative"),
-            Problem::UnknownType(number) => write!(f, "no type has the number {number}"),
+            Problem::Protocol(reason) => f.write_str(reason),
             Problem::NotStructs => f.write_str("a list must hold structs"),
-            Problem::Depth => write!(f, "values are nested deeper than {}", read::MAX_DEPTH),
             Problem::Missing(of, field) => write!(f, "{of} has no {field}"),
             Problem::UnknownVariant(name, number) => write!(f, "{name} knows no {number}"),
-            Problem::Version => f.write_str("it is no message of this protocol"),
-            Problem::MessageType(number) => write!(f, "a message of type {number} is no call"),
+            Problem::NoCall => f.write_str("the message is no call"),
             Problem::Method(name) => write!(f, "the method {name:?} is not supported; emitBatch is"),
         }
     }
@@ -77,20 +75,24 @@ impl fmt::Display for Problem {
 
 /// Reads a `Batch`, the body of `POST /api/traces`.
 pub fn read_batch(protocol: Protocol, bytes: &[u8]) -> Result<Batch, ThriftError> {
-    structs::batch(&mut Reader::new(protocol, bytes))
+    structs::batch(&mut Reader::new(protocol, bytes)?)
 }
 
 /// Reads a call of `Agent.emitBatch`, the content of a UDP packet.
 pub fn read_emit_batch(protocol: Protocol, bytes: &[u8]) -> Result<Batch, ThriftError> {
-    structs::emit_batch(&mut Reader::new(protocol, bytes))
+    structs::emit_batch(&mut Reader::new(protocol, bytes)?)
 }
 
-/// Writes a `Batch`. Of the spans' own processes and warnings Thrift knows nothing.
-pub fn write_batch(protocol: Protocol, batch: &Batch) -> Vec<u8> {
-    write::batch(protocol, batch)
+/// Writes a `Batch`. Of the spans' own processes and warnings Thrift knows nothing. The error is a list that is too long for Thrift.
+pub fn write_batch(protocol: Protocol, batch: &Batch) -> Result<Vec<u8>, ThriftError> {
+    write::batch(protocol, batch).map_err(unwritable)
 }
 
 /// Writes a call of `Agent.emitBatch`, as a client sends it by UDP.
-pub fn write_emit_batch(protocol: Protocol, batch: &Batch) -> Vec<u8> {
-    write::emit_batch(protocol, batch)
+pub fn write_emit_batch(protocol: Protocol, batch: &Batch) -> Result<Vec<u8>, ThriftError> {
+    write::emit_batch(protocol, batch).map_err(unwritable)
+}
+
+fn unwritable(error: thrift::Error) -> ThriftError {
+    ThriftError { offset: 0, problem: error.into() }
 }

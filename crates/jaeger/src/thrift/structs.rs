@@ -1,21 +1,27 @@
 //! The structs of `jaeger.thrift`. A field of another type than the schema's is left out, as generated readers do; a required one is
 //! then missing.
 
-use super::read::{Kind, Last, Reader};
+use thrift::protocol::{TMessageType, TType};
+
+use super::read::Reader;
 use super::{Problem, ThriftError};
 use crate::model::{Batch, Log, Process, Reference, ReferenceType, Span, Tag, Value, nanoseconds};
 
 type Result<T> = std::result::Result<T, ThriftError>;
 
 pub fn emit_batch(reader: &mut Reader<'_>) -> Result<Batch> {
-    let method = reader.call()?;
-    if method != b"emitBatch" {
-        return Err(reader.error(Problem::Method(String::from_utf8_lossy(method).into_owned())));
+    let message = reader.message()?;
+    if !matches!(message.message_type, TMessageType::Call | TMessageType::OneWay) {
+        return Err(reader.error(Problem::NoCall));
     }
-    let (mut last, mut found) = (Last::default(), None);
-    while let Some((field, kind)) = reader.field(&mut last)? {
+    if message.name != "emitBatch" {
+        return Err(reader.error(Problem::Method(message.name)));
+    }
+    reader.begin()?;
+    let mut found = None;
+    while let Some((field, kind)) = reader.field()? {
         match (field, kind) {
-            (1, Kind::Struct) => found = Some(batch(reader)?),
+            (1, TType::Struct) => found = Some(batch(reader)?),
             _ => reader.skip(kind)?,
         }
     }
@@ -23,12 +29,12 @@ pub fn emit_batch(reader: &mut Reader<'_>) -> Result<Batch> {
 }
 
 pub fn batch(reader: &mut Reader<'_>) -> Result<Batch> {
-    let mut last = Last::default();
+    reader.begin()?;
     let (mut process_of_all, mut spans) = (None, None);
-    while let Some((field, kind)) = reader.field(&mut last)? {
+    while let Some((field, kind)) = reader.field()? {
         match (field, kind) {
-            (1, Kind::Struct) => process_of_all = Some(process(reader)?),
-            (2, Kind::List) => spans = Some(reader.structs(span)?),
+            (1, TType::Struct) => process_of_all = Some(process(reader)?),
+            (2, TType::List) => spans = Some(reader.structs(span)?),
             _ => reader.skip(kind)?,
         }
     }
@@ -37,12 +43,12 @@ pub fn batch(reader: &mut Reader<'_>) -> Result<Batch> {
 }
 
 fn process(reader: &mut Reader<'_>) -> Result<Process> {
-    let mut last = Last::default();
+    reader.begin()?;
     let (mut service_name, mut tags) = (None, Vec::new());
-    while let Some((field, kind)) = reader.field(&mut last)? {
+    while let Some((field, kind)) = reader.field()? {
         match (field, kind) {
-            (1, Kind::String) => service_name = Some(reader.text()?),
-            (2, Kind::List) => tags = reader.structs(tag)?,
+            (1, TType::String) => service_name = Some(reader.text()?),
+            (2, TType::List) => tags = reader.structs(tag)?,
             _ => reader.skip(kind)?,
         }
     }
@@ -50,23 +56,23 @@ fn process(reader: &mut Reader<'_>) -> Result<Process> {
 }
 
 fn span(reader: &mut Reader<'_>) -> Result<Span> {
-    let mut last = Last::default();
+    reader.begin()?;
     let mut span = Span::default();
     let (mut low, mut high, mut id, mut parent, mut name) = (None, None, None, None, None);
     let (mut flags, mut start, mut duration) = (None, None, None);
-    while let Some((field, kind)) = reader.field(&mut last)? {
+    while let Some((field, kind)) = reader.field()? {
         match (field, kind) {
-            (1, Kind::I64) => low = Some(reader.i64()?),
-            (2, Kind::I64) => high = Some(reader.i64()?),
-            (3, Kind::I64) => id = Some(reader.i64()?),
-            (4, Kind::I64) => parent = Some(reader.i64()?),
-            (5, Kind::String) => name = Some(reader.text()?),
-            (6, Kind::List) => span.references = reader.structs(reference)?,
-            (7, Kind::I32) => flags = Some(reader.i32()?),
-            (8, Kind::I64) => start = Some(reader.i64()?),
-            (9, Kind::I64) => duration = Some(reader.i64()?),
-            (10, Kind::List) => span.tags = reader.structs(tag)?,
-            (11, Kind::List) => span.logs = reader.structs(log)?,
+            (1, TType::I64) => low = Some(reader.i64()?),
+            (2, TType::I64) => high = Some(reader.i64()?),
+            (3, TType::I64) => id = Some(reader.i64()?),
+            (4, TType::I64) => parent = Some(reader.i64()?),
+            (5, TType::String) => name = Some(reader.text()?),
+            (6, TType::List) => span.references = reader.structs(reference)?,
+            (7, TType::I32) => flags = Some(reader.i32()?),
+            (8, TType::I64) => start = Some(reader.i64()?),
+            (9, TType::I64) => duration = Some(reader.i64()?),
+            (10, TType::List) => span.tags = reader.structs(tag)?,
+            (11, TType::List) => span.logs = reader.structs(log)?,
             _ => reader.skip(kind)?,
         }
     }
@@ -82,14 +88,14 @@ fn span(reader: &mut Reader<'_>) -> Result<Span> {
 }
 
 fn reference(reader: &mut Reader<'_>) -> Result<Reference> {
-    let mut last = Last::default();
+    reader.begin()?;
     let (mut kind_of, mut low, mut high, mut id) = (None, None, None, None);
-    while let Some((field, kind)) = reader.field(&mut last)? {
+    while let Some((field, kind)) = reader.field()? {
         match (field, kind) {
-            (1, Kind::I32) => kind_of = Some(reader.i32()?),
-            (2, Kind::I64) => low = Some(reader.i64()?),
-            (3, Kind::I64) => high = Some(reader.i64()?),
-            (4, Kind::I64) => id = Some(reader.i64()?),
+            (1, TType::I32) => kind_of = Some(reader.i32()?),
+            (2, TType::I64) => low = Some(reader.i64()?),
+            (3, TType::I64) => high = Some(reader.i64()?),
+            (4, TType::I64) => id = Some(reader.i64()?),
             _ => reader.skip(kind)?,
         }
     }
@@ -104,12 +110,12 @@ fn reference(reader: &mut Reader<'_>) -> Result<Reference> {
 }
 
 fn log(reader: &mut Reader<'_>) -> Result<Log> {
-    let mut last = Last::default();
+    reader.begin()?;
     let (mut time, mut fields) = (None, None);
-    while let Some((field, kind)) = reader.field(&mut last)? {
+    while let Some((field, kind)) = reader.field()? {
         match (field, kind) {
-            (1, Kind::I64) => time = Some(reader.i64()?),
-            (2, Kind::List) => fields = Some(reader.structs(tag)?),
+            (1, TType::I64) => time = Some(reader.i64()?),
+            (2, TType::List) => fields = Some(reader.structs(tag)?),
             _ => reader.skip(kind)?,
         }
     }
@@ -118,18 +124,18 @@ fn log(reader: &mut Reader<'_>) -> Result<Log> {
 }
 
 fn tag(reader: &mut Reader<'_>) -> Result<Tag> {
-    let mut last = Last::default();
+    reader.begin()?;
     let (mut key, mut kind_of) = (None, None);
-    let (mut text, mut double, mut boolean, mut long, mut binary) = <(_, _, _, _, &[u8])>::default();
-    while let Some((field, kind)) = reader.field(&mut last)? {
+    let (mut text, mut double, mut boolean, mut long, mut binary) = <(_, _, _, _, Vec<u8>)>::default();
+    while let Some((field, kind)) = reader.field()? {
         match (field, kind) {
-            (1, Kind::String) => key = Some(reader.text()?),
-            (2, Kind::I32) => kind_of = Some(reader.i32()?),
-            (3, Kind::String) => text = reader.text()?,
-            (4, Kind::Double) => double = reader.double()?,
-            (5, Kind::Bool) => boolean = reader.bool()?,
-            (6, Kind::I64) => long = reader.i64()?,
-            (7, Kind::String) => binary = reader.binary()?,
+            (1, TType::String) => key = Some(reader.text()?),
+            (2, TType::I32) => kind_of = Some(reader.i32()?),
+            (3, TType::String) => text = reader.text()?,
+            (4, TType::Double) => double = reader.double()?,
+            (5, TType::Bool) => boolean = reader.bool()?,
+            (6, TType::I64) => long = reader.i64()?,
+            (7, TType::String) => binary = reader.binary()?,
             _ => reader.skip(kind)?,
         }
     }
@@ -138,7 +144,7 @@ fn tag(reader: &mut Reader<'_>) -> Result<Tag> {
         1 => Value::Float64(double),
         2 => Value::Bool(boolean),
         3 => Value::Int64(long),
-        4 => Value::Binary(binary.to_vec()),
+        4 => Value::Binary(binary),
         other => return Err(reader.error(Problem::UnknownVariant("TagType", other))),
     };
     Ok(Tag { key: required(reader, "Tag", "key", key)?, value })

@@ -1,206 +1,156 @@
 //! Batches as clients write them.
 
+use thrift::Result;
+use thrift::protocol::{
+    TBinaryOutputProtocol, TCompactOutputProtocol, TFieldIdentifier, TListIdentifier, TMessageIdentifier, TMessageType,
+    TOutputProtocol, TStructIdentifier, TType,
+};
+
 use super::Protocol;
 use crate::model::{Batch, Log, Process, Reference, ReferenceType, Span, Tag, Value};
 
-pub fn batch(protocol: Protocol, batch: &Batch) -> Vec<u8> {
-    let mut writer = Writer { protocol, out: Vec::new() };
-    writer.batch(batch);
-    writer.out
+pub fn batch(protocol: Protocol, batch: &Batch) -> Result<Vec<u8>> {
+    written(protocol, |writer| writer.batch(batch))
 }
 
-pub fn emit_batch(protocol: Protocol, batch: &Batch) -> Vec<u8> {
-    let mut writer = Writer { protocol, out: Vec::new() };
-    // A one-way call with the sequence number 0.
-    match protocol {
-        Protocol::Binary => {
-            writer.out.extend([0x80, 0x01, 0, 4]);
-            writer.bytes(b"emitBatch");
-            writer.out.extend([0; 4]);
-        }
-        Protocol::Compact => {
-            writer.out.extend([0x82, 1 | 4 << 5, 0]);
-            writer.bytes(b"emitBatch");
-        }
-    }
-    writer.field(0, 1, STRUCT);
-    writer.batch(batch);
-    writer.end();
-    writer.out
+pub fn emit_batch(protocol: Protocol, batch: &Batch) -> Result<Vec<u8>> {
+    written(protocol, |writer| {
+        let message = TMessageIdentifier::new("emitBatch", TMessageType::OneWay, 0);
+        writer.0.write_message_begin(&message)?;
+        writer.structure("emitBatch_args", |writer| {
+            writer.field(1, TType::Struct)?;
+            writer.batch(batch)
+        })?;
+        writer.0.write_message_end()
+    })
 }
 
-/// A type's number in the binary and in the compact protocol.
-type Kind = (u8, u8);
-
-const I32: Kind = (8, 5);
-const I64: Kind = (10, 6);
-const DOUBLE: Kind = (4, 7);
-const STRING: Kind = (11, 8);
-const LIST: Kind = (15, 9);
-const STRUCT: Kind = (12, 12);
-
-struct Writer {
-    protocol: Protocol,
-    out: Vec<u8>,
+fn written(protocol: Protocol, write: impl FnOnce(&mut Writer<'_>) -> Result<()>) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    let protocol: Box<dyn TOutputProtocol + '_> = match protocol {
+        Protocol::Binary => Box::new(TBinaryOutputProtocol::new(&mut out, true)),
+        Protocol::Compact => Box::new(TCompactOutputProtocol::new(&mut out)),
+    };
+    let mut writer = Writer(protocol);
+    write(&mut writer)?;
+    drop(writer);
+    Ok(out)
 }
 
-impl Writer {
-    fn batch(&mut self, batch: &Batch) {
-        self.field(0, 1, STRUCT);
-        self.process(&batch.process.clone().unwrap_or_default());
-        self.field(1, 2, LIST);
-        self.list(&batch.spans, Self::span);
-        self.end();
+struct Writer<'a>(Box<dyn TOutputProtocol + 'a>);
+
+impl Writer<'_> {
+    fn batch(&mut self, batch: &Batch) -> Result<()> {
+        self.structure("Batch", |writer| {
+            writer.field(1, TType::Struct)?;
+            writer.process(&batch.process.clone().unwrap_or_default())?;
+            writer.list(2, &batch.spans, Self::span)
+        })
     }
 
-    fn process(&mut self, process: &Process) {
-        self.text_field(0, 1, &process.service_name);
-        self.field(1, 2, LIST);
-        self.list(&process.tags, Self::tag);
-        self.end();
+    fn process(&mut self, process: &Process) -> Result<()> {
+        self.structure("Process", |writer| {
+            writer.text(1, &process.service_name)?;
+            writer.list(2, &process.tags, Self::tag)
+        })
     }
 
-    fn span(&mut self, span: &Span) {
-        self.i64_field(0, 1, span.trace_id as i64);
-        self.i64_field(1, 2, (span.trace_id >> 64) as i64);
-        self.i64_field(2, 3, span.span_id as i64);
-        self.i64_field(3, 4, span.parent().unwrap_or(0) as i64);
-        self.text_field(4, 5, &span.operation_name);
-        self.field(5, 6, LIST);
-        self.list(&span.references, Self::reference);
-        self.i32_field(6, 7, span.flags as i32);
-        self.i64_field(7, 8, microseconds(span.start));
-        self.i64_field(8, 9, microseconds(span.duration));
-        self.field(9, 10, LIST);
-        self.list(&span.tags, Self::tag);
-        self.field(10, 11, LIST);
-        self.list(&span.logs, Self::log);
-        self.end();
+    fn span(&mut self, span: &Span) -> Result<()> {
+        self.structure("Span", |writer| {
+            writer.i64(1, span.trace_id as i64)?;
+            writer.i64(2, (span.trace_id >> 64) as i64)?;
+            writer.i64(3, span.span_id as i64)?;
+            writer.i64(4, span.parent().unwrap_or(0) as i64)?;
+            writer.text(5, &span.operation_name)?;
+            writer.list(6, &span.references, Self::reference)?;
+            writer.i32(7, span.flags as i32)?;
+            writer.i64(8, microseconds(span.start))?;
+            writer.i64(9, microseconds(span.duration))?;
+            writer.list(10, &span.tags, Self::tag)?;
+            writer.list(11, &span.logs, Self::log)
+        })
     }
 
-    fn reference(&mut self, reference: &Reference) {
-        self.i32_field(0, 1, (reference.kind == ReferenceType::FollowsFrom).into());
-        self.i64_field(1, 2, reference.trace_id as i64);
-        self.i64_field(2, 3, (reference.trace_id >> 64) as i64);
-        self.i64_field(3, 4, reference.span_id as i64);
-        self.end();
+    fn reference(&mut self, reference: &Reference) -> Result<()> {
+        self.structure("SpanRef", |writer| {
+            writer.i32(1, (reference.kind == ReferenceType::FollowsFrom).into())?;
+            writer.i64(2, reference.trace_id as i64)?;
+            writer.i64(3, (reference.trace_id >> 64) as i64)?;
+            writer.i64(4, reference.span_id as i64)
+        })
     }
 
-    fn log(&mut self, log: &Log) {
-        self.i64_field(0, 1, microseconds(log.time));
-        self.field(1, 2, LIST);
-        self.list(&log.fields, Self::tag);
-        self.end();
+    fn log(&mut self, log: &Log) -> Result<()> {
+        self.structure("Log", |writer| {
+            writer.i64(1, microseconds(log.time))?;
+            writer.list(2, &log.fields, Self::tag)
+        })
     }
 
-    fn tag(&mut self, tag: &Tag) {
-        self.text_field(0, 1, &tag.key);
-        match &tag.value {
-            Value::String(text) => {
-                self.i32_field(1, 2, 0);
-                self.text_field(2, 3, text);
-            }
-            Value::Float64(value) => {
-                self.i32_field(1, 2, 1);
-                self.field(2, 4, DOUBLE);
-                self.out.extend(match self.protocol {
-                    Protocol::Binary => value.to_be_bytes(),
-                    Protocol::Compact => value.to_le_bytes(),
-                });
-            }
-            Value::Bool(value) => {
-                self.i32_field(1, 2, 2);
-                // The compact protocol has the value in the type.
-                self.field(2, 5, (2, if *value { 1 } else { 2 }));
-                if self.protocol == Protocol::Binary {
-                    self.out.push((*value).into());
+    fn tag(&mut self, tag: &Tag) -> Result<()> {
+        self.structure("Tag", |writer| {
+            writer.text(1, &tag.key)?;
+            match &tag.value {
+                Value::String(text) => {
+                    writer.i32(2, 0)?;
+                    writer.text(3, text)
+                }
+                Value::Float64(value) => {
+                    writer.i32(2, 1)?;
+                    writer.field(4, TType::Double)?;
+                    writer.0.write_double(*value)
+                }
+                Value::Bool(value) => {
+                    writer.i32(2, 2)?;
+                    writer.field(5, TType::Bool)?;
+                    writer.0.write_bool(*value)
+                }
+                Value::Int64(value) => {
+                    writer.i32(2, 3)?;
+                    writer.i64(6, *value)
+                }
+                Value::Binary(bytes) => {
+                    writer.i32(2, 4)?;
+                    writer.field(7, TType::String)?;
+                    writer.0.write_bytes(bytes)
                 }
             }
-            Value::Int64(value) => {
-                self.i32_field(1, 2, 3);
-                self.i64_field(2, 6, *value);
-            }
-            Value::Binary(bytes) => {
-                self.i32_field(1, 2, 4);
-                self.field(2, 7, STRING);
-                self.bytes(bytes);
-            }
-        }
-        self.end();
+        })
     }
 
-    /// The header of a field; `last` is the number of the one before it.
-    fn field(&mut self, last: u8, number: u8, kind: Kind) {
-        match self.protocol {
-            Protocol::Binary => self.out.extend([kind.0, 0, number]),
-            Protocol::Compact => self.out.push((number - last) << 4 | kind.1),
-        }
+    fn structure(&mut self, name: &str, fields: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        self.0.write_struct_begin(&TStructIdentifier::new(name))?;
+        fields(self)?;
+        self.0.write_field_stop()?;
+        self.0.write_struct_end()
     }
 
-    fn text_field(&mut self, last: u8, number: u8, text: &str) {
-        self.field(last, number, STRING);
-        self.bytes(text.as_bytes());
+    fn field(&mut self, number: i16, kind: TType) -> Result<()> {
+        // Neither protocol writes names.
+        self.0.write_field_begin(&TFieldIdentifier::new("", kind, number))
     }
 
-    fn i32_field(&mut self, last: u8, number: u8, value: i32) {
-        self.field(last, number, I32);
-        match self.protocol {
-            Protocol::Binary => self.out.extend(value.to_be_bytes()),
-            Protocol::Compact => self.zigzag(value.into()),
-        }
+    fn text(&mut self, number: i16, text: &str) -> Result<()> {
+        self.field(number, TType::String)?;
+        self.0.write_string(text)
     }
 
-    fn i64_field(&mut self, last: u8, number: u8, value: i64) {
-        self.field(last, number, I64);
-        match self.protocol {
-            Protocol::Binary => self.out.extend(value.to_be_bytes()),
-            Protocol::Compact => self.zigzag(value),
-        }
+    fn i32(&mut self, number: i16, value: i32) -> Result<()> {
+        self.field(number, TType::I32)?;
+        self.0.write_i32(value)
     }
 
-    fn list<T>(&mut self, elements: &[T], write: impl Fn(&mut Self, &T)) {
-        match (self.protocol, elements.len()) {
-            (Protocol::Binary, _) => {
-                self.out.push(STRUCT.0);
-                self.length(elements.len());
-            }
-            (Protocol::Compact, short @ ..15) => self.out.push((short as u8) << 4 | STRUCT.1),
-            (Protocol::Compact, _) => {
-                self.out.push(0xf0 | STRUCT.1);
-                self.length(elements.len());
-            }
-        }
-        for element in elements {
-            write(self, element);
-        }
+    fn i64(&mut self, number: i16, value: i64) -> Result<()> {
+        self.field(number, TType::I64)?;
+        self.0.write_i64(value)
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.length(bytes.len());
-        self.out.extend(bytes);
-    }
-
-    fn length(&mut self, length: usize) {
-        match self.protocol {
-            Protocol::Binary => self.out.extend((length as u32).to_be_bytes()),
-            Protocol::Compact => self.varint(length as u64),
-        }
-    }
-
-    fn zigzag(&mut self, value: i64) {
-        self.varint((value << 1 ^ value >> 63) as u64);
-    }
-
-    fn varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.out.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.out.push(value as u8);
-    }
-
-    fn end(&mut self) {
-        self.out.push(0);
+    fn list<T>(&mut self, number: i16, elements: &[T], write: impl Fn(&mut Self, &T) -> Result<()>) -> Result<()> {
+        let length = i32::try_from(elements.len()).map_err(|error| error.to_string())?;
+        self.field(number, TType::List)?;
+        self.0.write_list_begin(&TListIdentifier::new(TType::Struct, length))?;
+        elements.iter().try_for_each(|element| write(self, element))?;
+        self.0.write_list_end()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::support::Recorder;
 const THRIFT: &str = "application/x-thrift";
 
 fn body() -> Vec<u8> {
-    write_batch(Protocol::Binary, &batch())
+    write_batch(Protocol::Binary, &batch()).unwrap()
 }
 
 async fn post(running: &Running, path: &str, content_type: &str, body: Vec<u8>) -> Response {
@@ -26,7 +26,7 @@ async fn post(running: &Running, path: &str, content_type: &str, body: Vec<u8>) 
 async fn batches_are_taken() {
     let recorder = Recorder::new();
     let running = start("thrift_http", "", recorder.clone()).await;
-    let compact = write_batch(Protocol::Compact, &batch());
+    let compact = write_batch(Protocol::Compact, &batch()).unwrap();
     let requests = [
         ("/api/traces?format=jaeger.thrift", THRIFT, body()),
         ("/api/traces", "application/vnd.apache.thrift.binary; charset=x", body()),

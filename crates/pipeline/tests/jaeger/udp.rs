@@ -17,7 +17,7 @@ async fn send(running: &Running, protocol: &str, packet: &[u8]) {
 }
 
 fn packet() -> Vec<u8> {
-    write_emit_batch(Protocol::Compact, &batch())
+    write_emit_batch(Protocol::Compact, &batch()).unwrap()
 }
 
 fn dropped(reason: &str) -> String {
@@ -44,7 +44,7 @@ async fn packets_of_both_protocols_are_taken() {
     let running = start_with(yaml, Tenancy::Multi, to_all(recorder.clone())).await;
     send(&running, COMPACT, &packet()).await;
     recorder.wait_for(1).await;
-    send(&running, "thrift_binary", &write_emit_batch(Protocol::Binary, &batch())).await;
+    send(&running, "thrift_binary", &write_emit_batch(Protocol::Binary, &batch()).unwrap()).await;
     for telemetry in recorder.wait_for(2).await {
         check(&telemetry);
         assert_eq!(telemetry.tenant.as_str(), "acme");
@@ -62,7 +62,7 @@ async fn what_cannot_be_read_is_counted_and_the_rest_goes_on() {
     let running = start(COMPACT, "max_packet_size: 1000", recorder.clone()).await;
     send(&running, COMPACT, b"nonsense").await;
     send(&running, COMPACT, b"").await;
-    send(&running, COMPACT, &write_emit_batch(Protocol::Binary, &batch())).await;
+    send(&running, COMPACT, &write_emit_batch(Protocol::Binary, &batch()).unwrap()).await;
     wait_for(&running, &dropped("malformed"), 3).await;
     send(&running, COMPACT, &[0; 1001]).await;
     send(&running, COMPACT, &[0; 20_000]).await;

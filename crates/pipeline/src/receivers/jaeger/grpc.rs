@@ -40,10 +40,11 @@ impl Endpoint {
         self.intake.check_taken(Signal::Traces).map_err(grpc)?;
         let (admission, workshop) = (&self.intake.admission, &self.intake.workshop);
         let limit = self.limits.max_message_size;
-        let (message, reservation) = receive(admission, workshop, limit, &parts.headers, body).await?;
+        let (message, mut reservation) = receive(admission, workshop, limit, &parts.headers, body).await?;
         let read = move || proto::read_post_spans(&message).map(super::otlp);
         let request = workshop.run(reservation.bytes(), read).await.map_err(grpc)?;
         let request = request.map_err(|error| Status::invalid_argument(error.to_string()))?;
+        reservation.resize(request.len()).map_err(|error| grpc(error.into()))?;
         let origin = origin(&parts, self.limits.include_metadata);
         let answer = self.intake.deliver(&mut metrics, tenant, Signal::Traces, request, origin).await;
         answer.map_err(|refused| grpc(refused.into()))?;

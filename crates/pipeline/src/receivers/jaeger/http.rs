@@ -75,10 +75,11 @@ impl Endpoint {
         self.intake.check_taken(Signal::Traces)?;
         let (parts, body) = request.into_parts();
         let tenant = self.intake.tenant(&parts.headers)?;
-        let (body, reservation) = receive(&self.intake, &self.limits, &parts.headers, body).await?;
+        let (body, mut reservation) = receive(&self.intake, &self.limits, &parts.headers, body).await?;
         let read = move || thrift::read_batch(protocol, &body).map(super::otlp);
         let request = self.intake.workshop.run(reservation.bytes(), read).await?;
         let request = request.map_err(|error| Answer::invalid(error.to_string()))?;
+        reservation.resize(request.len())?;
         let origin = origin(&parts, self.limits.include_metadata);
         self.intake.deliver(&mut metrics, tenant, Signal::Traces, request, origin).await?;
         Ok(())
