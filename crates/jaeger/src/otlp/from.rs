@@ -53,9 +53,9 @@ fn span(of: &OtlpSpan, scope: Option<&InstrumentationScope>) -> Span {
     for attribute in &of.attributes {
         match (attribute.key.as_str(), attribute.value.as_ref().and_then(|value| value.value.as_ref())) {
             (key::WARNINGS, Some(Any::ArrayValue(warnings))) => {
-                let text = |warning| match text_or_json(warning) {
-                    Value::String(text) => text,
-                    other => format!("{other:?}"),
+                let text = |warning: &Any| match warning {
+                    Any::StringValue(text) => text.clone(),
+                    other => text::json(other).to_string(),
                 };
                 span.warnings.extend(warnings.values.iter().filter_map(|value| value.value.as_ref()).map(text));
             }

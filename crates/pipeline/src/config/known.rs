@@ -46,6 +46,7 @@ const PROCESSOR_ADVICE: &[(&str, &str)] = &[
 
 const EXTENSION_ADVICE: &[(&str, &str)] = &[
     ("memory_ballast", "it is retired in the Collector too: remove it"),
+    ("jaeger_remote_sampling", "its name here is `jaegerremotesampling`"),
     ("zpages", "remove it; `health_check` and `pprof` are supported"),
     ("file_storage", "remove it; a persistent `sending_queue` keeps its state in Trefoil's data directory"),
 ];
@@ -243,7 +244,6 @@ const EXTENSIONS: &[&str] = &[
     "host_observer",
     "opamp",
     "healthcheckv2",
-    "jaeger_remote_sampling",
     "sigv4auth",
     "db_storage",
     "redis_storage",

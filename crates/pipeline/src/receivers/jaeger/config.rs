@@ -122,9 +122,21 @@ impl Default for ThriftHttp {
 impl ThriftHttp {
     /// The same server for OTLP, whose paths nobody asks for.
     pub fn server(&self) -> Http {
-        let ThriftHttp { endpoint, transport, tls, cors, max_request_body_size, .. } = self.clone();
-        let ThriftHttp { include_metadata, response_headers, compression_algorithms, .. } = self.clone();
-        let ThriftHttp { read_timeout, read_header_timeout, write_timeout, idle_timeout, .. } = *self;
+        let ThriftHttp {
+            endpoint,
+            transport,
+            tls,
+            cors,
+            max_request_body_size,
+            include_metadata,
+            response_headers,
+            compression_algorithms,
+            read_timeout,
+            read_header_timeout,
+            write_timeout,
+            idle_timeout,
+            keep_alives_enabled,
+        } = self.clone();
         Http {
             endpoint,
             transport,
@@ -138,7 +150,7 @@ impl ThriftHttp {
             read_header_timeout,
             write_timeout,
             idle_timeout,
-            keep_alives_enabled: self.keep_alives_enabled,
+            keep_alives_enabled,
             ..Http::default()
         }
     }
