@@ -69,6 +69,7 @@ mod tests {
     /// Makes a series in every family of the pipelines.
     fn touch_pipelines(metrics: &Metrics) {
         metrics.receiver("r").over("grpc");
+        metrics.packets("r", "udp_thrift_compact");
         metrics.processor("p", Signal::Traces);
         metrics.refused_by("p");
         metrics.batch("p");

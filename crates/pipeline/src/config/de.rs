@@ -160,7 +160,7 @@ enum Number {
     Float(f64),
 }
 
-/// YAML 1.2's core schema.
+/// YAML 1.2's core schema, and integers in groups of digits (`131_072`), which Go's reader takes from YAML 1.1.
 fn resolve(text: &str) -> Option<Number> {
     match text {
         "true" | "True" | "TRUE" => return Some(Number::Bool(true)),
@@ -180,10 +180,11 @@ fn resolve(text: &str) -> Option<Number> {
     if !body.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return None;
     }
-    if let Ok(value) = text.parse() {
+    let digits = text.replace('_', "");
+    if let Ok(value) = digits.parse() {
         return Some(Number::Unsigned(value));
     }
-    if let Ok(value) = text.parse() {
+    if let Ok(value) = digits.parse() {
         return Some(Number::Signed(value));
     }
     text.parse().ok().map(Number::Float)

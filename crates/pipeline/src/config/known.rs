@@ -27,7 +27,6 @@ pub fn in_the_collector(class: &str, kind: &str) -> Option<&'static str> {
 const RECEIVER_ADVICE: &[(&str, &str)] = &[
     ("opencensus", "OpenCensus is retired: send OTLP to the receiver `otlp`"),
     ("prometheus_remote_write", "its name here is `prometheusremotewrite`"),
-    ("jaeger", "let the client send OTLP to the receiver `otlp`, as every current Jaeger client can"),
 ];
 
 const EXPORTER_ADVICE: &[(&str, &str)] = &[
@@ -47,6 +46,7 @@ const PROCESSOR_ADVICE: &[(&str, &str)] = &[
 
 const EXTENSION_ADVICE: &[(&str, &str)] = &[
     ("memory_ballast", "it is retired in the Collector too: remove it"),
+    ("jaeger_remote_sampling", "its name here is `jaegerremotesampling`"),
     ("zpages", "remove it; `health_check` and `pprof` are supported"),
     ("file_storage", "remove it; a persistent `sending_queue` keeps its state in Trefoil's data directory"),
 ];
@@ -244,8 +244,6 @@ const EXTENSIONS: &[&str] = &[
     "host_observer",
     "opamp",
     "healthcheckv2",
-    "jaegerremotesampling",
-    "jaeger_remote_sampling",
     "sigv4auth",
     "db_storage",
     "redis_storage",

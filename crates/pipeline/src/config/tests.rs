@@ -53,6 +53,13 @@ service:
 ";
 
 #[test]
+fn digits_may_stand_in_groups() {
+    loads(&BASE.replace("batch: {}", "batch: {send_batch_size: 10_000, send_batch_max_size: 131_072}"));
+    let error = configuration(&BASE.replace("batch: {}", "batch: {send_batch_size: 1_0_x}")).unwrap_err().to_string();
+    assert!(error.contains("expected a whole number, not negative, found `1_0_x`"), "{error}");
+}
+
+#[test]
 fn the_built_in_configuration_is_valid() {
     let configuration = check(&Document::built_in().unwrap(), &Registry::builtin(), &OWN).unwrap();
     assert!(configuration.warnings.is_empty());

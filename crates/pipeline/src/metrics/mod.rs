@@ -13,12 +13,14 @@ use prometheus_client::registry::Registry;
 
 use self::exporter::Exporters;
 use self::guard::Guards;
+use self::packets::Packets;
 use self::processor::Processors;
 use self::receiver::Receivers;
 
 mod exporter;
 mod guard;
 mod items;
+mod packets;
 mod processor;
 mod receiver;
 mod scrape;
@@ -28,6 +30,7 @@ mod tests;
 pub use exporter::{ExporterMetrics, QueueMetrics};
 pub use guard::{GuardMetrics, Guarded};
 pub use items::ItemCounters;
+pub use packets::{Dropped, PacketMetrics};
 pub use processor::{BatchMetrics, ProcessorMetrics, Trigger};
 pub use receiver::{ReceiverMetrics, RequestMetrics, TransportMetrics};
 pub use scrape::ScrapeMetrics;
@@ -36,6 +39,7 @@ pub use scrape::ScrapeMetrics;
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     receivers: Arc<Receivers>,
+    packets: Arc<Packets>,
     processors: Arc<Processors>,
     guards: Arc<Guards>,
     exporters: Arc<Exporters>,
@@ -48,6 +52,7 @@ impl Metrics {
         self.scrapes.register(registry);
         let registry = registry.sub_registry_with_prefix("otelcol");
         self.receivers.register(registry);
+        self.packets.register(registry);
         self.processors.register(registry);
         self.guards.register(registry);
         self.exporters.register(registry);
@@ -61,6 +66,11 @@ impl Metrics {
     /// Of the receiver `id`, or of whatever else takes telemetry in.
     pub fn receiver(&self, id: impl ToString) -> ReceiverMetrics {
         ReceiverMetrics::new(self.receivers.clone(), id.to_string())
+    }
+
+    /// Of the UDP packets that come to the `jaeger` receiver `id`.
+    pub fn packets(&self, id: impl ToString, transport: &'static str) -> PacketMetrics {
+        PacketMetrics::new(self.packets.clone(), id.to_string(), transport)
     }
 
     /// What goes into and comes out of the processor `id` in pipelines of `signal`.
@@ -107,7 +117,8 @@ impl Metrics {
         processor: impl Fn(&str) -> bool,
         exporter: impl Fn(&str) -> bool,
     ) {
-        self.receivers.retain(receiver);
+        self.receivers.retain(&receiver);
+        self.packets.retain(&receiver);
         for gone in self.processors.retain(processor) {
             self.guards.remove(&gone);
         }

@@ -4,5 +4,6 @@
 pub mod body;
 pub mod compression;
 pub mod grpc;
+pub(crate) mod listener;
 pub mod server;
 pub mod tls;

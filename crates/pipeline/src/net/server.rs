@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, BufStream, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -113,14 +113,7 @@ impl Server {
 /// Binds a `host:port` endpoint over `tcp`, `tcp4` or `tcp6`; an empty host means every address of the machine, as in
 /// Go. The first address of a name that can be bound wins.
 pub async fn bind(transport: &str, endpoint: &str) -> io::Result<TcpListener> {
-    let addresses: Vec<SocketAddr> = match endpoint.strip_prefix(':') {
-        // On most systems the IPv6 wildcard takes IPv4 too; where IPv6 is off, the second is the one.
-        Some(port) => [format!("[::]:{port}"), format!("0.0.0.0:{port}")]
-            .iter()
-            .map(|address| address.parse().map_err(io::Error::other))
-            .collect::<io::Result<_>>()?,
-        None => tokio::net::lookup_host(endpoint).await?.collect(),
-    };
+    let addresses = addresses(endpoint).await?;
     let mut result = Err(io::Error::new(io::ErrorKind::NotFound, format!("no {transport} address has that name")));
     for address in addresses {
         if (transport == "tcp4" && address.is_ipv6()) || (transport == "tcp6" && address.is_ipv4()) {
@@ -133,6 +126,22 @@ pub async fn bind(transport: &str, endpoint: &str) -> io::Result<TcpListener> {
         }
     }
     result.map_err(explain_bind)
+}
+
+/// As [`bind`], for UDP.
+pub async fn bind_udp(endpoint: &str) -> io::Result<UdpSocket> {
+    UdpSocket::bind(&addresses(endpoint).await?[..]).await.map_err(explain_bind)
+}
+
+async fn addresses(endpoint: &str) -> io::Result<Vec<SocketAddr>> {
+    match endpoint.strip_prefix(':') {
+        // On most systems the IPv6 wildcard takes IPv4 too; where IPv6 is off, the second is the one.
+        Some(port) => [format!("[::]:{port}"), format!("0.0.0.0:{port}")]
+            .iter()
+            .map(|address| address.parse().map_err(io::Error::other))
+            .collect(),
+        None => Ok(tokio::net::lookup_host(endpoint).await?.collect()),
+    }
 }
 
 fn explain_bind(error: io::Error) -> io::Error {

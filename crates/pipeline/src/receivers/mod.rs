@@ -2,9 +2,11 @@
 
 use crate::component::ReceiverFactory;
 
+pub mod jaeger;
 pub mod otlp;
 pub mod prometheus;
 pub mod prometheusremotewrite;
 
 /// Every kind of receiver.
-pub const FACTORIES: &[ReceiverFactory] = &[otlp::FACTORY, prometheus::FACTORY, prometheusremotewrite::FACTORY];
+pub const FACTORIES: &[ReceiverFactory] =
+    &[jaeger::FACTORY, otlp::FACTORY, prometheus::FACTORY, prometheusremotewrite::FACTORY];

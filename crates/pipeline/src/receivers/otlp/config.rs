@@ -3,13 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use axum::Router;
+use axum::response::Response;
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use super::cors::Cors;
+use super::grpc::GrpcLimits;
 use super::http::{DEFAULT_MAX_BODY, HttpLimits, Paths};
+use super::load_tls;
+use crate::component::ComponentError;
 use crate::config::{ConfigError, Problems, Section, duration, mentioned};
 use crate::net::compression::Encoding;
+use crate::net::listener::Listener;
 use crate::net::server::ServerSettings;
 use crate::net::tls::ServerTls;
 
@@ -170,24 +176,12 @@ impl Config {
             problem("protocols", "name at least one of grpc and http".to_string());
         }
         if let Some(grpc) = &config.protocols.grpc {
-            if let Err(reason) = check_endpoint(&grpc.endpoint) {
-                problem("protocols.grpc.endpoint", reason);
-            }
-            if let Err(reason) = check_transport(&grpc.transport) {
-                problem("protocols.grpc.transport", reason);
-            }
-            if !(1..=4095).contains(&grpc.max_recv_msg_size_mib) {
-                problem("protocols.grpc.max_recv_msg_size_mib", "must lie between 1 and 4095".to_string());
+            for (path, reason) in grpc.check() {
+                problem(&format!("protocols.grpc.{path}"), reason);
             }
         }
         if let Some(http) = &config.protocols.http {
-            if let Err(reason) = check_endpoint(&http.endpoint) {
-                problem("protocols.http.endpoint", reason);
-            }
-            if let Err(reason) = check_transport(&http.transport) {
-                problem("protocols.http.transport", reason);
-            }
-            if let Err((path, reason)) = http.check() {
+            for (path, reason) in http.check() {
                 problem(&format!("protocols.http.{path}"), reason);
             }
         }
@@ -196,6 +190,40 @@ impl Config {
 }
 
 impl Grpc {
+    pub fn limits(&self) -> GrpcLimits {
+        GrpcLimits {
+            max_message_size: self.max_recv_msg_size_mib as usize * (1 << 20),
+            include_metadata: self.include_metadata,
+        }
+    }
+
+    /// Serves `router` as configured.
+    pub(crate) fn listener(&self, router: Router) -> Result<Listener, ComponentError> {
+        Ok(Listener {
+            protocol: "grpc",
+            endpoint: self.endpoint.clone(),
+            transport: self.transport.clone(),
+            router,
+            settings: self.server_settings(),
+            tls: load_tls(self.tls.as_ref(), &["h2"])?,
+        })
+    }
+
+    /// The path below the protocol and what is wrong there.
+    pub(crate) fn check(&self) -> Vec<(&'static str, String)> {
+        let sizes = 1..=4095;
+        let size = match sizes.contains(&self.max_recv_msg_size_mib) {
+            true => Ok(()),
+            false => Err("must lie between 1 and 4095".to_string()),
+        };
+        let checks = [
+            ("endpoint", check_endpoint(&self.endpoint)),
+            ("transport", check_transport(&self.transport)),
+            ("max_recv_msg_size_mib", size),
+        ];
+        checks.into_iter().filter_map(|(path, checked)| Some((path, checked.err()?))).collect()
+    }
+
     pub fn server_settings(&self) -> ServerSettings {
         let keepalive = self.keepalive.clone().unwrap_or_default().server_parameters;
         let set = |duration: Option<Duration>| duration.filter(|duration| !duration.is_zero());
@@ -256,8 +284,38 @@ impl Http {
         parse_headers(&self.response_headers)
     }
 
-    /// The path below `protocols.http` and what is wrong there.
-    fn check(&self) -> Result<(), (&'static str, String)> {
+    /// Serves `router` as configured, with CORS and the headers of responses.
+    pub(crate) fn listener(&self, protocol: &'static str, mut router: Router) -> Result<Listener, ComponentError> {
+        if let Some(cors) = &self.cors
+            && let Some(layer) = cors.layer().map_err(ComponentError::new)?
+        {
+            router = router.layer(layer);
+        }
+        let headers = self.response_headers().map_err(ComponentError::new)?;
+        if !headers.is_empty() {
+            router = router.layer(axum::middleware::map_response(move |mut response: Response| {
+                response.headers_mut().extend(headers.clone());
+                std::future::ready(response)
+            }));
+        }
+        Ok(Listener {
+            protocol,
+            endpoint: self.endpoint.clone(),
+            transport: self.transport.clone(),
+            router,
+            settings: self.server_settings(),
+            tls: load_tls(self.tls.as_ref(), &["h2", "http/1.1"])?,
+        })
+    }
+
+    /// The path below the protocol and what is wrong there.
+    pub(crate) fn check(&self) -> Vec<(&'static str, String)> {
+        let checks = [("endpoint", check_endpoint(&self.endpoint)), ("transport", check_transport(&self.transport))];
+        let wrong = checks.into_iter().filter_map(|(path, checked)| Some((path, checked.err()?)));
+        wrong.chain(self.check_rest().err()).collect()
+    }
+
+    fn check_rest(&self) -> Result<(), (&'static str, String)> {
         self.limits().map_err(|reason| ("compression_algorithms", reason))?;
         self.response_headers().map_err(|reason| ("response_headers", reason))?;
         if let Some(cors) = &self.cors {

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tonic::Status;
@@ -20,8 +21,9 @@ use trefoil_model::Signal;
 use super::http::export_response;
 use super::intake::{Intake, origin};
 use super::status::Answer;
+use super::workshop::Workshop;
 use crate::metrics::TransportMetrics;
-use crate::net::body::{self, BodyError};
+use crate::net::body::{self, Admission, BodyError, Reservation};
 use crate::net::compression::Encoding;
 use crate::net::grpc::{self, PREFIX};
 
@@ -66,56 +68,75 @@ struct Endpoint {
     metrics: TransportMetrics,
 }
 
-async fn unknown_method(request: Request) -> Response {
+pub(crate) async fn unknown_method(request: Request) -> Response {
     Status::unimplemented(format!("unknown method {}", request.uri().path())).into_http()
 }
 
 async fn export(State(endpoint): State<Endpoint>, request: Request) -> Response {
-    let is_grpc = |value: &HeaderValue| value.as_bytes().starts_with(b"application/grpc");
-    if !request.headers().get(CONTENT_TYPE).is_some_and(is_grpc) {
-        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
-    }
-    let mut response = match endpoint.take(request).await {
-        Ok(message) => reply(&message),
-        Err(status) => status.into_http(),
-    };
-    response.headers_mut().insert("grpc-accept-encoding", HeaderValue::from_static(grpc::ACCEPTED_ENCODINGS));
-    response
+    unary(request, |parts, body| endpoint.take(parts, body)).await
 }
 
 impl Endpoint {
-    async fn take(&self, request: Request) -> Result<Bytes, Status> {
-        let (parts, body) = request.into_parts();
-        let Some(timeout) = timeout(&parts.headers)? else { return self.unary(parts, body).await };
-        let expired = || Status::deadline_exceeded("the call took longer than its grpc-timeout");
-        tokio::time::timeout(timeout, self.unary(parts, body)).await.map_err(|_| expired())?
-    }
-
-    async fn unary(&self, parts: http::request::Parts, body: Body) -> Result<Bytes, Status> {
+    async fn take(&self, parts: Parts, body: Body) -> Result<Bytes, Status> {
         let mut metrics = self.metrics.begin();
         let tenant = self.intake.tenant(&parts.headers).map_err(|e| Answer::from(e).to_grpc())?;
         self.intake.check_taken(self.signal).map_err(|answer| answer.to_grpc())?;
-        let encoding = grpc::encoding(parts.headers.get("grpc-encoding").and_then(|name| name.to_str().ok()))?;
+        let (admission, workshop) = (&self.intake.admission, &self.intake.workshop);
         let limit = self.limits.max_message_size;
-
-        let mut reservation = self.intake.admission.start();
-        let received = body::read(body, limit + PREFIX, &mut reservation).await.map_err(|error| match error {
-            BodyError::TooLarge { .. } => grpc::too_large(limit),
-            BodyError::Broken(_) => Status::cancelled(error.to_string()),
-            BodyError::Busy { .. } => Answer::from(error).to_grpc(),
-        })?;
-        let length = received.len();
-        let unframe = move || grpc::unframe(received, encoding, limit);
-        let message = match encoding {
-            Encoding::Identity => unframe()?,
-            _ => self.intake.workshop.run(length, unframe).await.map_err(|answer| answer.to_grpc())??,
-        };
-        reservation.resize(message.len()).map_err(|e| Answer::from(e).to_grpc())?;
+        let (message, _reservation) = receive(admission, workshop, limit, &parts.headers, body).await?;
         let origin = origin(&parts, self.limits.include_metadata);
         let accepted = self.intake.deliver(&mut metrics, tenant, self.signal, message, origin).await;
         let accepted = accepted.map_err(|refused| Answer::from(refused).to_grpc())?;
         Ok(export_response(self.signal, accepted))
     }
+}
+
+/// Answers a unary call with the message that `handle` gives, within the call's deadline.
+pub(crate) async fn unary<F: Future<Output = Result<Bytes, Status>>>(
+    request: Request,
+    handle: impl FnOnce(Parts, Body) -> F,
+) -> Response {
+    let is_grpc = |value: &HeaderValue| value.as_bytes().starts_with(b"application/grpc");
+    if !request.headers().get(CONTENT_TYPE).is_some_and(is_grpc) {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
+    let (parts, body) = request.into_parts();
+    let expired = || Status::deadline_exceeded("the call took longer than its grpc-timeout");
+    let answer = match timeout(&parts.headers) {
+        Err(status) => Err(status),
+        Ok(None) => handle(parts, body).await,
+        Ok(Some(timeout)) => {
+            tokio::time::timeout(timeout, handle(parts, body)).await.unwrap_or_else(|_| Err(expired()))
+        }
+    };
+    let mut response = answer.map_or_else(Status::into_http, |message| reply(&message));
+    response.headers_mut().insert("grpc-accept-encoding", HeaderValue::from_static(grpc::ACCEPTED_ENCODINGS));
+    response
+}
+
+/// Reads and unpacks the message of a unary call; it counts as under way as long as its reservation is held.
+pub(crate) async fn receive(
+    admission: &Admission,
+    workshop: &Workshop,
+    limit: usize,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Bytes, Reservation), Status> {
+    let encoding = grpc::encoding(headers.get("grpc-encoding").and_then(|name| name.to_str().ok()))?;
+    let mut reservation = admission.start();
+    let received = body::read(body, limit + PREFIX, &mut reservation).await.map_err(|error| match error {
+        BodyError::TooLarge { .. } => grpc::too_large(limit),
+        BodyError::Broken(_) => Status::cancelled(error.to_string()),
+        BodyError::Busy { .. } => Answer::from(error).to_grpc(),
+    })?;
+    let length = received.len();
+    let unframe = move || grpc::unframe(received, encoding, limit);
+    let message = match encoding {
+        Encoding::Identity => unframe()?,
+        _ => workshop.run(length, unframe).await.map_err(|answer| answer.to_grpc())??,
+    };
+    reservation.resize(message.len()).map_err(|e| Answer::from(e).to_grpc())?;
+    Ok((message, reservation))
 }
 
 fn reply(message: &[u8]) -> Response {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
@@ -92,6 +93,20 @@ impl Intake {
         tokio::select! {
             answer = self.downstream.consume_write(request) => answer,
             () = self.refusing.cancelled() => Err(Refused::unavailable("the receiver is shutting down")),
+        }
+    }
+
+    /// Waits until the requests under way are `drained`; those that `grace` does not suffice for are refused.
+    pub(crate) async fn refuse_after(&self, grace: Duration, drained: impl Future<Output = ()>) {
+        let cut_short = async {
+            tokio::time::sleep(grace).await;
+            tracing::warn!(?grace, "requests are still under way at the end of the grace time; they are refused");
+            self.refuse_all();
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = drained => {}
+            () = cut_short => {}
         }
     }
 

@@ -9,14 +9,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::response::Response;
-use futures::future::join_all;
-use parking_lot::Mutex;
 use trefoil_model::Signal;
 use trefoil_model::tenant::Tenancy;
 
 use self::config::{Config, Grpc, Http};
-use self::grpc::GrpcLimits;
 use self::http::Paths;
 use self::intake::{DEFAULT_IN_FLIGHT_BYTES, Intake};
 use crate::component::{
@@ -24,7 +20,7 @@ use crate::component::{
 };
 use crate::config::{ConfigError, Section};
 use crate::metrics::{ReceiverMetrics, TransportMetrics};
-use crate::net::server::{self, Server, ServerSettings};
+use crate::net::listener::{Listener, Listeners};
 use crate::net::tls::{ServerTls, ServerTlsSource};
 
 pub mod config;
@@ -36,6 +32,7 @@ pub mod status;
 pub(crate) mod workshop;
 
 pub use self::http::HttpLimits;
+pub(crate) use crate::net::listener::LAST_WORDS;
 
 pub const FACTORY: ReceiverFactory = ReceiverFactory { kind: "otlp", signals: &Signal::ALL, parse };
 
@@ -77,43 +74,12 @@ impl ReceiverConfig for Config {
 }
 
 fn grpc_listener(config: &Grpc, intake: Intake, metrics: TransportMetrics) -> Result<Listener, ComponentError> {
-    let limits = GrpcLimits {
-        max_message_size: config.max_recv_msg_size_mib as usize * (1 << 20),
-        include_metadata: config.include_metadata,
-    };
-    Ok(Listener {
-        protocol: "grpc",
-        endpoint: config.endpoint.clone(),
-        transport: config.transport.clone(),
-        router: grpc::routes(intake, limits, metrics),
-        settings: config.server_settings(),
-        tls: load_tls(config.tls.as_ref(), &["h2"])?,
-    })
+    config.listener(grpc::routes(intake, config.limits(), metrics))
 }
 
 fn http_listener(config: &Http, intake: Intake, metrics: TransportMetrics) -> Result<Listener, ComponentError> {
     let limits = config.limits().map_err(ComponentError::new)?;
-    let mut router = http::routes(intake, limits, &config.paths(), metrics);
-    if let Some(cors) = &config.cors
-        && let Some(layer) = cors.layer().map_err(ComponentError::new)?
-    {
-        router = router.layer(layer);
-    }
-    let headers = config.response_headers().map_err(ComponentError::new)?;
-    if !headers.is_empty() {
-        router = router.layer(axum::middleware::map_response(move |mut response: Response| {
-            response.headers_mut().extend(headers.clone());
-            std::future::ready(response)
-        }));
-    }
-    Ok(Listener {
-        protocol: "http",
-        endpoint: config.endpoint.clone(),
-        transport: config.transport.clone(),
-        router,
-        settings: config.server_settings(),
-        tls: load_tls(config.tls.as_ref(), &["h2", "http/1.1"])?,
-    })
+    config.listener("http", http::routes(intake, limits, &config.paths(), metrics))
 }
 
 pub(crate) fn load_tls(
@@ -124,38 +90,11 @@ pub(crate) fn load_tls(
     settings.map(load).transpose()
 }
 
-/// What one protocol needs to listen.
-struct Listener {
-    protocol: &'static str,
-    endpoint: String,
-    transport: String,
-    router: Router,
-    settings: ServerSettings,
-    tls: Option<Arc<ServerTlsSource>>,
-}
-
-impl Listener {
-    async fn start(&self) -> Result<Server, ComponentError> {
-        let failed = |error| {
-            ComponentError::new(format!("protocols.{}: cannot listen on {}: {error}", self.protocol, self.endpoint))
-        };
-        let listener = server::bind(&self.transport, &self.endpoint).await.map_err(failed)?;
-        let server = Server::start(listener, self.router.clone(), self.settings.clone(), self.tls.clone());
-        let server = server.map_err(failed)?;
-        tracing::info!(protocol = self.protocol, address = %server.address(), "receiving OTLP");
-        Ok(server)
-    }
-}
-
 /// The running receiver.
 pub struct OtlpReceiver {
     intake: Intake,
-    listeners: Vec<Listener>,
-    servers: Mutex<Vec<Arc<Server>>>,
+    listeners: Listeners,
 }
-
-/// How long the answers to requests that were cut short may take to leave.
-pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl OtlpReceiver {
     /// Reads certificates; listens only when started.
@@ -173,52 +112,28 @@ impl OtlpReceiver {
         if let Some(http) = &config.protocols.http {
             listeners.push(http_listener(http, intake.clone(), metrics.over("http"))?);
         }
-        Ok(Self { intake, listeners, servers: Mutex::default() })
+        Ok(Self { intake, listeners: Listeners::new("receiving OTLP", "protocols.", listeners) })
     }
 
     /// Where it listens, gRPC before HTTP; empty before start and after shutdown.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.servers.lock().iter().map(|server| server.address()).collect()
+        self.listeners.addresses()
     }
 }
 
 impl Receiver for OtlpReceiver {
     fn listening(&self) -> Vec<Listening> {
-        let protocols = self.listeners.iter().map(|listener| listener.protocol);
-        protocols.zip(self.addresses()).map(|(protocol, address)| Listening { protocol, address }).collect()
+        self.listeners.listening()
     }
 }
 
 #[async_trait]
 impl Component for OtlpReceiver {
     async fn start(&self) -> Result<(), ComponentError> {
-        let mut started = Vec::new();
-        for listener in &self.listeners {
-            match listener.start().await {
-                Ok(server) => started.push(Arc::new(server)),
-                Err(error) => {
-                    // Both or none: a half-started receiver would hold its port against the next attempt.
-                    join_all(started.iter().map(|server| server.shutdown(Duration::ZERO))).await;
-                    return Err(error);
-                }
-            }
-        }
-        *self.servers.lock() = started;
-        Ok(())
+        self.listeners.start().await
     }
 
     async fn shutdown(&self, grace: Duration) {
-        let servers = std::mem::take(&mut *self.servers.lock());
-        let drained = join_all(servers.iter().map(|server| server.shutdown(grace.saturating_add(LAST_WORDS))));
-        let cut_short = async {
-            tokio::time::sleep(grace).await;
-            tracing::warn!(?grace, "requests are still under way at the end of the grace time; they are refused");
-            self.intake.refuse_all();
-            std::future::pending().await
-        };
-        tokio::select! {
-            _ = drained => {}
-            () = cut_short => {}
-        }
+        self.intake.refuse_after(grace, self.listeners.shutdown(grace)).await;
     }
 }

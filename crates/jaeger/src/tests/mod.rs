@@ -1,0 +1,7 @@
+mod conformance;
+mod generate;
+mod json;
+mod otlp;
+mod proto;
+mod sampling;
+mod thrift;

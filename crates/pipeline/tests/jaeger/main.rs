@@ -1,0 +1,12 @@
+//! Jaeger's protocols over real sockets.
+
+#![allow(clippy::unwrap_used)]
+
+mod configuration;
+mod grpc;
+mod http;
+mod running;
+#[allow(dead_code)]
+#[path = "../otlp/support.rs"]
+mod support;
+mod udp;
