@@ -1,6 +1,6 @@
 //! What the pipelines say about themselves, under the names of the Collector's internal telemetry, so that dashboards
 //! and alerts made for it work: `otelcol_receiver_accepted_spans_total`, `otelcol_exporter_queue_size`, …
-//! (The Collector's documentation.md of receiverhelper, processorhelper, exporterhelper and batchprocessor; units and
+//! (The Collector's documentation.md of receiverhelper, processorhelper, exporterhelper, batchprocessor and servicegraphconnector; units and
 //! `_total` are in the names as Prometheus wants them.)
 //!
 //! Families are registered once, for the life of the process; components get handles by their ids when they are built.
@@ -11,11 +11,13 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 
+use self::connector::Connectors;
 use self::exporter::Exporters;
 use self::guard::Guards;
 use self::processor::Processors;
 use self::receiver::Receivers;
 
+mod connector;
 mod exporter;
 mod guard;
 mod items;
@@ -25,6 +27,7 @@ mod scrape;
 #[cfg(test)]
 mod tests;
 
+pub use connector::{OutletMetrics, ServiceGraphMetrics, SpanMetrics};
 pub use exporter::{ExporterMetrics, QueueMetrics};
 pub use guard::{GuardMetrics, Guarded};
 pub use items::ItemCounters;
@@ -38,6 +41,7 @@ pub struct Metrics {
     receivers: Arc<Receivers>,
     processors: Arc<Processors>,
     guards: Arc<Guards>,
+    connectors: Arc<Connectors>,
     exporters: Arc<Exporters>,
     scrapes: ScrapeMetrics,
 }
@@ -50,6 +54,7 @@ impl Metrics {
         self.receivers.register(registry);
         self.processors.register(registry);
         self.guards.register(registry);
+        self.connectors.register(registry);
         self.exporters.register(registry);
     }
 
@@ -84,6 +89,21 @@ impl Metrics {
         GuardMetrics::new(self.guards.clone(), id.to_string())
     }
 
+    /// Of what the connector `id` holds and hands on.
+    pub fn outlet(&self, id: impl ToString) -> OutletMetrics {
+        self.connectors.outlet(id.to_string())
+    }
+
+    /// Of the `spanmetrics` connector `id`.
+    pub fn span_metrics(&self, id: impl ToString) -> SpanMetrics {
+        self.connectors.span_metrics(id.to_string())
+    }
+
+    /// Of the `servicegraph` connector `id`.
+    pub fn service_graph(&self, id: impl ToString) -> ServiceGraphMetrics {
+        self.connectors.service_graph(id.to_string())
+    }
+
     /// Of the exporter `id`.
     pub fn exporter(&self, id: impl ToString) -> ExporterMetrics {
         self.exporters.exporter(id.to_string())
@@ -105,12 +125,14 @@ impl Metrics {
         &self,
         receiver: impl Fn(&str) -> bool,
         processor: impl Fn(&str) -> bool,
+        connector: impl Fn(&str) -> bool,
         exporter: impl Fn(&str) -> bool,
     ) {
         self.receivers.retain(receiver);
         for gone in self.processors.retain(processor) {
             self.guards.remove(&gone);
         }
+        self.connectors.retain(connector);
         self.exporters.retain(exporter);
     }
 }

@@ -1,0 +1,110 @@
+//! The halves of edges in a request: read as a whole before any is used, so that a malformed one adds nothing.
+
+use std::sync::Arc;
+
+use trefoil_model::wire::{Reader, WireError};
+
+use super::config::Options;
+use super::store::{Connection, Half, Key, Side};
+use crate::connectors::spans::attributes::{Found, value_text};
+use crate::connectors::spans::{CLIENT, CONSUMER, Ids, Lists, PRODUCER, SERVER, STATUS_ERROR, Span, Visit, each};
+
+/// Links of a span that are followed.
+const MOST_LINKS: usize = 128;
+
+pub struct Gathered<'a, 'o> {
+    options: &'o Options,
+    pub halves: Vec<Half>,
+    service: Arc<str>,
+    resource: Found<'a>,
+    lists: Lists<'a>,
+}
+
+impl<'a, 'o> Gathered<'a, 'o> {
+    pub fn new(options: &'o Options) -> Self {
+        Self { options, halves: Vec::new(), service: "".into(), resource: Found::default(), lists: Lists::default() }
+    }
+
+    fn half(&self, key: Key, side: Side, span: &Span<'a>) -> Half {
+        let found = &self.lists.found;
+        let everywhere = |place: usize| self.resource.get(place).or_else(|| found.get(place)).map(value_text);
+        let is_client = side == Side::Client;
+        let options = self.options;
+        Half {
+            key,
+            side,
+            service: self.service.clone(),
+            connection: match span.kind {
+                PRODUCER | CONSUMER => Connection::Messaging,
+                _ => Connection::Direct,
+            },
+            nanos: span.duration(),
+            is_failed: span.status_code == STATUS_ERROR,
+            dimensions: options.dimensions.iter().map(|dimension| everywhere(dimension.place)).collect(),
+            peer: match is_client {
+                true => options.peers.iter().find_map(|place| found.get(*place)).map(value_text),
+                false => None,
+            },
+            database: match is_client {
+                true => options.databases.iter().find_map(|place| everywhere(*place)),
+                false => None,
+            },
+            ids: span.ids(),
+            end: span.end,
+        }
+    }
+
+    fn consumer(&mut self, span: &Span<'a>) -> Result<(), WireError> {
+        let Some(own) = span.ids() else { return Ok(()) };
+        for link in self.lists.links.iter().take(MOST_LINKS) {
+            let (mut trace_id, mut span_id) = (&[][..], &[][..]);
+            for field in *link {
+                let field = field?;
+                match field.number {
+                    1 => trace_id = field.bytes()?,
+                    2 => span_id = field.bytes()?,
+                    _ => {}
+                }
+            }
+            if let Some(producer) = Ids::new(trace_id, span_id) {
+                let half = self.half(Key::Linked { consumer: own, producer }, Side::Server, span);
+                self.halves.push(half);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Visit<'a> for Gathered<'a, '_> {
+    fn resource(&mut self, message: Reader<'a>) -> Result<bool, WireError> {
+        let keys = &self.options.keys;
+        self.resource.clear(keys);
+        each(message, 1, |attribute| self.resource.take(keys, attribute))?;
+        let name = self.resource.get(self.options.service).map(value_text).unwrap_or_default();
+        self.service = name.into();
+        Ok(!self.service.is_empty())
+    }
+
+    fn scope(&mut self, _message: Reader<'a>) -> Result<(), WireError> {
+        Ok(())
+    }
+
+    fn span(&mut self, message: Reader<'a>) -> Result<(), WireError> {
+        let span = Span::parse(message, &self.options.keys, &mut self.lists)?;
+        let half = match span.kind {
+            CLIENT | PRODUCER => span.ids().map(|ids| self.half(Key::Parent(ids), Side::Client, &span)),
+            CONSUMER if !self.lists.links.is_empty() => return self.consumer(&span),
+            SERVER | CONSUMER => {
+                let key = match Ids::new(span.trace_id, span.parent_span_id) {
+                    Some(parent) => Some(Key::Parent(parent)),
+                    // Without a parent nobody called it who sends spans.
+                    None => span.ids().map(Key::Root),
+                };
+                key.map(|key| self.half(key, Side::Server, &span))
+            }
+            _ => None,
+        };
+        self.halves.extend(half);
+        Ok(())
+    }
+}

@@ -1,0 +1,250 @@
+//! What a request has to be counted: read as a whole before anything is counted, so that a malformed one counts for nothing.
+
+use std::ops::Range;
+
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use prost::Message as _;
+use trefoil_model::wire::{Reader, WireError};
+
+use super::config::Options;
+use super::labels::Origin;
+use crate::connectors::series::Hashing;
+use crate::connectors::spans::attributes::{Found, key_value};
+use crate::connectors::spans::{Ids, Lists, Span, Visit, each, sampling};
+
+/// Bytes of a resource's attributes that metrics get; those that do not fit are left out.
+const MOST_RESOURCE_BYTES: usize = 64 << 10;
+
+/// A resource of the request.
+pub struct Resource<'a> {
+    message: Reader<'a>,
+    service: &'a [u8],
+    found: Found<'a>,
+    /// Equal for those whose metrics are the same.
+    pub hash: u64,
+    /// Its spans.
+    pub counted: Range<usize>,
+}
+
+/// A span or an event to be counted in one group of series.
+pub struct Counted<'a> {
+    pub group: usize,
+    key: Range<usize>,
+    scope: usize,
+    message: Reader<'a>,
+    event: Option<Reader<'a>>,
+    /// Nanoseconds.
+    pub duration: u64,
+    /// How many spans it stands for.
+    pub weight: u64,
+    is_adjusted: bool,
+    pub ids: Option<Ids>,
+    /// Unix nanoseconds.
+    pub end: u64,
+}
+
+impl Counted<'_> {
+    /// Encoded bytes.
+    pub fn size(&self) -> u64 {
+        self.message.bytes().len() as u64
+    }
+}
+
+pub struct Gathered<'a, 'o> {
+    options: &'o Options,
+    hashing: &'o Hashing,
+    pub resources: Vec<Resource<'a>>,
+    pub counted: Vec<Counted<'a>>,
+    /// Spans, whatever is counted of them.
+    pub spans: u64,
+    scopes: Vec<Option<(&'a [u8], &'a [u8])>>,
+    keys: Vec<u8>,
+    lists: Lists<'a>,
+    event: Found<'a>,
+}
+
+impl<'a, 'o> Gathered<'a, 'o> {
+    pub fn new(options: &'o Options, hashing: &'o Hashing) -> Self {
+        Self {
+            options,
+            hashing,
+            resources: Vec::new(),
+            counted: Vec::new(),
+            spans: 0,
+            scopes: Vec::new(),
+            keys: Vec::new(),
+            lists: Lists::default(),
+            event: Found::default(),
+        }
+    }
+
+    pub fn key(&self, counted: &Counted<'a>) -> &[u8] {
+        &self.keys[counted.key.clone()]
+    }
+
+    /// The attributes of the series that it is counted in: read again, since most series are known.
+    pub fn attributes(&self, resource: &Resource<'a>, counted: &Counted<'a>) -> Vec<KeyValue> {
+        let options = self.options;
+        let mut lists = Lists::default();
+        // Both have been read before without an error.
+        let span = Span::parse(counted.message, &options.keys, &mut lists).unwrap_or_default();
+        let mut event = Found::default();
+        if let Some(message) = counted.event {
+            let _ = find(message, options, &mut event);
+        }
+        let origin = Origin {
+            service: resource.service,
+            resource: &resource.found,
+            scope: self.scopes[counted.scope],
+            span: &span,
+            found: &lists.found,
+            event: counted.event.map(|_| &event),
+            is_adjusted: counted.is_adjusted,
+        };
+        options.labels.attributes(&origin, &options.groups[counted.group].dimensions)
+    }
+
+    fn resource_hash(&self, message: Reader<'a>) -> Result<u64, WireError> {
+        let options = self.options;
+        let mut sum = 0u64;
+        if !options.resources {
+            return Ok(sum);
+        }
+        each(message, 1, |attribute| {
+            let is_key = options.resource_keys.is_empty() || {
+                let (key, _) = key_value(attribute)?;
+                std::str::from_utf8(key).is_ok_and(|key| options.resource_keys.contains(key))
+            };
+            if is_key {
+                // In whatever order they come.
+                sum = sum.wrapping_add(self.hashing.hash(attribute.bytes())).wrapping_add(1);
+            }
+            Ok(())
+        })?;
+        Ok(sum)
+    }
+}
+
+/// The attributes of an event that are wanted.
+fn find<'a>(event: Reader<'a>, options: &Options, found: &mut Found<'a>) -> Result<(), WireError> {
+    found.clear(&options.keys);
+    each(event, 3, |attribute| found.take(&options.keys, attribute))
+}
+
+impl Resource<'_> {
+    /// What metrics get of it.
+    pub fn attributes(&self, options: &Options) -> Vec<KeyValue> {
+        let mut attributes = Vec::new();
+        let mut left = MOST_RESOURCE_BYTES;
+        if !options.resources {
+            return attributes;
+        }
+        let _read_before = each(self.message, 1, |attribute| {
+            if let Some(rest) = left.checked_sub(attribute.bytes().len())
+                && let Ok(attribute) = KeyValue::decode(attribute.bytes())
+            {
+                left = rest;
+                attributes.push(attribute);
+            }
+            Ok(())
+        });
+        attributes
+    }
+}
+
+impl<'a> Visit<'a> for Gathered<'a, '_> {
+    fn resource(&mut self, message: Reader<'a>) -> Result<bool, WireError> {
+        let keys = &self.options.keys;
+        let (mut service, mut found) = (None, Found::default());
+        found.clear(keys);
+        each(message, 1, |attribute| {
+            let (key, value) = key_value(attribute)?;
+            if key == b"service.name" && service.is_none() {
+                service = Some(text(value)?);
+            }
+            found.take(keys, attribute)
+        })?;
+        if service.is_none() && !self.options.counts_nameless {
+            return Ok(false);
+        }
+        let hash = self.resource_hash(message)?;
+        let counted = self.counted.len()..self.counted.len();
+        self.resources.push(Resource { message, service: service.unwrap_or_default(), found, hash, counted });
+        Ok(true)
+    }
+
+    fn scope(&mut self, message: Reader<'a>) -> Result<(), WireError> {
+        let (mut name, mut version) = (&[][..], &[][..]);
+        for field in message {
+            let field = field?;
+            match field.number {
+                1 => name = field.bytes()?,
+                2 => version = field.bytes()?,
+                _ => {}
+            }
+        }
+        let is_dimension = std::str::from_utf8(name).is_ok_and(|name| self.options.labels.scopes.contains(name));
+        self.scopes.push(is_dimension.then_some((name, version)));
+        Ok(())
+    }
+
+    fn span(&mut self, message: Reader<'a>) -> Result<(), WireError> {
+        let Some(resource) = self.resources.last_mut() else { return Ok(()) };
+        let options = self.options;
+        let span = Span::parse(message, &options.keys, &mut self.lists)?;
+        self.spans += 1;
+        let adjusted = sampling::adjusted_count(span.trace_state);
+        let origin = Origin {
+            service: resource.service,
+            resource: &resource.found,
+            scope: self.scopes.last().copied().flatten(),
+            span: &span,
+            found: &self.lists.found,
+            event: None,
+            is_adjusted: adjusted.is_some(),
+        };
+        let mut counted = |group, key, event| {
+            self.counted.push(Counted {
+                group,
+                key,
+                scope: self.scopes.len() - 1,
+                message,
+                event,
+                duration: span.duration(),
+                weight: adjusted.map_or(1, sampling::whole),
+                is_adjusted: adjusted.is_some(),
+                ids: if options.exemplars > 0 { span.ids() } else { None },
+                end: span.end,
+            });
+        };
+        for (place, group) in options.groups.iter().enumerate() {
+            let begin = self.keys.len();
+            if !group.events {
+                options.labels.push_key(&origin, &group.dimensions, &mut self.keys);
+                counted(place, begin..self.keys.len(), None);
+                continue;
+            }
+            for event in &self.lists.events {
+                let begin = self.keys.len();
+                find(*event, options, &mut self.event)?;
+                let origin = Origin { event: Some(&self.event), ..origin };
+                options.labels.push_key(&origin, &group.dimensions, &mut self.keys);
+                counted(place, begin..self.keys.len(), Some(*event));
+            }
+        }
+        resource.counted.end = self.counted.len();
+        Ok(())
+    }
+}
+
+/// The text of an `AnyValue`; nothing if it is of another type.
+fn text(value: Reader<'_>) -> Result<&[u8], WireError> {
+    let mut text = &[][..];
+    for field in value {
+        let field = field?;
+        if field.number == 1 {
+            text = field.bytes()?;
+        }
+    }
+    Ok(text)
+}
