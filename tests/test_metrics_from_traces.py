@@ -133,7 +133,9 @@ def test_grafana_finds_its_service_graph_and_tables(start):
     failed = numbers(server, "sum by (client, server) (traces_service_graph_request_failed_total)", "client", "server")
     assert failed == {("gateway", "orders"): 2, ("orders", "stripe"): 2}
 
-    # Once more, so that there are rates.
+    # What was counted before the first points has a rate, too.
+    rates = numbers(server, "sum by (client, server) (rate(traces_service_graph_request_total[1m]))", "client", "server")
+    assert len(rates) == 5 and min(rates.values()) > 0, rates
     otlp.send(server, "traces", checkouts(101, 4))
     doubled = {edge: 2 * times for edge, times in EDGES.items()}
     wait_for(server, "sum by (client, server, connection_type) (traces_service_graph_request_total)", edges, doubled)

@@ -2,10 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use trefoil_model::Signal;
 use trefoil_model::wire::WireError;
 
 use crate::component::ConnectorFactory;
+use crate::config::Section;
 use crate::telemetry::{Malformed, Refused};
 
 mod forward;
@@ -19,6 +21,19 @@ mod test_support;
 /// Every kind of connector.
 pub const FACTORIES: &[ConnectorFactory] =
     &[forward::FACTORY, servicegraph::FACTORY, servicegraph::RENAMED, spanmetrics::FACTORY, spanmetrics::RENAMED];
+
+/// What the connectors `spanmetrics` and `servicegraph` make of a request by their options in these sections; for fuzzing.
+#[doc(hidden)]
+pub fn try_traces(
+    spanmetrics: &Section<'_>,
+    servicegraph: &Section<'_>,
+    body: &[u8],
+    now: u64,
+) -> Result<Vec<ExportMetricsServiceRequest>, Refused> {
+    let mut made = spanmetrics::try_request(spanmetrics, body, now)?;
+    made.extend(servicegraph::try_request(servicegraph, body, now)?);
+    Ok(made)
+}
 
 /// Unix nanoseconds.
 fn now() -> u64 {

@@ -67,8 +67,13 @@ impl Sink {
         Outlet { metrics: metrics.outlet(&id), id, downstream }
     }
 
-    /// What came since the last call, a line for each point, sorted.
+    /// What came since the last call, a line for each point, sorted; without those that only say that a series begins.
     pub fn shown(&self) -> Vec<String> {
+        let lines = self.all_shown().into_iter().filter(|line| !is_beginning(line));
+        lines.collect()
+    }
+
+    pub fn all_shown(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (tenant, request) in std::mem::take(&mut *self.received.lock()) {
             for group in request.resource_metrics {
@@ -90,6 +95,14 @@ impl Sink {
         let lines = self.shown().into_iter().filter(|line| line.contains(&name));
         lines.map(|line| line.replacen(metric, "", 1)).collect()
     }
+}
+
+/// A count of zero over no time.
+fn is_beginning(line: &str) -> bool {
+    let rest = line.rsplit_once("} ").map_or("", |(_, rest)| rest);
+    let (times, value) = rest.split_once("s ").unwrap_or_default();
+    let (start, time) = times.split_once("..").unwrap_or_default();
+    start == time && (value == "0" || value.starts_with("count=0 "))
 }
 
 fn labels(attributes: &[KeyValue]) -> String {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::stream::{self, StreamExt as _};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use tokio::time::sleep;
 use trefoil_model::Tenant;
@@ -12,6 +13,8 @@ use crate::telemetry::{Accepted, Consumer, Message, Payload, Refused, Telemetry}
 
 /// How often sending is tried while whoever is downstream says that it may work later.
 const ATTEMPTS: u32 = 5;
+/// Tenants whose points are on their way at once.
+const AT_ONCE: usize = 16;
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 pub struct Outlet {
@@ -21,6 +24,12 @@ pub struct Outlet {
 }
 
 impl Outlet {
+    /// Of some tenants at once: one whose points are not taken for now holds up no other.
+    pub async fn send_all(&self, told: impl Iterator<Item = (Tenant, Vec<ExportMetricsServiceRequest>)>) {
+        let send = |(tenant, requests)| async move { self.send(&tenant, requests).await };
+        stream::iter(told).for_each_concurrent(AT_ONCE, send).await;
+    }
+
     /// What is not taken is gone: of cumulative series the next points say the same.
     pub async fn send(&self, tenant: &Tenant, requests: Vec<ExportMetricsServiceRequest>) {
         for request in requests {

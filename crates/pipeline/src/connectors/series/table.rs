@@ -22,7 +22,21 @@ pub struct Series<V> {
     pub start: u64,
     /// When it was last counted.
     pub seen: u64,
+    /// A point has said that it begins.
+    has_begun: bool,
     pub value: V,
+}
+
+impl<V> Series<V> {
+    fn new(attributes: Vec<KeyValue>, now: u64, value: V) -> Self {
+        Self { attributes, start: now, seen: now, has_begun: false, value }
+    }
+
+    /// Once, if it began before `now`: when that was. A point of zero then lets rates tell what was counted before the first point.
+    pub fn beginning(&mut self, now: u64) -> Option<u64> {
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        (is_first && self.start < now).then_some(self.start)
+    }
 }
 
 /// How many series there may be.
@@ -67,7 +81,7 @@ impl<V> Table<V> {
             None => {
                 *room.taken += 1;
                 self.places.insert(key.into(), self.series.len());
-                self.series.push(Series { attributes: attributes(), start: now, seen: now, value: value() });
+                self.series.push(Series::new(attributes(), now, value()));
                 self.series.len() - 1
             }
         };
@@ -78,12 +92,8 @@ impl<V> Table<V> {
 
     /// The series for all that found no room.
     pub fn overflow(&mut self, now: u64, value: impl FnOnce() -> V) -> &mut Series<V> {
-        let series = self.overflow.get_or_insert_with(|| Series {
-            attributes: vec![attribute(OVERFLOW, Value::BoolValue(true))],
-            start: now,
-            seen: now,
-            value: value(),
-        });
+        let attributes = || vec![attribute(OVERFLOW, Value::BoolValue(true))];
+        let series = self.overflow.get_or_insert_with(|| Series::new(attributes(), now, value()));
         series.seen = now;
         series
     }

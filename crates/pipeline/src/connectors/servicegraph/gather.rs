@@ -98,7 +98,8 @@ impl<'a> Visit<'a> for Gathered<'a, '_> {
                 let key = match Ids::new(span.trace_id, span.parent_span_id) {
                     Some(parent) => Some(Key::Parent(parent)),
                     // Without a parent nobody called it who sends spans.
-                    None => span.ids().map(Key::Root),
+                    None if span.parent_span_id.iter().all(|byte| *byte == 0) => span.ids().map(Key::Root),
+                    None => None,
                 };
                 key.map(|key| self.half(key, Side::Server, &span))
             }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use parking_lot::Mutex;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -115,10 +116,12 @@ impl Inner {
     /// Hands on what was counted.
     async fn tell(&self) {
         let mut series = 0;
-        for (tenant, state) in self.tenants.all() {
-            self.tell_of(&tenant, &state).await;
-            series += state.lock().len();
-        }
+        let told = self.tenants.all().into_iter().map(|(tenant, state)| {
+            let mut state = state.lock();
+            series += state.len();
+            (tenant, state.tell(&self.options, (self.clock)()))
+        });
+        self.outlet.send_all(told).await;
         self.outlet.metrics.series.set(series as u64);
     }
 
@@ -126,6 +129,17 @@ impl Inner {
         let requests = state.lock().tell(&self.options, (self.clock)());
         self.outlet.send(tenant, requests).await;
     }
+}
+
+/// What a request comes to by these options, as if nothing came after it.
+pub fn try_request(section: &Section<'_>, body: &[u8], now: u64) -> Result<Vec<ExportMetricsServiceRequest>, Refused> {
+    let options = config::read(section).map_err(|error| Refused::Invalid(error.to_string()))?;
+    let mut gathered = Gathered::new(&options);
+    walk(body, &mut gathered).map_err(malformed)?;
+    let mut state = State::default();
+    state.count(gathered.halves, &options, now);
+    state.expire(&options, now, true);
+    Ok(state.tell(&options, now + 1))
 }
 
 /// Ticks from now on, the first time after the period; never if that is 0.

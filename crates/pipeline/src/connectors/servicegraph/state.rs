@@ -35,6 +35,8 @@ const SERIES_LIFE: Duration = Duration::from_secs(15 * 60);
 struct Counts {
     requests: u64,
     failed: u64,
+    /// Failed ones are told of.
+    has_failed: bool,
     server: Histogram,
     server_exemplars: Exemplars,
     client: Histogram,
@@ -46,6 +48,7 @@ impl Counts {
         Self {
             requests: 0,
             failed: 0,
+            has_failed: false,
             server: Histogram::new(&options.buckets),
             server_exemplars: Exemplars::default(),
             client: Histogram::new(&options.buckets),
@@ -56,6 +59,7 @@ impl Counts {
     fn add(&mut self, edge: &Edge, options: &Options, now: u64) {
         self.requests += 1;
         self.failed += u64::from(edge.is_failed);
+        self.has_failed |= edge.is_failed;
         let seconds = |nanos: u64| nanos as f64 / 1e9;
         let (server, client) = (seconds(edge.server_nanos), seconds(edge.client_nanos));
         self.server.observe(&options.buckets, server, 1);
@@ -198,16 +202,23 @@ impl Open {
     }
 
     fn push(&mut self, series: &mut Series<Counts>, options: &Options, now: u64) {
+        if let Some(beginning) = series.beginning(now) {
+            let mut nothing = Counts { has_failed: series.value.has_failed, ..Counts::new(options) };
+            self.point(&series.attributes, &mut nothing, beginning, beginning, options);
+        }
+        self.point(&series.attributes, &mut series.value, series.start, now, options);
+    }
+
+    fn point(&mut self, attributes: &[KeyValue], counts: &mut Counts, start: u64, time: u64, options: &Options) {
         let offset = nanos(options.timestamp_offset);
-        let counts = &mut series.value;
         let head = |exemplars| Head {
-            attributes: series.attributes.clone(),
-            start: series.start.saturating_sub(offset),
-            time: now.saturating_sub(offset),
+            attributes: attributes.to_vec(),
+            start: start.saturating_sub(offset),
+            time: time.saturating_sub(offset),
             exemplars,
         };
         self.requests.push(number_point(head(Vec::new()), counts.requests));
-        if counts.failed > 0 {
+        if counts.has_failed {
             self.failed.push(number_point(head(Vec::new()), counts.failed));
         }
         self.server.push(head(counts.server_exemplars.take()), &counts.server);

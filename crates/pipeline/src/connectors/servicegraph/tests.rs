@@ -227,6 +227,31 @@ async fn failed_requests_have_a_count_of_their_own() {
     assert_eq!(failed, ["{client=a,server=b,connection_type=,failed=true} 0..9s 1"]);
 }
 
+/// So that rates over the first points tell what was counted before them.
+#[tokio::test]
+async fn totals_begin_with_a_zero() {
+    let bench = Bench::new("{}");
+    let [client, mut server] = call(1);
+    server.scope_spans[0].spans.iter_mut().for_each(|span| *span = failed(span.clone()));
+    bench.send(vec![client, server]).await;
+    set_clock(9);
+    bench.connector.inner.tell().await;
+    let shown = bench.sink.all_shown();
+    let labels = "{client=a,server=b,connection_type=,failed=true}";
+    for line in [
+        format!("traces_service_graph_request_total{labels} 0..0s 0"),
+        format!("traces_service_graph_request_total{labels} 0..9s 1"),
+        format!("traces_service_graph_request_failed_total{labels} 0..0s 0"),
+        format!("traces_service_graph_request_failed_total{labels} 0..9s 1"),
+        format!("traces_service_graph_request_server/s{labels} 0..0s count=0 sum=0 "),
+    ] {
+        assert!(shown.contains(&line), "{line} not in\n{}", shown.join("\n"));
+    }
+    assert_eq!(shown.len(), 8);
+    bench.connector.inner.tell().await;
+    assert_eq!(bench.sink.all_shown().len(), 4);
+}
+
 #[tokio::test]
 async fn only_so_many_edges_wait() {
     let bench = Bench::new("store: {max_items: 2, ttl: 5s}");
@@ -328,7 +353,8 @@ async fn what_is_malformed_adds_nothing() {
     // Spans without ids, and of resources without a name, are no edges.
     let nameless = of_resource(&[("host.name", "h")], vec![span(1, 0, Server, "x", 0, 1)]);
     let lost = Span { trace_id: Vec::new(), ..span(1, 0, Server, "x", 0, 1) };
-    bench.send(vec![nameless, of("a", vec![lost]), of("", vec![span(1, 0, Server, "x", 0, 1)])]).await;
+    let astray = Span { parent_span_id: vec![7; 3], ..span(1, 0, Server, "x", 0, 1) };
+    bench.send(vec![nameless, of("a", vec![lost, astray]), of("", vec![span(1, 0, Server, "x", 0, 1)])]).await;
     assert_eq!(bench.counters(), [0; 4]);
 }
 

@@ -24,6 +24,13 @@ pub fn resource(resources: &mut Resources, options: &Options, now: u64, told: &m
         let mut open = Open::new(options, group);
         for (index, series) in table.iter_mut().enumerate() {
             let start = starts.get(index).copied().flatten().unwrap_or(series.start);
+            if !options.is_delta
+                && let Some(beginning) = series.beginning(now)
+            {
+                let attributes = series.attributes.clone();
+                let head = Head { attributes, start: beginning, time: beginning, exemplars: Vec::new() };
+                open.push(head, &Counts::new(options, group));
+            }
             let exemplars = series.value.exemplars.take();
             let head = Head { attributes: series.attributes.clone(), start, time: now, exemplars };
             open.push(head, &series.value);

@@ -114,10 +114,10 @@ impl Labels {
             push(out, clipped(span.name));
         }
         if self.shows(SPAN_KIND) {
-            out.push(u8::try_from(span.kind).map_or(u8::MAX, |kind| kind.min(6)));
+            out.push(u8::try_from(span.kind).map_or(6, |kind| kind.min(6)));
         }
         if self.shows(STATUS_CODE) {
-            out.push(u8::try_from(span.status_code).map_or(u8::MAX, |code| code.min(3)));
+            out.push(u8::try_from(span.status_code).map_or(3, |code| code.min(3)));
         }
         if self.status_message {
             push(out, clipped(span.status_message));

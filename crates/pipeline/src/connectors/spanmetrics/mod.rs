@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -95,18 +96,27 @@ impl Inner {
     /// Hands on what was counted.
     async fn tell(&self) {
         let mut series = 0;
-        for (tenant, state) in self.tenants.all() {
-            let requests = {
-                let mut state = state.lock();
-                let requests = state.tell(&self.options, (self.clock)());
-                series += state.len();
-                requests
-            };
-            self.outlet.send(&tenant, requests).await;
-        }
+        let told = self.tenants.all().into_iter().map(|(tenant, state)| {
+            let mut state = state.lock();
+            let requests = state.tell(&self.options, (self.clock)());
+            series += state.len();
+            (tenant, requests)
+        });
+        self.outlet.send_all(told).await;
         self.outlet.metrics.series.set(series as u64);
         self.tenants.forget(State::is_empty);
     }
+}
+
+/// What a request comes to by these options, as if it was told of at once.
+pub fn try_request(section: &Section<'_>, body: &[u8], now: u64) -> Result<Vec<ExportMetricsServiceRequest>, Refused> {
+    let options = config::read(section).map_err(|error| Refused::Invalid(error.to_string()))?;
+    let hashing = Hashing::default();
+    let mut gathered = Gathered::new(&options, &hashing);
+    walk(body, &mut gathered).map_err(malformed)?;
+    let mut state = State::default();
+    state.count(&gathered, &options, now);
+    Ok(state.tell(&options, now + 1))
 }
 
 #[async_trait]

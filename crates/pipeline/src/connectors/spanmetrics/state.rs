@@ -23,7 +23,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn new(options: &Options, group: &Group) -> Self {
+    pub fn new(options: &Options, group: &Group) -> Self {
         let duration = group.duration.then(|| Histogram::new(&options.buckets));
         Self { calls: 0, size: 0, duration, exemplars: Exemplars::default() }
     }

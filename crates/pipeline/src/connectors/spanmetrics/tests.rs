@@ -94,6 +94,33 @@ async fn totals_go_on_and_exemplars_are_told_once() {
     assert_eq!(bench.of_metric(5, calls).await, line("0..5s 5"), "it has no id");
 }
 
+/// So that rates over the first points tell what was counted before them.
+#[tokio::test]
+async fn totals_begin_with_a_zero() {
+    let labels = "service.name=a,span.name=x,span.kind=SPAN_KIND_SERVER,status.code=STATUS_CODE_UNSET";
+    let bench = Bench::new("add_resource_attributes: false");
+    set_clock(5);
+    bench.send(vec![of("a", vec![named("x")])]).await;
+    set_clock(60);
+    bench.connector.inner.tell().await;
+    let calls = |rest: &str| format!("traces.span.metrics.calls{{{labels}}} {rest}");
+    let duration = |rest: &str| format!("traces.span.metrics.duration/ms{{{labels}}} {rest}");
+    let first = [
+        calls("5..5s 0"),
+        calls("5..60s 1"),
+        duration("5..5s count=0 sum=0 "),
+        duration("5..60s count=1 sum=10 ≤10:1"),
+    ];
+    assert_eq!(bench.sink.all_shown(), first);
+    bench.connector.inner.tell().await;
+    assert_eq!(bench.sink.all_shown(), [first[1].clone(), first[3].clone()]);
+    let bench = Bench::new("{histogram: {disable: true}, aggregation_temporality: AGGREGATION_TEMPORALITY_DELTA}");
+    bench.send(vec![of("a", vec![named("x")])]).await;
+    set_clock(60);
+    bench.connector.inner.tell().await;
+    assert_eq!(bench.sink.all_shown().len(), 1, "deltas begin with themselves");
+}
+
 #[tokio::test]
 async fn tenants_are_kept_apart() {
     let bench = Bench::new("{histogram: {disable: true}, add_resource_attributes: false, max_series: 1}");
@@ -147,10 +174,12 @@ async fn what_ends_before_it_starts_takes_no_time() {
     let bench = Bench::new("histogram: {unit: s}");
     let backwards = Span { end_time_unix_nano: T0 - 1, ..named("x") };
     let strange = Span { kind: 77, start_time_unix_nano: 0, end_time_unix_nano: u64::MAX, ..named("y") };
-    bench.send(vec![of("a", vec![backwards, strange])]).await;
+    let stranger = Span { kind: -1, ..strange.clone() };
+    bench.send(vec![of("a", vec![backwards, strange, stranger])]).await;
     let durations = bench.of_metric(60, "traces.span.metrics.duration/s").await;
     assert!(durations[0].ends_with("count=1 sum=0 ≤0.002:1"), "{durations:?}");
-    assert!(durations[1].contains("span.kind=,") && durations[1].ends_with("≤inf:1"), "{durations:?}");
+    assert!(durations[1].contains("span.kind=,") && durations[1].ends_with("≤inf:2"), "{durations:?}");
+    assert_eq!(durations.len(), 2, "what looks the same is one series");
 }
 
 #[tokio::test]
@@ -190,7 +219,7 @@ async fn many_series_go_by_many_requests() {
         .iter()
         .map(|(_, request)| Payload::from_message(crate::telemetry::Message::Metrics(request.clone())).items());
     let items: Vec<u64> = items.collect();
-    assert_eq!(items.iter().sum::<u64>(), 24_000);
+    assert_eq!(items.iter().sum::<u64>(), 2 * 24_000);
     assert!(items.iter().all(|items| *items <= 10_000), "{items:?}");
 }
 
