@@ -70,8 +70,8 @@ pub struct State {
     /// By turn; the first was not used for longest.
     order: BTreeMap<u64, u64>,
     turn: u64,
-    /// Those that made room for others since the last points.
-    evicted: Vec<Resources>,
+    /// Those that made room for others since the last points. They may come back.
+    evicted: BTreeMap<u64, Resources>,
     /// For resources that find no room.
     rest: Option<Resources>,
     series: usize,
@@ -136,16 +136,19 @@ impl State {
             self.order.remove(&known.turn);
             (known.seen, known.turn) = (now, self.turn);
         } else {
+            let back = self.evicted.remove(&resource.hash);
             if self.resources.len() >= options.most_resources {
                 if self.evicted.len() >= options.most_resources {
                     return false;
                 }
-                let oldest = self.order.pop_first().and_then(|(_, hash)| self.resources.remove(&hash));
-                self.evicted.extend(oldest);
+                if let Some((_, oldest)) = self.order.pop_first() {
+                    self.evicted.extend(self.resources.remove_entry(&oldest));
+                }
             }
-            let mut new = Resources::new(resource.hash, resource.attributes(options), options, now);
-            new.turn = self.turn;
-            self.resources.insert(resource.hash, new);
+            let new = || Resources::new(resource.hash, resource.attributes(options), options, now);
+            let mut known = back.unwrap_or_else(new);
+            (known.seen, known.turn) = (now, self.turn);
+            self.resources.insert(resource.hash, known);
         }
         self.order.insert(self.turn, resource.hash);
         true
@@ -154,7 +157,7 @@ impl State {
     /// All series as points of this time; those that have come to their end are forgotten.
     pub fn tell(&mut self, options: &Options, now: u64) -> Vec<ExportMetricsServiceRequest> {
         let mut batches = Batches::new(SCOPE);
-        for mut gone in std::mem::take(&mut self.evicted) {
+        for mut gone in std::mem::take(&mut self.evicted).into_values() {
             self.series -= gone.len();
             emit::resource(&mut gone, options, now, &mut self.told, &mut batches);
         }

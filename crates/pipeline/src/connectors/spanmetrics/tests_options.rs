@@ -210,6 +210,16 @@ async fn the_resource_that_is_used_least_makes_room() {
 }
 
 #[tokio::test]
+async fn a_resource_that_comes_back_goes_on() {
+    let bench = Bench::new("resource_metrics_cache_size: 1\nhistogram: {disable: true}");
+    for service in ["a", "b", "a", "a"] {
+        bench.send(vec![of(service, vec![named("x")])]).await;
+    }
+    assert_eq!(ends(&bench.at(60).await), ["0..60s 3", "0..60s 1"]);
+    assert_eq!(ends(&bench.at(61).await), ["0..61s 3"]);
+}
+
+#[tokio::test]
 async fn what_is_not_seen_for_long_expires() {
     let bench = Bench::new("{metrics_expiration: 60s, series_expiration: 30s, histogram: {disable: true}}");
     bench.send(vec![of("a", vec![named("x"), named("y")]), of("b", vec![named("x")])]).await;
