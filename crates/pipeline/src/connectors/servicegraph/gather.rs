@@ -7,7 +7,7 @@ use trefoil_model::wire::{Reader, WireError};
 use super::config::Options;
 use super::store::{Connection, Half, Key, Side};
 use crate::connectors::spans::attributes::{Found, value_text};
-use crate::connectors::spans::{CLIENT, CONSUMER, Ids, Lists, PRODUCER, SERVER, STATUS_ERROR, Span, Visit, each};
+use crate::connectors::spans::{CLIENT, CONSUMER, Ids, Lists, PRODUCER, SERVER, STATUS_ERROR, Span, Visit, nested};
 
 /// Links of a span that are followed.
 const MOST_LINKS: usize = 128;
@@ -54,24 +54,15 @@ impl<'a, 'o> Gathered<'a, 'o> {
         }
     }
 
-    fn consumer(&mut self, span: &Span<'a>) -> Result<(), WireError> {
-        let Some(own) = span.ids() else { return Ok(()) };
+    fn consumer(&mut self, span: &Span<'a>) {
+        let Some(own) = span.ids() else { return };
         for link in self.lists.links.iter().take(MOST_LINKS) {
-            let (mut trace_id, mut span_id) = (&[][..], &[][..]);
-            for field in *link {
-                let field = field?;
-                match field.number {
-                    1 => trace_id = field.bytes()?,
-                    2 => span_id = field.bytes()?,
-                    _ => {}
-                }
-            }
-            if let Some(producer) = Ids::new(trace_id, span_id) {
+            let id = |number| nested(*link, number).last().unwrap_or_default().bytes();
+            if let Some(producer) = Ids::new(id(1), id(2)) {
                 let half = self.half(Key::Linked { consumer: own, producer }, Side::Server, span);
                 self.halves.push(half);
             }
         }
-        Ok(())
     }
 }
 
@@ -79,7 +70,7 @@ impl<'a> Visit<'a> for Gathered<'a, '_> {
     fn resource(&mut self, message: Reader<'a>) -> Result<bool, WireError> {
         let keys = &self.options.keys;
         self.resource.clear(keys);
-        each(message, 1, |attribute| self.resource.take(keys, attribute))?;
+        nested(message, 1).for_each(|attribute| self.resource.take(keys, attribute));
         let name = self.resource.get(self.options.service).map(value_text).unwrap_or_default();
         self.service = name.into();
         Ok(!self.service.is_empty())
@@ -93,7 +84,10 @@ impl<'a> Visit<'a> for Gathered<'a, '_> {
         let span = Span::parse(message, &self.options.keys, &mut self.lists)?;
         let half = match span.kind {
             CLIENT | PRODUCER => span.ids().map(|ids| self.half(Key::Parent(ids), Side::Client, &span)),
-            CONSUMER if !self.lists.links.is_empty() => return self.consumer(&span),
+            CONSUMER if !self.lists.links.is_empty() => {
+                self.consumer(&span);
+                None
+            }
             SERVER | CONSUMER => {
                 let key = match Ids::new(span.trace_id, span.parent_span_id) {
                     Some(parent) => Some(Key::Parent(parent)),

@@ -10,7 +10,7 @@ use super::config::Options;
 use super::labels::Origin;
 use crate::connectors::series::Hashing;
 use crate::connectors::spans::attributes::{Found, key_value};
-use crate::connectors::spans::{Ids, Lists, Span, Visit, each, sampling};
+use crate::connectors::spans::{Ids, Lists, Span, Visit, nested, sampling};
 
 /// Bytes of a resource's attributes that metrics get; those that do not fit are left out.
 const MOST_RESOURCE_BYTES: usize = 64 << 10;
@@ -90,7 +90,7 @@ impl<'a, 'o> Gathered<'a, 'o> {
         let span = Span::parse(counted.message, &options.keys, &mut lists).unwrap_or_default();
         let mut event = Found::default();
         if let Some(message) = counted.event {
-            let _ = find(message, options, &mut event);
+            find(message, options, &mut event);
         }
         let origin = Origin {
             service: resource.service,
@@ -104,31 +104,27 @@ impl<'a, 'o> Gathered<'a, 'o> {
         options.labels.attributes(&origin, &options.groups[counted.group].dimensions)
     }
 
-    fn resource_hash(&self, message: Reader<'a>) -> Result<u64, WireError> {
+    fn resource_hash(&self, message: Reader<'a>) -> u64 {
         let options = self.options;
-        let mut sum = 0u64;
         if !options.resources {
-            return Ok(sum);
+            return 0;
         }
-        each(message, 1, |attribute| {
-            let is_key = options.resource_keys.is_empty() || {
-                let (key, _) = key_value(attribute)?;
-                std::str::from_utf8(key).is_ok_and(|key| options.resource_keys.contains(key))
-            };
-            if is_key {
-                // In whatever order they come.
-                sum = sum.wrapping_add(self.hashing.hash(attribute.bytes())).wrapping_add(1);
-            }
-            Ok(())
-        })?;
-        Ok(sum)
+        let is_key = |attribute: &Reader<'_>| {
+            options.resource_keys.is_empty()
+                || key_value(*attribute)
+                    .is_ok_and(|(key, _)| options.resource_keys.iter().any(|name| name.as_bytes() == key))
+        };
+        // In whatever order they come.
+        nested(message, 1)
+            .filter(is_key)
+            .fold(0, |sum, attribute| sum.wrapping_add(self.hashing.hash(attribute.bytes())).wrapping_add(1))
     }
 }
 
 /// The attributes of an event that are wanted.
-fn find<'a>(event: Reader<'a>, options: &Options, found: &mut Found<'a>) -> Result<(), WireError> {
+fn find<'a>(event: Reader<'a>, options: &Options, found: &mut Found<'a>) {
     found.clear(&options.keys);
-    each(event, 3, |attribute| found.take(&options.keys, attribute))
+    nested(event, 3).for_each(|attribute| found.take(&options.keys, attribute));
 }
 
 impl Resource<'_> {
@@ -139,15 +135,14 @@ impl Resource<'_> {
         if !options.resources {
             return attributes;
         }
-        let _read_before = each(self.message, 1, |attribute| {
+        for attribute in nested(self.message, 1) {
             if let Some(rest) = left.checked_sub(attribute.bytes().len())
                 && let Ok(attribute) = KeyValue::decode(attribute.bytes())
             {
                 left = rest;
                 attributes.push(attribute);
             }
-            Ok(())
-        });
+        }
         attributes
     }
 }
@@ -157,32 +152,26 @@ impl<'a> Visit<'a> for Gathered<'a, '_> {
         let keys = &self.options.keys;
         let (mut service, mut found) = (None, Found::default());
         found.clear(keys);
-        each(message, 1, |attribute| {
-            let (key, value) = key_value(attribute)?;
-            if key == b"service.name" && service.is_none() {
-                service = Some(text(value)?);
+        for attribute in nested(message, 1) {
+            if let Ok((b"service.name", value)) = key_value(attribute)
+                && service.is_none()
+            {
+                service = Some(text(value));
             }
-            found.take(keys, attribute)
-        })?;
+            found.take(keys, attribute);
+        }
         if service.is_none() && !self.options.counts_nameless {
             return Ok(false);
         }
-        let hash = self.resource_hash(message)?;
+        let hash = self.resource_hash(message);
         let counted = self.counted.len()..self.counted.len();
         self.resources.push(Resource { message, service: service.unwrap_or_default(), found, hash, counted });
         Ok(true)
     }
 
     fn scope(&mut self, message: Reader<'a>) -> Result<(), WireError> {
-        let (mut name, mut version) = (&[][..], &[][..]);
-        for field in message {
-            let field = field?;
-            match field.number {
-                1 => name = field.bytes()?,
-                2 => version = field.bytes()?,
-                _ => {}
-            }
-        }
+        let text = |number| nested(message, number).last().unwrap_or_default().bytes();
+        let (name, version) = (text(1), text(2));
         let is_dimension = std::str::from_utf8(name).is_ok_and(|name| self.options.labels.scopes.contains(name));
         self.scopes.push(is_dimension.then_some((name, version)));
         Ok(())
@@ -226,7 +215,7 @@ impl<'a> Visit<'a> for Gathered<'a, '_> {
             }
             for event in &self.lists.events {
                 let begin = self.keys.len();
-                find(*event, options, &mut self.event)?;
+                find(*event, options, &mut self.event);
                 let origin = Origin { event: Some(&self.event), ..origin };
                 options.labels.push_key(&origin, &group.dimensions, &mut self.keys);
                 counted(place, begin..self.keys.len(), Some(*event));
@@ -238,13 +227,6 @@ impl<'a> Visit<'a> for Gathered<'a, '_> {
 }
 
 /// The text of an `AnyValue`; nothing if it is of another type.
-fn text(value: Reader<'_>) -> Result<&[u8], WireError> {
-    let mut text = &[][..];
-    for field in value {
-        let field = field?;
-        if field.number == 1 {
-            text = field.bytes()?;
-        }
-    }
-    Ok(text)
+fn text(value: Reader<'_>) -> &[u8] {
+    nested(value, 1).last().unwrap_or_default().bytes()
 }

@@ -155,6 +155,22 @@ async fn what_is_malformed_counts_for_nothing() {
     assert_eq!(bench.metrics.counted.get(), 0);
 }
 
+/// The store rejects the first of these spans without looking at its attributes, and takes the request.
+#[tokio::test]
+async fn what_cannot_be_read_inside_of_a_span_is_not_there() {
+    let bench = Bench::new("{dimensions: [{name: a}], histogram: {disable: true}}");
+    let mut body = vec![0x4a, 2, 0x0a, 9];
+    let whole = Span { trace_id: vec![1], ..with(named("x"), &[("a", "1")]) };
+    body.extend(prost::Message::encode_to_vec(&whole));
+    let group = |inner: Vec<u8>, tag: u8| [vec![tag, inner.len() as u8], inner].concat();
+    let service = prost::Message::encode_to_vec(&of("s", vec![]).resource.unwrap());
+    let resource_spans = [group(service, 0x0a), group(group(body, 0x12), 0x12)].concat();
+    let payload = Payload::from_bytes(Signal::Traces, group(resource_spans, 0x0a).into());
+    bench.connector.consume(Telemetry::new(Tenant::default(), payload)).await.unwrap();
+    let shown = bench.at(60).await;
+    assert!(shown.len() == 1 && shown[0].ends_with(",a=1} 0..60s 1"), "{shown:?}");
+}
+
 #[tokio::test]
 async fn without_a_service_the_collector_counts_nothing_but_tempo_does() {
     let spans = || vec![of_resource(&[("host.name", "h")], vec![named("x")]), of("a", vec![named("y")])];

@@ -40,19 +40,18 @@ impl<'a> Found<'a> {
         self.0.resize(keys.0.len(), None);
     }
 
-    /// Looks at a `KeyValue`; of equal keys the first counts.
+    /// Looks at a `KeyValue`; of equal keys the first counts. One that cannot be read is not there.
     #[inline]
-    pub fn take(&mut self, keys: &Keys, attribute: Reader<'a>) -> Result<(), WireError> {
+    pub fn take(&mut self, keys: &Keys, attribute: Reader<'a>) {
         if self.0.is_empty() {
-            return Ok(());
+            return;
         }
-        let (key, value) = key_value(attribute)?;
-        if let Some(place) = keys.place(key)
+        if let Ok((key, value)) = key_value(attribute)
+            && let Some(place) = keys.place(key)
             && self.0[place].is_none()
         {
             self.0[place] = Some(value);
         }
-        Ok(())
     }
 
     /// The `AnyValue` at a place.
@@ -176,12 +175,14 @@ mod tests {
         let encoded: Vec<Vec<u8>> = list.iter().map(|attribute| attribute.encode_to_vec()).collect();
         let mut found = Found::default();
         found.clear(&keys);
-        encoded.iter().for_each(|attribute| found.take(&keys, Reader::new(attribute)).unwrap());
+        encoded.iter().for_each(|attribute| found.take(&keys, Reader::new(attribute)));
         assert_eq!(value_text(found.get(0).unwrap()), "first");
         assert_eq!(point_value(found.get(1).unwrap()), Value::IntValue(-7));
         assert!(found.get(2).is_none());
         found.clear(&keys);
         assert!(found.get(0).is_none());
+        found.take(&keys, Reader::new(&[0x0a, 1, b'b', 0x12, 9, 1]));
+        assert!(found.get(0).is_none(), "it cannot be read");
     }
 
     #[test]

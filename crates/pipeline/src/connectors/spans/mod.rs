@@ -1,5 +1,6 @@
 //! Spans as they lie in the bytes of an OTLP request, read as far as metrics of them need it.
 
+use trefoil_model::Limits;
 use trefoil_model::wire::{Reader, WireError};
 
 use self::attributes::{Found, Keys};
@@ -18,21 +19,33 @@ pub trait Visit<'a> {
     fn span(&mut self, span: Reader<'a>) -> Result<(), WireError>;
 }
 
-/// Goes through an `ExportTraceServiceRequest`.
+/// Goes through an `ExportTraceServiceRequest`. Fails only where no decoder could go on: what cannot be read inside of a span's
+/// attributes, events and links, or of a resource, is not there. The store refuses some of that and rejects some of it with its span;
+/// a connector beside it must not refuse what it takes.
 pub fn walk<'a>(body: &'a [u8], visit: &mut impl Visit<'a>) -> Result<(), WireError> {
+    // Larger ones are rejected by the store.
+    let most = Limits::default().max_item_bytes;
     each(Reader::new(body), 1, |resource_spans| {
         if !visit.resource(last(resource_spans, 1)?)? {
             return Ok(());
         }
         each(resource_spans, 2, |scope_spans| {
             visit.scope(last(scope_spans, 1)?)?;
-            each(scope_spans, 2, |span| visit.span(span))
+            each(scope_spans, 2, |span| match span.bytes().len() > most {
+                true => Ok(()),
+                false => visit.span(span),
+            })
         })
     })
 }
 
+/// The messages in a repeated field, as far as they can be read.
+pub fn nested(message: Reader<'_>, number: u32) -> impl Iterator<Item = Reader<'_>> {
+    message.flatten().filter(move |field| field.number == number).filter_map(|field| field.message().ok())
+}
+
 /// Every message in a repeated field.
-pub fn each<'a>(
+fn each<'a>(
     message: Reader<'a>,
     number: u32,
     mut use_message: impl FnMut(Reader<'a>) -> Result<(), WireError>,
@@ -89,7 +102,7 @@ impl<'a> Span<'a> {
         for field in message {
             let field = field?;
             match field.number {
-                9 => lists.found.take(keys, field.message()?)?,
+                9 => lists.found.take(keys, field.message()?),
                 1 => span.trace_id = field.bytes()?,
                 2 => span.span_id = field.bytes()?,
                 3 => span.trace_state = field.bytes()?,
