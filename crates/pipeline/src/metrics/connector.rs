@@ -123,7 +123,7 @@ pub struct SpanMetrics {
     pub counted: Counter,
     /// What was counted together because there was no room for a series.
     pub overflow: Counter,
-    /// Their resource has no `service.name`, or there are too many tenants.
+    /// Their resource has no `service.name`, or there are too many tenants, or too many of them in a request.
     pub skipped: Counter,
 }
 

@@ -7,7 +7,9 @@ use trefoil_model::wire::{Reader, WireError};
 use super::config::Options;
 use super::store::{Connection, Half, Key, Side};
 use crate::connectors::spans::attributes::{Found, value_text};
-use crate::connectors::spans::{CLIENT, CONSUMER, Ids, Lists, PRODUCER, SERVER, STATUS_ERROR, Span, Visit, nested};
+use crate::connectors::spans::{
+    CLIENT, CONSUMER, Ids, Lists, MOST_ITEMS, PRODUCER, SERVER, STATUS_ERROR, Span, Visit, nested,
+};
 
 /// Links of a span that are followed.
 const MOST_LINKS: usize = 128;
@@ -15,6 +17,8 @@ const MOST_LINKS: usize = 128;
 pub struct Gathered<'a, 'o> {
     options: &'o Options,
     pub halves: Vec<Half>,
+    /// Spans that found no room here.
+    pub dropped: u64,
     service: Arc<str>,
     resource: Found<'a>,
     lists: Lists<'a>,
@@ -22,7 +26,14 @@ pub struct Gathered<'a, 'o> {
 
 impl<'a, 'o> Gathered<'a, 'o> {
     pub fn new(options: &'o Options) -> Self {
-        Self { options, halves: Vec::new(), service: "".into(), resource: Found::default(), lists: Lists::default() }
+        Self {
+            options,
+            halves: Vec::new(),
+            dropped: 0,
+            service: "".into(),
+            resource: Found::default(),
+            lists: Lists::default(),
+        }
     }
 
     fn half(&self, key: Key, side: Side, span: &Span<'a>) -> Half {
@@ -81,6 +92,10 @@ impl<'a> Visit<'a> for Gathered<'a, '_> {
     }
 
     fn span(&mut self, message: Reader<'a>) -> Result<(), WireError> {
+        if self.halves.len() >= MOST_ITEMS {
+            self.dropped += 1;
+            return Ok(());
+        }
         let span = Span::parse(message, &self.options.keys, &mut self.lists)?;
         let half = match span.kind {
             CLIENT | PRODUCER => span.ids().map(|ids| self.half(Key::Parent(ids), Side::Client, &span)),

@@ -78,6 +78,7 @@ impl Inner {
         let body = payload.into_bytes();
         let mut gathered = Gathered::new(&self.options);
         walk(&body, &mut gathered).map_err(malformed)?;
+        self.metrics.dropped_spans.inc_by(gathered.dropped);
         let halves = gathered.halves;
         let Some(state) = self.tenants.of(&tenant) else {
             self.metrics.dropped_spans.inc_by(halves.len() as u64);

@@ -10,10 +10,13 @@ use super::config::Options;
 use super::labels::Origin;
 use crate::connectors::series::Hashing;
 use crate::connectors::spans::attributes::{Found, key_value};
-use crate::connectors::spans::{Ids, Lists, Span, Visit, nested, sampling};
+use crate::connectors::spans::{Ids, Lists, MOST_ITEMS, Span, Visit, nested, sampling};
 
 /// Bytes of a resource's attributes that metrics get; those that do not fit are left out.
 const MOST_RESOURCE_BYTES: usize = 64 << 10;
+
+/// Events of a span that are counted: as many as the store keeps.
+const MOST_EVENTS: usize = 10_000;
 
 /// A resource of the request.
 pub struct Resource<'a> {
@@ -55,7 +58,7 @@ pub struct Gathered<'a, 'o> {
     hashing: &'o Hashing,
     pub resources: Vec<Resource<'a>>,
     pub counted: Vec<Counted<'a>>,
-    /// Spans, whatever is counted of them.
+    /// Spans, whatever is counted of them; without those that found no room.
     pub spans: u64,
     scopes: Vec<Option<(&'a [u8], &'a [u8])>>,
     keys: Vec<u8>,
@@ -179,10 +182,14 @@ impl<'a> Visit<'a> for Gathered<'a, '_> {
 
     fn span(&mut self, message: Reader<'a>) -> Result<(), WireError> {
         let Some(resource) = self.resources.last_mut() else { return Ok(()) };
+        if self.counted.len() >= MOST_ITEMS {
+            return Ok(());
+        }
         let options = self.options;
         let span = Span::parse(message, &options.keys, &mut self.lists)?;
         self.spans += 1;
         let adjusted = sampling::adjusted_count(span.trace_state);
+        let weight = adjusted.map_or(1, sampling::whole);
         let origin = Origin {
             service: resource.service,
             resource: &resource.found,
@@ -200,7 +207,7 @@ impl<'a> Visit<'a> for Gathered<'a, '_> {
                 message,
                 event,
                 duration: span.duration(),
-                weight: adjusted.map_or(1, sampling::whole),
+                weight,
                 is_adjusted: adjusted.is_some(),
                 ids: if options.exemplars > 0 { span.ids() } else { None },
                 end: span.end,
@@ -213,7 +220,7 @@ impl<'a> Visit<'a> for Gathered<'a, '_> {
                 counted(place, begin..self.keys.len(), None);
                 continue;
             }
-            for event in &self.lists.events {
+            for event in self.lists.events.iter().take(MOST_EVENTS) {
                 let begin = self.keys.len();
                 find(*event, options, &mut self.event);
                 let origin = Origin { event: Some(&self.event), ..origin };

@@ -172,6 +172,17 @@ async fn what_cannot_be_read_inside_of_a_span_is_not_there() {
 }
 
 #[tokio::test]
+async fn a_request_of_very_many_spans_is_not_held_whole() {
+    let bench = Bench::new("histogram: {disable: true}");
+    let most = crate::connectors::spans::MOST_ITEMS;
+    let mut groups = vec![of("s", vec![])];
+    groups[0].scope_spans[0].spans = vec![Span::default(); most + 7];
+    bench.send(groups).await;
+    assert!(bench.at(60).await[0].ends_with(&format!(" {most}")));
+    assert_eq!((bench.metrics.counted.get(), bench.metrics.skipped.get()), (most as u64, 7));
+}
+
+#[tokio::test]
 async fn without_a_service_the_collector_counts_nothing_but_tempo_does() {
     let spans = || vec![of_resource(&[("host.name", "h")], vec![named("x")]), of("a", vec![named("y")])];
     let bench = Bench::new("histogram: {disable: true}");

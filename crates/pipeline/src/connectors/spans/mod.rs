@@ -8,6 +8,9 @@ use self::attributes::{Found, Keys};
 pub mod attributes;
 pub mod sampling;
 
+/// Spans, events and links of one request that are held until all of it is read: a few bytes of a request can be one.
+pub const MOST_ITEMS: usize = 1 << 19;
+
 /// What is done with the spans of a request, in the order of the wire.
 pub trait Visit<'a> {
     /// The message of a resource; `false` passes its spans over.
