@@ -208,10 +208,6 @@ const EXPORTERS: &[&str] = &[
 ];
 
 const CONNECTORS: &[&str] = &[
-    "spanmetrics",
-    "span_metrics",
-    "servicegraph",
-    "service_graph",
     "count",
     "sum",
     "routing",

@@ -219,11 +219,12 @@ impl Graph {
         let named = configuration.pipelines.iter().flat_map(|pipeline| &pipeline.receivers);
         let otlp = named.filter(|id| id.kind() == otlp::FACTORY.kind).find_map(|id| self.receivers.get(id));
         self.resources.otlp_listening.set(otlp.map(|running| running.component.listening()).unwrap_or_default());
-        let Configuration { receivers, processors, exporters, .. } = &*configuration;
+        let Configuration { receivers, processors, connectors, exporters, .. } = &*configuration;
         let names = |id: &ComponentId, name: &str| id.to_string() == name;
         self.resources.metrics.retain(
             |name| matches!(name, MAIN_LISTENER | PROMETHEUS_CONFIG) || receivers.keys().any(|id| names(id, name)),
             |name| processors.keys().any(|id| names(id, name)),
+            |name| connectors.keys().any(|id| names(id, name)),
             |name| is_of_prometheus(name) || exporters.keys().any(|id| names(id, name)),
         );
         self.configuration = configuration;

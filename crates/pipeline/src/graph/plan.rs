@@ -16,6 +16,7 @@ use crate::receivers::otlp;
 use crate::telemetry::Consumer;
 
 type Consumers = Vec<(Signal, Arc<dyn Consumer>)>;
+type Parts = Vec<(String, Arc<dyn Component>)>;
 
 /// Components that are new, and the ways through all of them.
 pub struct Plan {
@@ -34,8 +35,8 @@ pub struct Plan {
 /// What stands between receivers and exporters: built anew for every configuration.
 #[derive(Default)]
 pub struct Middle {
-    /// With the path in the configuration, for messages; in the order of starting.
-    pub components: Vec<(String, Arc<dyn Component>)>,
+    /// With the path in the configuration, for messages; in the order of starting: nothing comes before what it sends to.
+    pub components: Parts,
 }
 
 /// What runs already and may be kept.
@@ -68,7 +69,7 @@ impl Plan {
             exporters.push((id.clone(), Running { component, node: configured.node.clone() }));
         }
 
-        let mut middle = Middle::default();
+        let mut joints: Vec<(&ComponentId, Arc<dyn Component>)> = Vec::new();
         let mut connectors = HashMap::new();
         for (id, configured) in &next.connectors {
             let downstream = Downstream::default();
@@ -77,14 +78,18 @@ impl Plan {
                 .build(resources.context(id), downstream.clone())
                 .map_err(GraphError::of("connectors", id))?;
             sinks.insert(id.clone(), connector.clone());
-            middle.components.push((format!("connectors.{id}"), connector));
+            joints.push((id, connector));
             connectors.insert(id.clone(), downstream);
         }
 
         let mut entries = Vec::new();
+        let mut sections = Vec::new();
         for pipeline in &next.pipelines {
-            entries.push((pipeline, build_pipeline(pipeline, next, &sinks, resources, &mut middle)?));
+            let mut processors = Vec::new();
+            entries.push((pipeline, build_pipeline(pipeline, next, &sinks, resources, &mut processors)?));
+            sections.push((pipeline, processors));
         }
+        let middle = Middle { components: from_the_end(sections, joints) };
         for (id, downstream) in &connectors {
             downstream.swap(Generation::new(behind(id, &entries)));
         }
@@ -136,12 +141,36 @@ fn behind(id: &ComponentId, entries: &[(&Pipeline, Arc<dyn Consumer>)]) -> Consu
     Signal::ALL.into_iter().filter_map(of_signal).collect()
 }
 
+/// The processors of pipelines, and the connectors between them, each after all that it sends to.
+fn from_the_end(mut sections: Vec<(&Pipeline, Parts)>, mut joints: Vec<(&ComponentId, Arc<dyn Component>)>) -> Parts {
+    let mut ordered = Vec::new();
+    while !sections.is_empty() || !joints.is_empty() {
+        let before = sections.len() + joints.len();
+        // Pipelines whose connectors are all there.
+        for (_, processors) in
+            sections.extract_if(.., |(pipeline, _)| !joints.iter().any(|(id, _)| pipeline.exporters.contains(id)))
+        {
+            ordered.extend(processors);
+        }
+        // Connectors whose pipelines are all there.
+        let ready =
+            joints.extract_if(.., |(id, _)| !sections.iter().any(|(pipeline, _)| pipeline.receivers.contains(id)));
+        ordered.extend(ready.map(|(id, connector)| (format!("connectors.{id}"), connector)));
+        if sections.len() + joints.len() == before {
+            // They go round in a circle, which no configuration that was checked does.
+            ordered.extend(sections.drain(..).flat_map(|(_, processors)| processors));
+            ordered.extend(joints.drain(..).map(|(id, connector)| (format!("connectors.{id}"), connector)));
+        }
+    }
+    ordered
+}
+
 fn build_pipeline(
     pipeline: &Pipeline,
     next: &Configuration,
     sinks: &HashMap<ComponentId, Arc<dyn Consumer>>,
     resources: &Resources,
-    middle: &mut Middle,
+    components: &mut Parts,
 ) -> Result<Arc<dyn Consumer>, GraphError> {
     let ends = pipeline.exporters.iter().filter_map(|id| sinks.get(id).cloned()).collect();
     let mut entry = fan_out(ends);
@@ -154,7 +183,7 @@ fn build_pipeline(
             .config
             .build(resources.context(id), signal, outgoing)
             .map_err(GraphError::of("processors", id))?;
-        middle.components.push((format!("processors.{id}"), processor.clone()));
+        components.push((format!("processors.{id}"), processor.clone()));
         entry = Arc::new(Counted { items: metrics.incoming, next: processor });
     }
     Ok(entry)

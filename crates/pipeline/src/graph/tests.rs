@@ -11,8 +11,8 @@ use trefoil_model::{Signal, Tenant};
 
 use super::*;
 use crate::component::{
-    Component, Connector, ExporterConfig, ExporterFactory, Listening, Processor, ProcessorConfig, ProcessorFactory,
-    ReceiverConfig, ReceiverFactory, Registry,
+    Component, Connector, ConnectorConfig, ConnectorFactory, ExporterConfig, ExporterFactory, Listening, Processor,
+    ProcessorConfig, ProcessorFactory, ReceiverConfig, ReceiverFactory, Registry,
 };
 use crate::config::Document;
 use crate::connectors;
@@ -142,6 +142,12 @@ impl ProcessorConfig for TestConfig {
         next: Arc<dyn Consumer>,
     ) -> Result<Arc<dyn Processor>, ComponentError> {
         Ok(TestComponent::new(&context, self, Some(next)))
+    }
+}
+
+impl ConnectorConfig for TestConfig {
+    fn build(&self, context: Context, downstream: Downstream) -> Result<Arc<dyn Connector>, ComponentError> {
+        Ok(TestComponent::new(&context, self, Some(Arc::new(downstream))))
     }
 }
 
@@ -352,6 +358,38 @@ service:
     journal.receiver("in").send(Signal::Metrics, "y").await.unwrap();
     assert_eq!(journal.take(), ["out/good got y"]);
     graph.shutdown().await;
+}
+
+/// A connector may hand on what it holds when it is stopped, and so may the processors before it.
+#[tokio::test]
+async fn what_is_behind_a_connector_stops_after_it() {
+    let journal = Journal::of("behind");
+    let mut registry = registry();
+    registry.connectors = vec![ConnectorFactory {
+        kind: "join",
+        signals: &[(Signal::Traces, Signal::Metrics), (Signal::Metrics, Signal::Metrics)],
+        parse: |s| Ok(Box::new(s.parse::<TestConfig>()?)),
+    }];
+    let yaml = "
+receivers: {in: {journal: behind}}
+processors: {mark/1: {journal: behind}, mark/2: {journal: behind}, mark/3: {journal: behind}}
+exporters: {out: {journal: behind}}
+connectors: {join/a: {journal: behind}, join/b: {journal: behind}}
+service:
+  pipelines:
+    metrics: {receivers: [join/a], processors: [mark/2], exporters: [join/b]}
+    metrics/2: {receivers: [join/b], processors: [mark/3], exporters: [out]}
+    traces: {receivers: [in], processors: [mark/1], exporters: [join/a]}
+";
+    let document = Document::parse("test.yaml", yaml, &|_| None).unwrap();
+    let configuration = Configuration::parse(&document, &registry, &[]).unwrap_or_else(|error| panic!("{error}"));
+    let graph = Graph::start(configuration, resources()).await.unwrap();
+    journal.take();
+    graph.shutdown().await;
+    assert_eq!(
+        journal.take(),
+        ["stop in", "stop mark/1", "stop join/a", "stop mark/2", "stop join/b", "stop mark/3", "stop out"]
+    );
 }
 
 #[tokio::test]

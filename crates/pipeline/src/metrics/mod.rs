@@ -1,6 +1,6 @@
 //! What the pipelines say about themselves, under the names of the Collector's internal telemetry, so that dashboards
 //! and alerts made for it work: `otelcol_receiver_accepted_spans_total`, `otelcol_exporter_queue_size`, …
-//! (The Collector's documentation.md of receiverhelper, processorhelper, exporterhelper and batchprocessor; units and
+//! (The Collector's documentation.md of receiverhelper, processorhelper, exporterhelper, batchprocessor and servicegraphconnector; units and
 //! `_total` are in the names as Prometheus wants them.)
 //!
 //! Families are registered once, for the life of the process; components get handles by their ids when they are built.
@@ -11,12 +11,14 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 
+use self::connector::Connectors;
 use self::exporter::Exporters;
 use self::guard::Guards;
 use self::packets::Packets;
 use self::processor::Processors;
 use self::receiver::Receivers;
 
+mod connector;
 mod exporter;
 mod guard;
 mod items;
@@ -27,6 +29,7 @@ mod scrape;
 #[cfg(test)]
 mod tests;
 
+pub use connector::{OutletMetrics, ServiceGraphMetrics, SpanMetrics};
 pub use exporter::{ExporterMetrics, QueueMetrics};
 pub use guard::{GuardMetrics, Guarded};
 pub use items::ItemCounters;
@@ -42,6 +45,7 @@ pub struct Metrics {
     packets: Arc<Packets>,
     processors: Arc<Processors>,
     guards: Arc<Guards>,
+    connectors: Arc<Connectors>,
     exporters: Arc<Exporters>,
     scrapes: ScrapeMetrics,
 }
@@ -55,6 +59,7 @@ impl Metrics {
         self.packets.register(registry);
         self.processors.register(registry);
         self.guards.register(registry);
+        self.connectors.register(registry);
         self.exporters.register(registry);
     }
 
@@ -94,6 +99,21 @@ impl Metrics {
         GuardMetrics::new(self.guards.clone(), id.to_string())
     }
 
+    /// Of what the connector `id` holds and hands on.
+    pub fn outlet(&self, id: impl ToString) -> OutletMetrics {
+        self.connectors.outlet(id.to_string())
+    }
+
+    /// Of the `spanmetrics` connector `id`.
+    pub fn span_metrics(&self, id: impl ToString) -> SpanMetrics {
+        self.connectors.span_metrics(id.to_string())
+    }
+
+    /// Of the `servicegraph` connector `id`.
+    pub fn service_graph(&self, id: impl ToString) -> ServiceGraphMetrics {
+        self.connectors.service_graph(id.to_string())
+    }
+
     /// Of the exporter `id`.
     pub fn exporter(&self, id: impl ToString) -> ExporterMetrics {
         self.exporters.exporter(id.to_string())
@@ -115,6 +135,7 @@ impl Metrics {
         &self,
         receiver: impl Fn(&str) -> bool,
         processor: impl Fn(&str) -> bool,
+        connector: impl Fn(&str) -> bool,
         exporter: impl Fn(&str) -> bool,
     ) {
         self.receivers.retain(&receiver);
@@ -122,6 +143,7 @@ impl Metrics {
         for gone in self.processors.retain(processor) {
             self.guards.remove(&gone);
         }
+        self.connectors.retain(connector);
         self.exporters.retain(exporter);
     }
 }

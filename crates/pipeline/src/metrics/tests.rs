@@ -63,9 +63,12 @@ fn what_is_gone_is_not_exposed_and_what_stays_counts_on() {
         metrics.batch(id).triggered(Trigger::Size);
         metrics.exporter(id).lost(Signal::Logs, 1);
         metrics.queue(id).started(1);
+        metrics.outlet(id).lost.inc();
+        metrics.span_metrics(id).counted.inc();
+        metrics.service_graph(id).total_edges.inc();
     }
     let wanted = |id: &str| id == "otlp";
-    metrics.retain(wanted, wanted, wanted);
+    metrics.retain(wanted, wanted, wanted, wanted);
     let text = exposed(&registry);
     assert!(!text.contains("otlp/old"), "{text}");
     metrics.exporter("otlp").lost(Signal::Logs, 1);

@@ -23,7 +23,7 @@ fn errors_name_the_place_and_what_to_do() {
         ("otlp: {protocols: {grpc: , http: }}", "filelog: {}"),
         ("otlp: {protocols: {grpc: , http: }}", "oltp: {}"),
         ("otlp: {protocols: {grpc: , http: }}", "otlp/: {}"),
-        ("service:", "connectors: {spanmetrics: }\nservice:"),
+        ("service:", "connectors: {routing: }\nservice:"),
         ("service:", "extensions: {zpages: }\nservice:\n  extensions: [zpages]"),
         // Options.
         ("batch: {}", "batch: {timout: 1s, send_batch_size: many, send_batch_max_size: -1}"),
@@ -101,9 +101,9 @@ fn errors_name_the_place_and_what_to_do() {
     --- otlp/: {}
     c.yaml:3:3: receivers.otlp/: `otlp/` has no name after the slash, expected `type/name`
     c.yaml:10:26: service.pipelines.traces.receivers[0]: `otlp` is not defined under `receivers`; the section `receivers` is empty or missing
-    --- connectors: {spanmetrics: }
+    --- connectors: {routing: }
     service:
-    c.yaml:8:14: connectors.spanmetrics: the connector `spanmetrics` of the Collector is not supported by Trefoil yet; supported are forward
+    c.yaml:8:14: connectors.routing: the connector `routing` of the Collector is not supported by Trefoil yet; supported are forward, servicegraph, service_graph, spanmetrics, span_metrics
     --- extensions: {zpages: }
     service:
       extensions: [zpages]
