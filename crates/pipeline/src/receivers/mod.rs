@@ -2,9 +2,12 @@
 
 use crate::component::ReceiverFactory;
 
+mod http_listener;
 pub mod otlp;
 pub mod prometheus;
 pub mod prometheusremotewrite;
+pub mod zipkin;
 
 /// Every kind of receiver.
-pub const FACTORIES: &[ReceiverFactory] = &[otlp::FACTORY, prometheus::FACTORY, prometheusremotewrite::FACTORY];
+pub const FACTORIES: &[ReceiverFactory] =
+    &[otlp::FACTORY, prometheus::FACTORY, prometheusremotewrite::FACTORY, zipkin::FACTORY];

@@ -235,17 +235,9 @@ impl Http {
     }
 
     pub fn limits(&self) -> Result<HttpLimits, String> {
-        let encodings = match &self.compression_algorithms {
-            None => Encoding::ALL.to_vec(),
-            Some(names) => names.iter().map(|name| encoding(name)).collect::<Result<_, _>>()?,
-        };
         Ok(HttpLimits {
-            max_request_body_size: if self.max_request_body_size == 0 {
-                DEFAULT_MAX_BODY
-            } else {
-                self.max_request_body_size
-            },
-            encodings,
+            max_request_body_size: max_body(self.max_request_body_size),
+            encodings: encodings(self.compression_algorithms.as_deref())?,
             read_timeout: Some(self.read_timeout).filter(|timeout| !timeout.is_zero()),
             include_metadata: self.include_metadata,
         })
@@ -288,6 +280,19 @@ pub(crate) fn parse_headers(headers: &BTreeMap<String, String>) -> Result<Vec<(H
         Ok((header, value))
     };
     headers.iter().map(parse).collect()
+}
+
+/// Of the option `max_request_body_size`.
+pub(crate) fn max_body(bytes: usize) -> usize {
+    if bytes == 0 { DEFAULT_MAX_BODY } else { bytes }
+}
+
+/// Of the option `compression_algorithms`. The error says what is none.
+pub(crate) fn encodings(names: Option<&[String]>) -> Result<Vec<Encoding>, String> {
+    match names {
+        None => Ok(Encoding::ALL.to_vec()),
+        Some(names) => names.iter().map(|name| encoding(name)).collect(),
+    }
 }
 
 fn encoding(name: &str) -> Result<Encoding, String> {

@@ -21,7 +21,7 @@ use trefoil_model::Signal;
 use super::intake::{Intake, origin};
 use super::status::Answer;
 use crate::metrics::TransportMetrics;
-use crate::net::body;
+use crate::net::body::{self, Reservation};
 use crate::net::compression::{Encoding, decompress};
 use crate::telemetry::Accepted;
 
@@ -125,20 +125,8 @@ impl Endpoint {
         self.intake.check_taken(self.signal)?;
         let (parts, body) = request.into_parts();
         let tenant = self.intake.tenant(&parts.headers)?;
-        let encoding = self.encoding(&parts.headers)?;
-        let limit = self.limits.max_request_body_size;
-
         let mut reservation = self.intake.admission.start();
-        let reading = body::read(body, limit, &mut reservation);
-        let received = match self.limits.read_timeout {
-            None => reading.await?,
-            Some(timeout) => tokio::time::timeout(timeout, reading).await.map_err(|_| too_slow(timeout))??,
-        };
-        let unpacked = match encoding {
-            Encoding::Identity => received,
-            _ => self.intake.workshop.run(received.len(), move || decompress(encoding, received, limit)).await??,
-        };
-        reservation.resize(unpacked.len())?;
+        let unpacked = unpack(&self.intake, &self.limits, &parts.headers, body, &mut reservation).await?;
         let protobuf = match form {
             Form::Protobuf => unpacked,
             Form::Json => {
@@ -151,20 +139,38 @@ impl Endpoint {
         let origin = origin(&parts, self.limits.include_metadata);
         Ok(self.intake.deliver(&mut metrics, tenant, self.signal, protobuf, origin).await?)
     }
+}
 
-    fn encoding(&self, headers: &HeaderMap) -> Result<Encoding, Answer> {
-        let Some(value) = headers.get(CONTENT_ENCODING) else { return Ok(Encoding::Identity) };
-        let known = value.to_str().ok().and_then(Encoding::from_name);
-        known.filter(|encoding| *encoding == Encoding::Identity || self.limits.encodings.contains(encoding)).ok_or_else(
-            || {
-                let message = format!(
-                    "unsupported Content-Encoding {value:?}; supported: {}",
-                    encoding_names(&self.limits.encodings)
-                );
-                Answer::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message)
-            },
-        )
-    }
+/// Reads a body and unpacks it, within the limits.
+pub(crate) async fn unpack(
+    intake: &Intake,
+    limits: &HttpLimits,
+    headers: &HeaderMap,
+    body: Body,
+    reservation: &mut Reservation,
+) -> Result<Bytes, Answer> {
+    let encoding = encoding(headers, &limits.encodings)?;
+    let limit = limits.max_request_body_size;
+    let reading = body::read(body, limit, reservation);
+    let received = match limits.read_timeout {
+        None => reading.await?,
+        Some(timeout) => tokio::time::timeout(timeout, reading).await.map_err(|_| too_slow(timeout))??,
+    };
+    let unpacked = match encoding {
+        Encoding::Identity => received,
+        _ => intake.workshop.run(received.len(), move || decompress(encoding, received, limit)).await??,
+    };
+    reservation.resize(unpacked.len())?;
+    Ok(unpacked)
+}
+
+fn encoding(headers: &HeaderMap, supported: &[Encoding]) -> Result<Encoding, Answer> {
+    let Some(value) = headers.get(CONTENT_ENCODING) else { return Ok(Encoding::Identity) };
+    let known = value.to_str().ok().and_then(Encoding::from_name);
+    known.filter(|encoding| *encoding == Encoding::Identity || supported.contains(encoding)).ok_or_else(|| {
+        let message = format!("unsupported Content-Encoding {value:?}; supported: {}", encoding_names(supported));
+        Answer::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message)
+    })
 }
 
 pub(crate) fn too_slow(timeout: Duration) -> Answer {

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::response::Response;
 use futures::future::join_all;
 use parking_lot::Mutex;
 use trefoil_model::Signal;
@@ -19,6 +18,7 @@ use self::config::{Config, Grpc, Http};
 use self::grpc::GrpcLimits;
 use self::http::Paths;
 use self::intake::{DEFAULT_IN_FLIGHT_BYTES, Intake};
+use super::http_listener::with_layers;
 use crate::component::{
     Component, ComponentError, Context, Downstream, Listening, Receiver, ReceiverConfig, ReceiverFactory,
 };
@@ -93,24 +93,12 @@ fn grpc_listener(config: &Grpc, intake: Intake, metrics: TransportMetrics) -> Re
 
 fn http_listener(config: &Http, intake: Intake, metrics: TransportMetrics) -> Result<Listener, ComponentError> {
     let limits = config.limits().map_err(ComponentError::new)?;
-    let mut router = http::routes(intake, limits, &config.paths(), metrics);
-    if let Some(cors) = &config.cors
-        && let Some(layer) = cors.layer().map_err(ComponentError::new)?
-    {
-        router = router.layer(layer);
-    }
-    let headers = config.response_headers().map_err(ComponentError::new)?;
-    if !headers.is_empty() {
-        router = router.layer(axum::middleware::map_response(move |mut response: Response| {
-            response.headers_mut().extend(headers.clone());
-            std::future::ready(response)
-        }));
-    }
+    let router = http::routes(intake, limits, &config.paths(), metrics);
     Ok(Listener {
         protocol: "http",
         endpoint: config.endpoint.clone(),
         transport: config.transport.clone(),
-        router,
+        router: with_layers(router, config.cors.as_ref(), &config.response_headers)?,
         settings: config.server_settings(),
         tls: load_tls(config.tls.as_ref(), &["h2", "http/1.1"])?,
     })
