@@ -150,10 +150,12 @@ fn what_times_do_not_say_stays_an_event() {
     assert_eq!((spans[0].kind(), spans[0].start_time_unix_nano), (SpanKind::Client, 30_000));
     assert_eq!(spans[0].events[0].name, "cr");
     let body = r#"[{"traceId": "1", "id": "2", "timestamp": 9, "duration": 5,
-        "annotations": [{"timestamp": 10, "value": "cs"}, {"timestamp": 14, "value": "cr"}, {"timestamp": 15, "value": "cs"}]}]"#;
+        "annotations": [{"timestamp": 9, "value": "cs"}, {"timestamp": 13, "value": "cr"}, {"timestamp": 15, "value": "cs"}]}]"#;
     let span = super::spans(&request(&translated(Format::JsonV1, body))).remove(0);
     assert_eq!((span.start_time_unix_nano, span.end_time_unix_nano), (9000, 14_000));
-    assert_eq!(span.events.iter().map(|event| event.time_unix_nano).collect::<Vec<_>>(), [10_000, 15_000]);
+    assert_eq!(span.events.iter().map(|event| event.time_unix_nano).collect::<Vec<_>>(), [15_000]);
+    let (spans, _) = spans_of(r#"[{"timestamp": 7, "value": "ms"}, {"timestamp": 8, "value": "ms"}]"#, "[]");
+    assert_eq!((spans[0].start_time_unix_nano, spans[0].events[0].time_unix_nano), (7000, 8000));
 }
 
 #[test]

@@ -105,13 +105,11 @@ fn sides(span: Span) -> Vec<Incoming> {
             (timestamp, duration) = (span.timestamp.or(timestamp), span.duration.or(duration));
         }
         let (timestamp, duration) = (timestamp.filter(|time| *time > 0), duration.filter(|time| *time > 0));
-        // What the times say already need not be said again.
+        // What the times say already need not be said again; that of a pair is said even where clients round it otherwise.
         let told = |annotation: &Annotation| {
-            let is_begin = begin.is_some_and(|begin| std::ptr::eq(begin, annotation));
-            let is_end = end.is_some_and(|end| std::ptr::eq(end, annotation));
-            (is_begin && timestamp == Some(annotation.timestamp))
-                || (is_end
-                    && timestamp.zip(duration).is_some_and(|(start, length)| start + length == annotation.timestamp))
+            let is = |one: Option<&Annotation>| one.is_some_and(|one| std::ptr::eq(one, annotation));
+            let is_one = is(begin) || is(end);
+            is_one && ((begin.is_some() && end.is_some()) || (is(begin) && timestamp == Some(annotation.timestamp)))
         };
         stands_for_itself.retain(|annotation| !told(annotation));
         let endpoint = |annotation: Option<&Annotation>| annotation.and_then(|annotation| annotation.endpoint.clone());
