@@ -127,12 +127,11 @@ pub(crate) fn read(body: &[u8], mut each: impl FnMut(Result<span::Span, Problem>
     if let Some(error) = Reader::new(body).find_map(Result::err) {
         return Err(error.to_string());
     }
-    let mut index = 0;
-    for field in Reader::new(body).flatten().filter(|field| field.number == 1) {
+    let spans = Reader::new(body).flatten().filter(|field| field.number == 1);
+    for (index, field) in spans.enumerate() {
         let bytes = field.bytes().map_err(|error| error.to_string())?;
         let message = Span::decode(bytes).map_err(|error| Problem::new("", error.to_string()));
         each(message.and_then(from_message).map_err(|problem| problem.at(index)));
-        index += 1;
     }
     Ok(())
 }

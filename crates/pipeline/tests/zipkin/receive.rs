@@ -76,8 +76,8 @@ async fn every_format_arrives_on_its_path() {
     let json = [("content-type", "application/json")];
     let protobuf = [("content-type", "application/x-protobuf; charset=x")];
     let thrift = [("content-type", "application/x-thrift")];
-    let cases: [(&str, &[(&str, &str)], &[u8]); 7] = [
-        ("/api/v2/spans", &json, V2.as_bytes()),
+    let cases = [
+        ("/api/v2/spans", &json[..], V2.as_bytes()),
         ("/api/v2/spans", &[], V2.as_bytes()),
         ("/", &json, V2.as_bytes()),
         ("/", &protobuf, PROTOBUF),
