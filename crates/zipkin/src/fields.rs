@@ -13,13 +13,17 @@ use crate::problem::Problem;
 use crate::span::Endpoint;
 use crate::{ids, to_otlp};
 
-/// Hands over each element of a JSON list, read or with what is wrong with it. The error is for what is no list of JSON at all.
+/// Reads each element of a JSON list. The error is for what is no list of JSON at all.
 ///
-/// Elements are read one after another: what is one's syntax is looked at before, what is one's meaning is its own matter.
-pub(crate) fn for_each(body: &[u8], mut each: impl FnMut(Result<Value, Problem>)) -> Result<(), String> {
+/// Elements are taken one after another: that all are JSON is looked at before what one means, which is its own matter.
+pub(crate) fn for_each<T>(
+    body: &[u8],
+    read: impl Fn(&Value) -> Result<T, Problem>,
+    mut each: impl FnMut(Result<T, Problem>),
+) -> Result<(), String> {
     struct Elements<F>(F);
 
-    impl<'de, F: FnMut(Result<Value, Problem>)> Visitor<'de> for Elements<F> {
+    impl<'de, F: FnMut(usize, &RawValue)> Visitor<'de> for Elements<F> {
         type Value = ();
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,16 +33,19 @@ pub(crate) fn for_each(body: &[u8], mut each: impl FnMut(Result<Value, Problem>)
         fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
             let mut index = 0;
             while let Some(element) = list.next_element::<&RawValue>()? {
-                let value = serde_json::from_str(element.get());
-                self.0(value.map_err(|error| Problem::new("", error.to_string()).at(index)));
+                self.0(index, element);
                 index += 1;
             }
             Ok(())
         }
     }
 
+    let elements = Elements(|index, element: &RawValue| {
+        let value = serde_json::from_str(element.get()).map_err(|error| Problem::new("", error.to_string()));
+        each(value.and_then(|value| read(&value)).map_err(|problem| problem.at(index)));
+    });
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    deserializer.deserialize_seq(Elements(&mut each)).map_err(|error| error.to_string())?;
+    deserializer.deserialize_seq(elements).map_err(|error| error.to_string())?;
     deserializer.end().map_err(|error| error.to_string())
 }
 

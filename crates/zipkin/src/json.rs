@@ -17,12 +17,8 @@ pub fn to_json(spans: &[Span]) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(spans)
 }
 
-pub(crate) fn read(body: &[u8], mut each: impl FnMut(Result<Span, Problem>)) -> Result<(), String> {
-    let mut index = 0;
-    for_each(body, |value| {
-        each(value.and_then(|value| span(&value).map_err(|problem| problem.at(index))));
-        index += 1;
-    })
+pub(crate) fn read(body: &[u8], each: impl FnMut(Result<Span, Problem>)) -> Result<(), String> {
+    for_each(body, span, each)
 }
 
 fn span(value: &Value) -> Result<Span, Problem> {

@@ -8,12 +8,8 @@ use super::{Annotation, BinaryAnnotation, Span, Value};
 use crate::fields::{Object, for_each, kind};
 use crate::problem::Problem;
 
-pub(crate) fn read(body: &[u8], mut each: impl FnMut(Result<Span, Problem>)) -> Result<(), String> {
-    let mut index = 0;
-    for_each(body, |value| {
-        each(value.and_then(|value| span(&value).map_err(|problem| problem.at(index))));
-        index += 1;
-    })
+pub(crate) fn read(body: &[u8], each: impl FnMut(Result<Span, Problem>)) -> Result<(), String> {
+    for_each(body, span, each)
 }
 
 fn span(value: &Json) -> Result<Span, Problem> {

@@ -86,48 +86,19 @@ fn sides(span: Span) -> Vec<Incoming> {
         debug: span.debug,
         ..V2Span::default()
     };
-    let first = |value: &str| {
-        let is = |annotation: &&Annotation| !value.is_empty() && annotation.value == value;
-        span.annotations.iter().find(is)
-    };
+    let mut stand_for_themselves: Vec<&Annotation> = span.annotations.iter().collect();
     let mut sides: Vec<Incoming> = Vec::new();
-    let mut stands_for_itself: Vec<&Annotation> = span.annotations.iter().collect();
     for role in &ROLES {
-        let (begin, end) = (first(role.begin), first(role.end));
-        if begin.is_none() && end.is_none() {
-            continue;
+        if let Some(side) = side(role, &span, &ids, sides.is_empty(), &mut stand_for_themselves) {
+            sides.push(Incoming::from(V2Span { shared: role.follows && !sides.is_empty(), ..side }));
         }
-        let (mut timestamp, mut duration) = (begin.map(|begin| begin.timestamp), None);
-        if let (Some(begin), Some(end)) = (begin, end) {
-            duration = end.timestamp.checked_sub(begin.timestamp);
-        }
-        if sides.is_empty() {
-            (timestamp, duration) = (span.timestamp.or(timestamp), span.duration.or(duration));
-        }
-        let (timestamp, duration) = (timestamp.filter(|time| *time > 0), duration.filter(|time| *time > 0));
-        // What the times say already need not be said again; that of a pair is said even where clients round it otherwise.
-        let told = |annotation: &Annotation| {
-            let is = |one: Option<&Annotation>| one.is_some_and(|one| std::ptr::eq(one, annotation));
-            let is_one = is(begin) || is(end);
-            is_one && ((begin.is_some() && end.is_some()) || (is(begin) && timestamp == Some(annotation.timestamp)))
-        };
-        stands_for_itself.retain(|annotation| !told(annotation));
-        let endpoint = |annotation: Option<&Annotation>| annotation.and_then(|annotation| annotation.endpoint.clone());
-        sides.push(Incoming::from(V2Span {
-            kind: Some(role.kind),
-            timestamp,
-            duration,
-            local_endpoint: endpoint(begin).or_else(|| endpoint(end)),
-            shared: role.follows && !sides.is_empty(),
-            ..ids.clone()
-        }));
     }
     if sides.is_empty() {
         sides.push(Incoming::from(V2Span { timestamp: span.timestamp, duration: span.duration, ..ids }));
     }
 
     let fallback = fallback_endpoint(&span);
-    for annotation in stands_for_itself {
+    for annotation in stand_for_themselves {
         let plain = PlainAnnotation { timestamp: annotation.timestamp, value: annotation.value.clone() };
         side_of(&mut sides, annotation.endpoint.as_ref()).span.annotations.push(plain);
     }
@@ -145,6 +116,41 @@ fn sides(span: Span) -> Vec<Incoming> {
         *local = fallback.or(component);
     }
     sides
+}
+
+/// What one role wrote, if anything. What the times of the side do not say is left in `annotations`.
+fn side<'a>(
+    role: &Role,
+    span: &'a Span,
+    ids: &V2Span,
+    is_first: bool,
+    annotations: &mut Vec<&'a Annotation>,
+) -> Option<V2Span> {
+    let first = |value: &str| {
+        let is = |annotation: &&Annotation| !value.is_empty() && annotation.value == value;
+        span.annotations.iter().find(is)
+    };
+    let (begin, end) = (first(role.begin), first(role.end));
+    let any = begin.or(end)?;
+    let pair = begin.zip(end).filter(|(begin, end)| begin.timestamp <= end.timestamp);
+    let mut timestamp = begin.map(|begin| begin.timestamp);
+    let mut duration = pair.map(|(begin, end)| end.timestamp - begin.timestamp);
+    if is_first {
+        (timestamp, duration) = (span.timestamp.or(timestamp), span.duration.or(duration));
+    }
+    // A pair is told by the times even where clients round them otherwise.
+    let told: Vec<&Annotation> = match pair {
+        Some((begin, end)) => vec![begin, end],
+        None => begin.filter(|begin| timestamp == Some(begin.timestamp)).into_iter().collect(),
+    };
+    annotations.retain(|annotation| !told.iter().any(|told| std::ptr::eq(*told, *annotation)));
+    Some(V2Span {
+        kind: Some(role.kind),
+        timestamp: timestamp.filter(|time| *time > 0),
+        duration: duration.filter(|time| *time > 0),
+        local_endpoint: any.endpoint.clone().or_else(|| end.and_then(|end| end.endpoint.clone())),
+        ..ids.clone()
+    })
 }
 
 /// The endpoint of a span in which no side of a call says its own.
