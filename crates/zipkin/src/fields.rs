@@ -65,13 +65,13 @@ impl<'a> Object<'a> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
-    pub fn text(&self, name: &str) -> Result<Option<Cow<'a, str>>, Problem> {
+    pub fn text(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Problem> {
         let Some(value) = self.get(name) else { return Ok(None) };
         text(value).map(Some).ok_or_else(|| Problem::new(name, format!("is {} instead of text", kind(value))))
     }
 
     /// Of 0 or more; a fraction is cut off.
-    fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
+    fn number(&self, name: &'static str) -> Result<Option<u64>, Problem> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let float = |number: f64| (0.0..u64::MAX as f64).contains(&number).then_some(number as u64);
         let number = match value {
@@ -83,12 +83,12 @@ impl<'a> Object<'a> {
     }
 
     /// Microseconds that fit OTLP's nanoseconds.
-    pub fn micros(&self, name: &str) -> Result<Option<u64>, Problem> {
+    pub fn micros(&self, name: &'static str) -> Result<Option<u64>, Problem> {
         let micros = self.number(name)?;
         micros.map(|micros| to_otlp::check_micros(micros).map_err(|reason| Problem::new(name, reason))).transpose()
     }
 
-    pub fn flag(&self, name: &str) -> Result<bool, Problem> {
+    pub fn flag(&self, name: &'static str) -> Result<bool, Problem> {
         match self.get(name) {
             None => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
@@ -96,14 +96,14 @@ impl<'a> Object<'a> {
         }
     }
 
-    pub fn object(&self, name: &str) -> Result<Option<Object<'a>>, Problem> {
+    pub fn object(&self, name: &'static str) -> Result<Option<Object<'a>>, Problem> {
         self.get(name).map(|value| Object::of(value).map_err(|problem| problem.within(name))).transpose()
     }
 
     /// Reads each object of a list; `null` is left out.
     pub fn list<T>(
         &self,
-        name: &str,
+        name: &'static str,
         mut read: impl FnMut(Object<'a>) -> Result<T, Problem>,
     ) -> Result<Vec<T>, Problem> {
         let Some(value) = self.get(name) else { return Ok(Vec::new()) };
@@ -123,21 +123,21 @@ impl<'a> Object<'a> {
     }
 
     /// An id that must be there and not zero.
-    pub fn trace_id(&self, name: &str) -> Result<u128, Problem> {
+    pub fn trace_id(&self, name: &'static str) -> Result<u128, Problem> {
         let text = self.text(name)?.ok_or_else(|| Problem::new(name, "is missing"))?;
         let id = ids::parse_trace_id(&text).map_err(|reason| Problem::new(name, reason))?;
         if id == 0 { Err(Problem::new(name, "is zero")) } else { Ok(id) }
     }
 
     /// Zero is none.
-    pub fn span_id(&self, name: &str) -> Result<Option<u64>, Problem> {
+    pub fn span_id(&self, name: &'static str) -> Result<Option<u64>, Problem> {
         let Some(text) = self.text(name)?.filter(|text| !text.is_empty()) else { return Ok(None) };
         let id = ids::parse_span_id(&text).map_err(|reason| Problem::new(name, reason))?;
         Ok(Some(id).filter(|id| *id != 0))
     }
 
     /// What is no IP address is left out, as Zipkin does.
-    pub fn endpoint(&self, name: &str) -> Result<Option<Endpoint>, Problem> {
+    pub fn endpoint(&self, name: &'static str) -> Result<Option<Endpoint>, Problem> {
         let Some(object) = self.object(name)? else { return Ok(None) };
         let read = || {
             let port = object.number("port")?.unwrap_or_default();

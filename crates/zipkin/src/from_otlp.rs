@@ -39,7 +39,7 @@ pub fn from_otlp(request: &ExportTraceServiceRequest, default_service_name: &str
                     Ok(span) => result.spans.push(span),
                     Err(problem) => {
                         let place = format!("resource_spans[{r}].scope_spans[{s}].spans[{index}]");
-                        result.rejected.add(problem.within(&place));
+                        result.rejected.add(problem.within(place));
                     }
                 }
             }
@@ -101,7 +101,7 @@ pub fn span_from_otlp(
     })
 }
 
-fn id<const N: usize>(name: &str, bytes: &[u8]) -> Result<[u8; N], Problem> {
+fn id<const N: usize>(name: &'static str, bytes: &[u8]) -> Result<[u8; N], Problem> {
     let id: [u8; N] =
         bytes.try_into().map_err(|_| Problem::new(name, format!("has {} bytes instead of {N}", bytes.len())))?;
     if id == [0; N] { Err(Problem::new(name, "is zero")) } else { Ok(id) }

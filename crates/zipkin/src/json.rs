@@ -55,7 +55,7 @@ fn tags(object: &Object<'_>) -> Result<BTreeMap<String, String>, Problem> {
     let tags = tags.members().filter(|(_, value)| !value.is_null());
     tags.map(|(key, value)| {
         let text = text(value).ok_or_else(|| {
-            Problem::new(&format!("[{key:?}]"), format!("is {} instead of text", kind(value))).within("tags")
+            Problem::new(format!("[{key:?}]"), format!("is {} instead of text", kind(value))).within("tags")
         })?;
         Ok((key.clone(), text.into_owned()))
     })

@@ -1,5 +1,6 @@
 //! What is wrong with a body, or with single spans of it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use thiserror::Error;
@@ -7,30 +8,57 @@ use thiserror::Error;
 /// So many are kept; the rest is counted.
 const KEPT: usize = 5;
 
-/// A span cannot be taken: where (`[3].localEndpoint.port`), and why.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{place}: {reason}")]
+/// A span cannot be taken: where (`[3].localEndpoint.port`), and why. It becomes text only when somebody asks: a body may hold
+/// millions of spans that are none.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    pub place: String,
-    pub reason: String,
+    /// The innermost first.
+    place: Vec<Step>,
+    reason: Cow<'static, str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Member(Cow<'static, str>),
+    Element(usize),
 }
 
 impl Problem {
-    pub(crate) fn new(place: &str, reason: impl Into<String>) -> Self {
-        Self { place: place.to_owned(), reason: reason.into() }
+    /// Of a member; of the whole, if that has no name.
+    pub(crate) fn new(member: impl Into<Cow<'static, str>>, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { place: Vec::with_capacity(2), reason: reason.into() }.within(member)
     }
 
-    /// The same, seen from around `outer`.
-    pub(crate) fn within(self, outer: &str) -> Self {
-        let dot = if self.place.is_empty() || self.place.starts_with('[') { "" } else { "." };
-        Self { place: format!("{outer}{dot}{}", self.place), ..self }
+    /// The same, seen from around the member.
+    pub(crate) fn within(mut self, member: impl Into<Cow<'static, str>>) -> Self {
+        let member = member.into();
+        if !member.is_empty() {
+            self.place.push(Step::Member(member));
+        }
+        self
     }
 
     /// The same, seen from the list in which it is the element `index`.
-    pub(crate) fn at(self, index: usize) -> Self {
-        self.within(&format!("[{index}]"))
+    pub(crate) fn at(mut self, index: usize) -> Self {
+        self.place.push(Step::Element(index));
+        self
     }
 }
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (depth, step) in self.place.iter().rev().enumerate() {
+            match step {
+                Step::Element(index) => write!(f, "[{index}]")?,
+                Step::Member(name) if depth == 0 || name.starts_with('[') => f.write_str(name)?,
+                Step::Member(name) => write!(f, ".{name}")?,
+            }
+        }
+        write!(f, ": {}", self.reason)
+    }
+}
+
+impl std::error::Error for Problem {}
 
 /// Spans that were left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

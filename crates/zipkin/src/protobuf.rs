@@ -144,7 +144,7 @@ fn from_message(message: Span) -> Result<span::Span, Problem> {
         Kind::Producer => Some(span::Kind::Producer),
         Kind::Consumer => Some(span::Kind::Consumer),
     };
-    let micros = |name: &str, micros: u64| check_micros(micros).map_err(|reason| Problem::new(name, reason));
+    let micros = |name: &'static str, micros: u64| check_micros(micros).map_err(|reason| Problem::new(name, reason));
     let annotation = |(index, annotation): (usize, Annotation)| {
         let timestamp = micros("timestamp", annotation.timestamp);
         let timestamp = timestamp.map_err(|problem| problem.at(index).within("annotations"))?;
@@ -177,7 +177,7 @@ fn trace_id(bytes: &[u8]) -> Result<u128, Problem> {
 }
 
 /// Zero is none.
-fn span_id(name: &str, bytes: &[u8]) -> Result<Option<u64>, Problem> {
+fn span_id(name: &'static str, bytes: &[u8]) -> Result<Option<u64>, Problem> {
     if bytes.is_empty() {
         return Ok(None);
     }
@@ -186,9 +186,9 @@ fn span_id(name: &str, bytes: &[u8]) -> Result<Option<u64>, Problem> {
     Ok(Some(u64::from_be_bytes(bytes)).filter(|id| *id != 0))
 }
 
-fn from_endpoint(name: &str, endpoint: Option<Endpoint>) -> Result<Option<span::Endpoint>, Problem> {
+fn from_endpoint(name: &'static str, endpoint: Option<Endpoint>) -> Result<Option<span::Endpoint>, Problem> {
     let Some(endpoint) = endpoint else { return Ok(None) };
-    let problem = |field: &str, reason: String| Problem::new(field, reason).within(name);
+    let problem = |field: &'static str, reason: String| Problem::new(field, reason).within(name);
     let port = u16::try_from(endpoint.port)
         .map_err(|_| problem("port", format!("{} is not between 0 and 65535", endpoint.port)))?;
     let mut read = span::Endpoint { service_name: endpoint.service_name, port, ..span::Endpoint::default() };

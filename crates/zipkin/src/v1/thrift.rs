@@ -135,7 +135,7 @@ fn span(protocol: &mut Protocol<'_>) -> Checked<Span> {
     Ok(complete())
 }
 
-fn elements<T>(name: &str, list: Vec<Result<T, Problem>>) -> Result<Vec<T>, Problem> {
+fn elements<T>(name: &'static str, list: Vec<Result<T, Problem>>) -> Result<Vec<T>, Problem> {
     let elements = list.into_iter().enumerate();
     elements.map(|(index, element)| element.map_err(|problem| problem.at(index).within(name))).collect()
 }
@@ -219,11 +219,11 @@ fn endpoint(protocol: &mut Protocol<'_>) -> Checked<Option<Endpoint>> {
     Ok(complete().map_err(|problem: Problem| problem.within("host")))
 }
 
-fn text(name: &str, bytes: Vec<u8>) -> Result<String, Problem> {
+fn text(name: &'static str, bytes: Vec<u8>) -> Result<String, Problem> {
     String::from_utf8(bytes).map_err(|_| Problem::new(name, "is not UTF-8"))
 }
 
-fn micros(name: &str, micros: i64) -> Result<u64, Problem> {
+fn micros(name: &'static str, micros: i64) -> Result<u64, Problem> {
     let unsigned = u64::try_from(micros).map_err(|_| format!("{micros} is not a number of 0 or more"));
     unsigned.and_then(check_micros).map_err(|reason| Problem::new(name, reason))
 }
