@@ -7,6 +7,7 @@ mod counted;
 pub mod debug;
 pub mod file;
 mod headers;
+mod http_client;
 pub mod otlp;
 pub mod otlphttp;
 pub mod parcel;
@@ -17,6 +18,7 @@ pub mod queue;
 pub mod queued;
 pub mod retry;
 pub mod store;
+pub mod zipkin;
 
 /// Every kind of exporter.
 pub const FACTORIES: &[ExporterFactory] = &[
@@ -27,4 +29,5 @@ pub const FACTORIES: &[ExporterFactory] = &[
     prometheusremotewrite::FACTORY,
     debug::FACTORY,
     file::FACTORY,
+    zipkin::FACTORY,
 ];

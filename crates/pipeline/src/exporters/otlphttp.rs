@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use reqwest::{Client, Url};
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use trefoil_model::Signal;
 
 use super::answer;
 use super::headers;
+use super::http_client::{ClientSettings, CompressionParams, Posted, check_compression, explain};
 use super::parcel::{Parcel, Sender};
 use super::queue::QueueConfig;
 use super::queued::{self, QueuedExporter};
@@ -21,15 +22,10 @@ use super::retry::RetryConfig;
 use crate::component::{ComponentError, Context, Exporter, ExporterConfig, ExporterFactory};
 use crate::config::{ConfigError, Problems, Secret, Section, duration};
 use crate::net::compression::{Encoding, compress};
-use crate::net::tls::{ClientTls, client_config};
+use crate::net::tls::ClientTls;
 use crate::telemetry::{Accepted, Refused};
 
 pub const FACTORY: ExporterFactory = ExporterFactory { kind: "otlphttp", signals: &Signal::ALL, parse };
-
-/// Nothing reads more of an answer than this.
-const MAX_ANSWER: usize = 64 << 10;
-
-const USER_AGENT: &str = concat!("Trefoil/", env!("CARGO_PKG_VERSION"));
 
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("auth", "there are no authentication extensions; set `headers`"),
@@ -81,13 +77,6 @@ pub enum Form {
     Json,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CompressionParams {
-    /// On the scale of the compression; only gzip, zlib, deflate and zstd have levels.
-    pub level: Option<i32>,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -126,32 +115,14 @@ fn parse(section: &Section<'_>) -> Result<Box<dyn ExporterConfig>, ConfigError> 
             problem(&path, format!("{option}: {reason}"));
         }
     }
-    match Encoding::from_name(&config.compression) {
-        None => problem("compression", format!("{:?} is not a compression of HTTP bodies", config.compression)),
-        Some(encoding) => {
-            if let Err(reason) = check_level(encoding, config.compression_params.level) {
-                problem("compression_params.level", reason);
-            }
-        }
+    if let Err((option, reason)) = check_compression(&config.compression, &config.compression_params) {
+        problem(option, reason);
     }
     queued::check(&config.headers, &config.retry_on_failure, &config.sending_queue, &mut problem);
     if let Some(Err(reason)) = config.proxy_url.as_deref().map(reqwest::Proxy::all) {
         problem("proxy_url", reason.to_string());
     }
     problems.or(Box::new(config))
-}
-
-fn check_level(encoding: Encoding, level: Option<i32>) -> Result<(), String> {
-    let Some(level) = level else { return Ok(()) };
-    let allowed = match encoding {
-        Encoding::Gzip | Encoding::Zlib => 0..=9,
-        Encoding::Zstd => 1..=22,
-        _ => return Err(format!("{} has no levels", encoding.as_str())),
-    };
-    if allowed.contains(&level) {
-        return Ok(());
-    }
-    Err(format!("{level} is not a level of {}: {} to {}", encoding.as_str(), allowed.start(), allowed.end()))
 }
 
 impl Config {
@@ -176,31 +147,17 @@ impl Config {
     }
 
     fn client(&self) -> Result<Client, ComponentError> {
-        let tls = client_config(&self.tls, &["h2", "http/1.1"]).map_err(ComponentError::new)?;
-        let mut builder = Client::builder()
-            .use_preconfigured_tls(tls)
-            .user_agent(USER_AGENT)
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_idle_timeout(Some(self.idle_conn_timeout).filter(|timeout| !timeout.is_zero()));
-        if !self.timeout.is_zero() {
-            builder = builder.timeout(self.timeout);
+        ClientSettings {
+            tls: &self.tls,
+            timeout: self.timeout,
+            proxy_url: self.proxy_url.as_deref(),
+            max_idle_conns_per_host: self.max_idle_conns_per_host,
+            idle_conn_timeout: self.idle_conn_timeout,
+            disable_keep_alives: self.disable_keep_alives,
+            http2_read_idle_timeout: self.http2_read_idle_timeout,
+            http2_ping_timeout: self.http2_ping_timeout,
         }
-        if let Some(connections) = self.max_idle_conns_per_host {
-            builder = builder.pool_max_idle_per_host(connections);
-        }
-        if self.disable_keep_alives {
-            builder = builder.pool_max_idle_per_host(0);
-        }
-        if !self.http2_read_idle_timeout.is_zero() {
-            builder = builder.http2_keep_alive_interval(self.http2_read_idle_timeout);
-        }
-        if !self.http2_ping_timeout.is_zero() {
-            builder = builder.http2_keep_alive_timeout(self.http2_ping_timeout);
-        }
-        if let Some(proxy) = &self.proxy_url {
-            builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(ComponentError::new)?);
-        }
-        builder.build().map_err(ComponentError::new)
+        .client()
     }
 }
 
@@ -267,12 +224,7 @@ impl Sender for HttpSender {
             request = request.header(CONTENT_ENCODING, self.compression.as_str());
         }
         let response = request.send().await.map_err(|e| Refused::unavailable(explain(&e)))?;
-
-        let status = response.status();
-        let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        let content_type = header(CONTENT_TYPE).unwrap_or_default().to_string();
-        let retry_after = header(RETRY_AFTER).and_then(|value| answer::retry_after(value, chrono::Utc::now()));
-        let body = read_some(response).await;
+        let Posted { status, content_type, retry_after, body } = Posted::read(response).await;
         if !status.is_success() {
             return Err(answer::from_http(status, retry_after, &answer::reason(&content_type, &body)));
         }
@@ -285,27 +237,4 @@ impl Sender for HttpSender {
         answer::log_partial_success(&self.name, parcel, &accepted);
         Ok(accepted)
     }
-}
-
-/// The body of an answer, as much as is of interest.
-pub(super) async fn read_some(mut response: reqwest::Response) -> Bytes {
-    let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        body.extend_from_slice(&chunk);
-        if body.len() >= MAX_ANSWER {
-            break;
-        }
-    }
-    body.into()
-}
-
-/// reqwest's own text ends before the cause.
-pub(super) fn explain(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

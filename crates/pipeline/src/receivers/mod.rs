@@ -2,11 +2,13 @@
 
 use crate::component::ReceiverFactory;
 
+mod http_listener;
 pub mod jaeger;
 pub mod otlp;
 pub mod prometheus;
 pub mod prometheusremotewrite;
+pub mod zipkin;
 
 /// Every kind of receiver.
 pub const FACTORIES: &[ReceiverFactory] =
-    &[jaeger::FACTORY, otlp::FACTORY, prometheus::FACTORY, prometheusremotewrite::FACTORY];
+    &[jaeger::FACTORY, otlp::FACTORY, prometheus::FACTORY, prometheusremotewrite::FACTORY, zipkin::FACTORY];

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use reqwest::{Client, Response, Url};
 
-use crate::exporters::otlphttp::explain;
+use crate::exporters::http_client::explain;
 use crate::receivers::prometheus::client::HttpClient;
 
 pub enum WriteClient {

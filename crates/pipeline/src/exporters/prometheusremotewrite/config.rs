@@ -11,13 +11,12 @@ use super::selection::Selection;
 use super::sender::{Metadata, Settings};
 use crate::component::ComponentError;
 use crate::config::{ConfigError, Problems, Secret, Section, duration};
+use crate::exporters::http_client::ClientSettings;
 use crate::exporters::prometheus_view::{ResourceLabels, Strategy, View, translation};
 use crate::exporters::queue::QueueConfig;
 use crate::exporters::retry::RetryConfig;
 use crate::exporters::{headers, queued};
-use crate::net::tls::{ClientTls, client_config};
-
-const USER_AGENT: &str = concat!("Trefoil/", env!("CARGO_PKG_VERSION"));
+use crate::net::tls::ClientTls;
 
 /// What the Collector has and this exporter has not, with the reason.
 const UNSUPPORTED: &[(&str, &str)] = &[
@@ -179,22 +178,17 @@ impl Config {
     }
 
     pub fn client(&self) -> Result<Client, ComponentError> {
-        let tls = client_config(&self.tls, &["h2", "http/1.1"]).map_err(ComponentError::new)?;
-        let mut builder = Client::builder()
-            .use_preconfigured_tls(tls)
-            .user_agent(USER_AGENT)
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_idle_timeout(Some(self.idle_conn_timeout).filter(|timeout| !timeout.is_zero()));
-        if !self.timeout.is_zero() {
-            builder = builder.timeout(self.timeout);
+        ClientSettings {
+            tls: &self.tls,
+            timeout: self.timeout,
+            proxy_url: self.proxy_url.as_deref(),
+            max_idle_conns_per_host: self.max_idle_conns_per_host,
+            idle_conn_timeout: self.idle_conn_timeout,
+            disable_keep_alives: false,
+            http2_read_idle_timeout: Duration::ZERO,
+            http2_ping_timeout: Duration::ZERO,
         }
-        if let Some(connections) = self.max_idle_conns_per_host {
-            builder = builder.pool_max_idle_per_host(connections);
-        }
-        if let Some(proxy) = &self.proxy_url {
-            builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(ComponentError::new)?);
-        }
-        builder.build().map_err(ComponentError::new)
+        .client()
     }
 
     pub fn settings(&self, name: String, lanes: usize) -> Result<Settings, ComponentError> {

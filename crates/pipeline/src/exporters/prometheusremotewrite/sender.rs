@@ -25,7 +25,7 @@ use super::selection::Selection;
 use super::series::Series;
 use super::{encode, lanes};
 use crate::exporters::answer;
-use crate::exporters::otlphttp::read_some;
+use crate::exporters::http_client::read_some;
 use crate::exporters::parcel::{Delivery, Parcel, Sender};
 use crate::exporters::prometheus_view::View;
 use crate::net::compression::{Encoding, compress};

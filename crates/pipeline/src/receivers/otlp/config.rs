@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Router;
-use axum::response::Response;
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
@@ -18,6 +17,7 @@ use crate::net::compression::Encoding;
 use crate::net::listener::Listener;
 use crate::net::server::ServerSettings;
 use crate::net::tls::ServerTls;
+use crate::receivers::http_listener::with_layers;
 
 /// What the Collector has and this receiver has not, with the reason.
 const UNSUPPORTED: &[(&str, &str)] = &[
@@ -263,17 +263,9 @@ impl Http {
     }
 
     pub fn limits(&self) -> Result<HttpLimits, String> {
-        let encodings = match &self.compression_algorithms {
-            None => Encoding::ALL.to_vec(),
-            Some(names) => names.iter().map(|name| encoding(name)).collect::<Result<_, _>>()?,
-        };
         Ok(HttpLimits {
-            max_request_body_size: if self.max_request_body_size == 0 {
-                DEFAULT_MAX_BODY
-            } else {
-                self.max_request_body_size
-            },
-            encodings,
+            max_request_body_size: max_body(self.max_request_body_size),
+            encodings: encodings(self.compression_algorithms.as_deref())?,
             read_timeout: Some(self.read_timeout).filter(|timeout| !timeout.is_zero()),
             include_metadata: self.include_metadata,
         })
@@ -285,24 +277,12 @@ impl Http {
     }
 
     /// Serves `router` as configured, with CORS and the headers of responses.
-    pub(crate) fn listener(&self, protocol: &'static str, mut router: Router) -> Result<Listener, ComponentError> {
-        if let Some(cors) = &self.cors
-            && let Some(layer) = cors.layer().map_err(ComponentError::new)?
-        {
-            router = router.layer(layer);
-        }
-        let headers = self.response_headers().map_err(ComponentError::new)?;
-        if !headers.is_empty() {
-            router = router.layer(axum::middleware::map_response(move |mut response: Response| {
-                response.headers_mut().extend(headers.clone());
-                std::future::ready(response)
-            }));
-        }
+    pub(crate) fn listener(&self, protocol: &'static str, router: Router) -> Result<Listener, ComponentError> {
         Ok(Listener {
             protocol,
             endpoint: self.endpoint.clone(),
             transport: self.transport.clone(),
-            router,
+            router: with_layers(router, self.cors.as_ref(), &self.response_headers)?,
             settings: self.server_settings(),
             tls: load_tls(self.tls.as_ref(), &["h2", "http/1.1"])?,
         })
@@ -346,6 +326,19 @@ pub(crate) fn parse_headers(headers: &BTreeMap<String, String>) -> Result<Vec<(H
         Ok((header, value))
     };
     headers.iter().map(parse).collect()
+}
+
+/// Of the option `max_request_body_size`.
+pub(crate) fn max_body(bytes: usize) -> usize {
+    if bytes == 0 { DEFAULT_MAX_BODY } else { bytes }
+}
+
+/// Of the option `compression_algorithms`. The error says what is none.
+pub(crate) fn encodings(names: Option<&[String]>) -> Result<Vec<Encoding>, String> {
+    match names {
+        None => Ok(Encoding::ALL.to_vec()),
+        Some(names) => names.iter().map(|name| encoding(name)).collect(),
+    }
 }
 
 fn encoding(name: &str) -> Result<Encoding, String> {

@@ -32,7 +32,6 @@ pub mod status;
 pub(crate) mod workshop;
 
 pub use self::http::HttpLimits;
-pub(crate) use crate::net::listener::LAST_WORDS;
 
 pub const FACTORY: ReceiverFactory = ReceiverFactory { kind: "otlp", signals: &Signal::ALL, parse };
 

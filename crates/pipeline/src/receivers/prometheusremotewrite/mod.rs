@@ -9,22 +9,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::response::Response;
-use parking_lot::Mutex;
 use trefoil_model::Signal;
 use trefoil_model::tenant::Tenancy;
 
 use self::config::Config;
-use super::otlp::config::parse_headers;
+use super::http_listener::{HttpListener, with_layers};
 use super::otlp::intake::{DEFAULT_IN_FLIGHT_BYTES, Intake};
-use super::otlp::{LAST_WORDS, load_tls};
+use super::otlp::load_tls;
 use crate::component::{
     Component, ComponentError, Context, Downstream, Listening, Receiver, ReceiverConfig, ReceiverFactory,
 };
 use crate::config::{ConfigError, Section};
 use crate::metrics::{ReceiverMetrics, TransportMetrics};
-use crate::net::server::{self, Server};
-use crate::net::tls::ServerTlsSource;
+use crate::net::listener::Listener;
 
 pub(crate) mod batch;
 mod coarser;
@@ -106,13 +103,7 @@ impl ReceiverConfig for Config {
 }
 
 /// The running receiver.
-pub struct RemoteWriteReceiver {
-    intake: Intake,
-    config: Config,
-    router: Router,
-    tls: Option<Arc<ServerTlsSource>>,
-    server: Mutex<Option<Arc<Server>>>,
-}
+pub struct RemoteWriteReceiver(HttpListener);
 
 impl RemoteWriteReceiver {
     /// Reads certificates; listens only when started.
@@ -123,59 +114,37 @@ impl RemoteWriteReceiver {
         metrics: &ReceiverMetrics,
     ) -> Result<Self, ComponentError> {
         let intake = Intake::new(downstream, tenancy, DEFAULT_IN_FLIGHT_BYTES);
-        let mut router = http::routes(intake.clone(), config.limits(), metrics.over("http"));
-        if let Some(cors) = &config.cors
-            && let Some(layer) = cors.layer().map_err(ComponentError::new)?
-        {
-            router = router.layer(layer);
-        }
-        let headers = parse_headers(&config.response_headers).map_err(ComponentError::new)?;
-        if !headers.is_empty() {
-            router = router.layer(axum::middleware::map_response(move |mut response: Response| {
-                response.headers_mut().extend(headers.clone());
-                std::future::ready(response)
-            }));
-        }
-        let tls = load_tls(config.tls.as_ref(), &["h2", "http/1.1"])?;
-        Ok(Self { intake, config: config.clone(), router, tls, server: Mutex::default() })
+        let router = http::routes(intake.clone(), config.limits(), metrics.over("http"));
+        let listener = Listener {
+            protocol: "http",
+            endpoint: config.endpoint.clone(),
+            transport: config.transport.clone(),
+            router: with_layers(router, config.cors.as_ref(), &config.response_headers)?,
+            settings: config.server_settings(),
+            tls: load_tls(config.tls.as_ref(), &["h2", "http/1.1"])?,
+        };
+        Ok(Self(HttpListener::new("Prometheus remote write", listener, intake)))
     }
 
     /// Where it listens; `None` before start and after shutdown.
     pub fn address(&self) -> Option<SocketAddr> {
-        self.server.lock().as_ref().map(|server| server.address())
+        self.0.address()
     }
 }
 
 impl Receiver for RemoteWriteReceiver {
     fn listening(&self) -> Vec<Listening> {
-        self.address().map(|address| Listening { protocol: "http", address }).into_iter().collect()
+        self.0.listening()
     }
 }
 
 #[async_trait]
 impl Component for RemoteWriteReceiver {
     async fn start(&self) -> Result<(), ComponentError> {
-        let Config { endpoint, transport, .. } = &self.config;
-        let failed = |error| ComponentError::new(format!("cannot listen on {endpoint}: {error}"));
-        let listener = server::bind(transport, endpoint).await.map_err(failed)?;
-        let settings = self.config.server_settings();
-        let server = Server::start(listener, self.router.clone(), settings, self.tls.clone()).map_err(failed)?;
-        tracing::info!(address = %server.address(), "receiving Prometheus remote write");
-        *self.server.lock() = Some(Arc::new(server));
-        Ok(())
+        self.0.start().await
     }
 
     async fn shutdown(&self, grace: Duration) {
-        let Some(server) = self.server.lock().take() else { return };
-        let cut_short = async {
-            tokio::time::sleep(grace).await;
-            tracing::warn!(?grace, "requests are still under way at the end of the grace time; they are refused");
-            self.intake.refuse_all();
-            std::future::pending().await
-        };
-        tokio::select! {
-            _ = server.shutdown(grace.saturating_add(LAST_WORDS)) => {}
-            () = cut_short => {}
-        }
+        self.0.shutdown(grace).await;
     }
 }
