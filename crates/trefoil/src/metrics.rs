@@ -74,6 +74,9 @@ mod tests {
         metrics.refused_by("p");
         metrics.batch("p");
         metrics.guard("p").removes("t", "m", "l");
+        metrics.outlet("c");
+        metrics.span_metrics("c");
+        metrics.service_graph("c");
         metrics.exporter("e");
         metrics.scrapes().set_targets("j", 1);
         metrics.queue("e").started(1);
