@@ -55,7 +55,7 @@ LONG = Vocabulary(
     newest_counters=["long_fresh_total"],
     buckets="long_latency_seconds_bucket",
     native=["long_native_seconds"],
-    distinct=["long_temperature", "long_pod_memory_bytes"],
+    distinct=["long_temperature", "long_requests_total", "long_pod_memory_bytes"],
     labels=["instance", "job", "code", "pod", "le", "nonexistent"],
     matchers=[*INSTANCES, 'code="200"', 'code!~"5.."', 'pod=~"pod-1.*"', 'pod!="pod-3"', 'pod=~"pod-(2|5|11|23)"'],
     durations=["2m", "5m", "5m", "10m", "30m", "1h", "3h", "1d"],

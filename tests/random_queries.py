@@ -97,6 +97,9 @@ class Comparison:
         if self._is_rounding(*smallest) or self._is_far_from_zero(*smallest[:2]):
             self.outcomes["rounding made large"] += 1
             return None
+        if self._is_choice_among_equals(*smallest[:2]):
+            self.outcomes["other ones of equals"] += 1
+            return None
         if self._is_about_empty_buckets(*smallest[:2]):
             self.outcomes["empty buckets"] += 1
             return None
@@ -124,6 +127,17 @@ class Comparison:
         (values,) = node.parts
         told, ours = self.compare(node.text.replace(values.text, f"({values.text} - scalar(avg({values.text})))"), when)
         return told is None and self._outcome(ours) == "answers"
+
+    def _is_choice_among_equals(self, node, when):
+        """Whether both took the same values, if of other series: which of equals topk takes is nobody's promise."""
+        if not re.match(r"(topk|bottomk)\b", node.text):
+            return False
+        ours, theirs = reference.both(self.history.trefoil, self.history.prometheus, node.text, when)
+        return "error" not in (ours["status"], theirs["status"]) and self._values(ours) == self._values(theirs)
+
+    def _values(self, answer):
+        points = [point for series in answer["data"]["result"] for point in series.get("values", [series.get("value")])]
+        return sorted((float(when), float(value)) for when, value in points)
 
     def _is_about_empty_buckets(self, node, when):
         """Whether both agree on a comparison of histograms once empty buckets are gone: it tells them from none at all, and
