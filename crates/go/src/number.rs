@@ -2,7 +2,10 @@
 
 /// The shortest digits that read back as the same float, with an exponent below 1e-4 and from 1e6 or more (`%g`).
 pub fn general(value: f64) -> String {
-    special(value).unwrap_or_else(|| Digits::shortest(value).written(SHORTEST_EXPONENT))
+    match value.abs() {
+        0.0 | 1e-4..1e6 => decimal(value),
+        _ => special(value).unwrap_or_else(|| Digits::shortest(value).written(SHORTEST_EXPONENT)),
+    }
 }
 
 /// So many significant digits at most, without zeros at the end (`%.2g`).
@@ -13,7 +16,15 @@ pub fn general_with(value: f64, digits: usize) -> String {
 
 /// The shortest digits that read back as the same float, never with an exponent (`'f', -1`).
 pub fn decimal(value: f64) -> String {
-    special(value).unwrap_or_else(|| Digits::shortest(value).plain())
+    if let Some(text) = special(value) {
+        return text;
+    }
+    let mut buffer = ryu::Buffer::new();
+    // Answers are full of numbers, nearly all of which are written so already.
+    match buffer.format_finite(value) {
+        text if text.contains('e') => Digits::of(text).plain(),
+        text => text.strip_suffix(".0").unwrap_or(text).to_owned(),
+    }
 }
 
 /// As [`general`], but always recognisable as a float: `1.0`.

@@ -12,6 +12,7 @@ use trefoil_traceql::value::Value;
 use super::assemble::{Assembled, Assembly, TraceId};
 use super::candidates::Candidates;
 use super::source::{Source, Sources, TRACE_ID};
+use crate::memory::Held;
 use crate::trace::bounded;
 use crate::{Engine, Limits, QueryError};
 
@@ -104,6 +105,7 @@ impl Engine {
             request,
             program: &program,
             assembly: &assembly,
+            memory: &memory,
             seen: HashSet::new(),
             partial: HashMap::new(),
             searched: Searched::default(),
@@ -115,9 +117,8 @@ impl Engine {
             }
             search.source(&sources, &source, &candidates).await?;
         }
+        search.keep_newest();
         let mut searched = search.searched;
-        searched.traces.sort_by_key(|found| std::cmp::Reverse(found.start));
-        searched.traces.truncate(request.limit);
         searched.inspected_bytes = sources.fetched.load(Ordering::Relaxed);
         Ok(searched)
     }
@@ -127,6 +128,7 @@ struct Search<'s> {
     request: &'s SearchRequest,
     program: &'s Program,
     assembly: &'s Assembly<'s>,
+    memory: &'s Held,
     seen: HashSet<TraceId>,
     /// Filters that hold for some span of a trace that may need spans elsewhere, too.
     partial: HashMap<TraceId, u32>,
@@ -138,12 +140,16 @@ impl Search<'_> {
         self.searched.traces.len() >= self.request.limit
     }
 
-    /// Whether a source may have a trace that is newer than the oldest of those that will be shown.
+    /// No more than will be shown, the newest first.
+    fn keep_newest(&mut self) {
+        self.searched.traces.sort_by_key(|found| std::cmp::Reverse(found.start));
+        self.searched.traces.truncate(self.request.limit);
+    }
+
+    /// Whether a source may have a trace that is newer than the oldest of those that will be shown, all of which are found.
     fn may_be_newer_in(&self, source: &Source) -> bool {
         let Source::Group { file, .. } = source else { return true };
-        let mut starts: Vec<i64> = self.searched.traces.iter().map(|found| found.start).collect();
-        starts.sort_unstable_by(|a, b| b.cmp(a));
-        let oldest = starts.get(self.request.limit.saturating_sub(1)).copied().unwrap_or(i64::MIN);
+        let oldest = self.searched.traces.last().map_or(i64::MIN, |found| found.start);
         file.time_range().is_none_or(|(_, last)| last >= oldest)
     }
 
@@ -155,6 +161,7 @@ impl Search<'_> {
     ) -> Result<(), QueryError> {
         let mut names = vec![TRACE_ID];
         candidates.filters.iter().for_each(|filter| filter.columns(&mut names));
+        tokio::task::yield_now().await;
         let rows = sources.read(source, &names).await?;
         self.searched.inspected_spans += source.rows() as u64;
         let all = || (0..source.rows() as u32).collect::<Vec<u32>>();
@@ -192,6 +199,9 @@ impl Search<'_> {
         if ids.is_empty() {
             return Ok(());
         }
+        // What is kept decoded is read without waiting: let others have their turn.
+        tokio::task::yield_now().await;
+        let held = self.memory.bytes();
         for assembled in self.assembly.traces(ids).await? {
             self.searched.inspected_traces += 1;
             let (start, end) = self.request.period;
@@ -205,6 +215,9 @@ impl Search<'_> {
                 self.searched.traces.push(found);
             }
         }
+        // The traces are gone; only what will be shown of them is kept.
+        self.memory.shrink_to(held);
+        self.keep_newest();
         Ok(())
     }
 

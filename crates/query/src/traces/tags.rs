@@ -65,6 +65,7 @@ impl Engine {
         let narrowing = narrowing(request);
         let mut all = Names::new();
         for source in sources.within(request.period).await? {
+            tokio::task::yield_now().await;
             let found = match (&source, &narrowing) {
                 (Source::Group { file, row_group, .. }, Narrowing::Everything) => {
                     let key = (file.id, *row_group);
@@ -111,6 +112,7 @@ impl Engine {
         let (places, is_of_roots) = of_roots(attribute);
         let mut values = Values { found: Vec::new(), limit: request.limit };
         for source in sources.within(request.period).await? {
+            tokio::task::yield_now().await;
             let mut columns: Vec<&str> = places.iter().flat_map(Place::columns).collect();
             narrowing.columns(&mut columns);
             if is_of_roots {
