@@ -10,7 +10,7 @@ use trefoil_traceql::eval::{Links, Trace};
 use trefoil_traceql::value::Value;
 
 use super::place::{Place, places};
-use super::source::{Rows, START, Source, Sources, TRACE_ID};
+use super::source::{PARENT, Rows, START, Source, Sources, TRACE_ID};
 use super::value::{text, value};
 use crate::QueryError;
 use crate::memory::Held;
@@ -18,8 +18,8 @@ use crate::memory::Held;
 pub type TraceId = [u8; 16];
 
 /// Columns that are read of every span.
-const BASE: [&str; 8] =
-    [TRACE_ID, "span_id", "parent_span_id", START, "duration_nano", "name", "service_name", "status_code"];
+const BASE: [&str; 9] =
+    [TRACE_ID, "span_id", PARENT, START, "duration_nano", "name", "service_name", "status_code", "trace_state"];
 const ERROR: i32 = 2;
 /// About what a span takes, its values apart.
 const SPAN_BYTES: usize = 160;
@@ -49,6 +49,7 @@ pub struct Span {
     pub name: Arc<str>,
     pub service: Arc<str>,
     pub is_error: bool,
+    pub trace_state: Option<Arc<str>>,
     values: Vec<Value>,
 }
 
@@ -134,12 +135,13 @@ impl<'a> Assembly<'a> {
         };
         Some(Span {
             id: id("span_id")?,
-            parent: id("parent_span_id"),
+            parent: id(PARENT),
             start: rows.column(START)?.as_primitive_opt::<TimestampNanosecondType>()?.value(row),
             duration: rows.column("duration_nano")?.as_primitive_opt::<Int64Type>()?.value(row),
             name: named("name"),
             service: named("service_name"),
             is_error: rows.column("status_code")?.as_primitive_opt::<Int32Type>()?.value(row) == ERROR,
+            trace_state: rows.column("trace_state").and_then(|array| text(array, row)).map(Arc::from),
             values: self.places.iter().map(|places| value(places, rows, row)).collect(),
         })
     }

@@ -8,6 +8,7 @@ mod assemble;
 mod candidates;
 mod columns;
 mod filter;
+mod finder;
 mod place;
 mod search;
 mod source;
