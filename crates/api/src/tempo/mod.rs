@@ -3,10 +3,12 @@
 //! Errors are a status and plain text. Not found is a 404 without a body.
 
 pub(crate) mod json;
+mod metrics;
 mod proto;
 mod search;
 mod tags;
 mod trace_by_id;
+mod values;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -29,6 +31,8 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v2/search/tags", get(tags::names_v2))
         .route("/api/search/tag/{*path}", get(tags::values_v1))
         .route("/api/v2/search/tag/{*path}", get(tags::values_v2))
+        .route("/api/metrics/query_range", get(metrics::query_range))
+        .route("/api/metrics/query", get(metrics::query))
         .route("/api/traces/{trace_id}", get(trace_by_id::v1))
         .route("/api/v2/traces/{trace_id}", get(trace_by_id::v2))
         .with_state(state)

@@ -79,3 +79,82 @@ pub(crate) struct SearchMetrics {
     #[prost(uint64, tag = "7")]
     pub inspected_spans: u64,
 }
+
+impl SearchMetrics {
+    /// Of one job, which is done.
+    pub fn of(traces: u64, spans: u64, bytes: u64) -> SearchMetrics {
+        SearchMetrics {
+            inspected_traces: u32::try_from(traces).unwrap_or(u32::MAX),
+            inspected_bytes: bytes,
+            completed_jobs: 1,
+            total_jobs: 1,
+            inspected_spans: spans,
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct QueryRangeResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub series: Vec<TimeSeries>,
+    #[prost(message, optional, tag = "2")]
+    pub metrics: Option<SearchMetrics>,
+    #[prost(enumeration = "PartialStatus", tag = "3")]
+    pub status: i32,
+    #[prost(string, tag = "4")]
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
+pub(crate) enum PartialStatus {
+    Complete = 0,
+    Partial = 1,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TimeSeries {
+    #[prost(message, repeated, tag = "1")]
+    pub labels: Vec<KeyValue>,
+    #[prost(message, repeated, tag = "2")]
+    pub samples: Vec<Sample>,
+    #[prost(message, repeated, tag = "4")]
+    pub exemplars: Vec<Exemplar>,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct Sample {
+    #[prost(double, tag = "1")]
+    pub value: f64,
+    #[prost(int64, tag = "2")]
+    pub timestamp_ms: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Exemplar {
+    #[prost(message, repeated, tag = "1")]
+    pub labels: Vec<KeyValue>,
+    #[prost(double, tag = "2")]
+    pub value: f64,
+    #[prost(int64, tag = "3")]
+    pub timestamp_ms: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct QueryInstantResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub series: Vec<InstantSeries>,
+    #[prost(message, optional, tag = "2")]
+    pub metrics: Option<SearchMetrics>,
+    #[prost(enumeration = "PartialStatus", tag = "3")]
+    pub status: i32,
+    #[prost(string, tag = "4")]
+    pub message: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct InstantSeries {
+    #[prost(message, repeated, tag = "1")]
+    pub labels: Vec<KeyValue>,
+    #[prost(double, tag = "2")]
+    pub value: f64,
+}

@@ -9,6 +9,7 @@ mod candidates;
 mod columns;
 mod filter;
 mod finder;
+mod metrics;
 mod place;
 mod search;
 mod source;
@@ -16,5 +17,6 @@ mod tags;
 mod value;
 
 pub use columns::Columns;
+pub use metrics::{Measured, MetricsRequest};
 pub use search::{Found, FoundSpan, FoundSpanset, SearchRequest, Searched, ServiceStats};
 pub use tags::{KnownNames, Names, TagRequest};
