@@ -12,7 +12,8 @@ use trefoil_traceql::metrics::{self, Grid, Labels, Series};
 
 use super::json::{attribute, double, search_metrics};
 use super::proto::{
-    Exemplar, InstantSeries, PartialStatus, QueryInstantResponse, QueryRangeResponse, Sample, SearchMetrics, TimeSeries,
+    Exemplar, InstantSeries, PartialStatus, QueryInstantRequest, QueryInstantResponse, QueryRangeRequest,
+    QueryRangeResponse, Sample, SearchMetrics, TimeSeries,
 };
 use super::values::key_value;
 use super::{TempoError, protobuf, wants_protobuf};
@@ -110,8 +111,26 @@ impl Asked {
         };
         let (metrics, hints) = parsed(get("q").or_else(|| get("query")).unwrap_or_default())?;
         let exemplars = number("exemplars")?.filter(|count| *count > 0).map(|count| count as usize);
-        let max_series = number("maxSeries")?.filter(|count| *count > 0).map_or(MAX_SERIES, |count| count as usize);
-        Ok(Asked { metrics, hints, start, end, step, exemplars, max_series: max_series.min(MAX_SERIES) })
+        let max_series = max_series(number("maxSeries")?.unwrap_or(0));
+        Ok(Asked { metrics, hints, start, end, step, exemplars, max_series })
+    }
+
+    pub fn of_range(asked: &QueryRangeRequest) -> Result<Asked, String> {
+        let step = i64::try_from(asked.step).ok().filter(|step| *step > 0);
+        let exemplars = Some(asked.exemplars as usize).filter(|count| *count > 0);
+        let max_series = max_series(asked.max_series);
+        Ok(Asked { step, exemplars, max_series, ..Asked::between(&asked.query, asked.start, asked.end)? })
+    }
+
+    pub fn of_instant(asked: &QueryInstantRequest) -> Result<Asked, String> {
+        Asked::between(&asked.query, asked.start, asked.end)
+    }
+
+    fn between(query: &str, start: u64, end: u64) -> Result<Asked, String> {
+        let (metrics, hints) = parsed(query)?;
+        let nanos = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
+        let (start, end) = (nanos(start), nanos(end));
+        Ok(Asked { metrics, hints, start, end, step: None, exemplars: None, max_series: MAX_SERIES })
     }
 
     pub fn range(&self, now: i64) -> Result<MetricsRequest, String> {
@@ -154,7 +173,12 @@ impl Asked {
     }
 }
 
-pub(super) fn parsed(text: &str) -> Result<(Metrics, Vec<Hint>), String> {
+/// Series in an answer; zero leaves it to us.
+pub(super) fn max_series(asked: u32) -> usize {
+    if asked == 0 { MAX_SERIES } else { MAX_SERIES.min(asked as usize) }
+}
+
+fn parsed(text: &str) -> Result<(Metrics, Vec<Hint>), String> {
     let query = trefoil_traceql::parse(text).map_err(|error| format!("invalid TraceQL query: {error}"))?;
     match query.expr {
         Expr::Metrics(metrics) => Ok((metrics, query.hints)),
@@ -184,7 +208,7 @@ fn step(text: &str) -> Option<i64> {
 }
 
 /// Some 240 samples, at steps that people would choose (nanoseconds).
-pub(super) fn default_step(range: i64) -> i64 {
+fn default_step(range: i64) -> i64 {
     const SECOND: i64 = 1_000_000_000;
     let fitting = range / SAMPLES;
     let coarse = [3600, 300, 60, 15, 5, 1].map(|seconds| seconds * SECOND);

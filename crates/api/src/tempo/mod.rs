@@ -6,6 +6,7 @@ pub(crate) mod json;
 mod metrics;
 mod proto;
 mod search;
+mod streaming;
 mod tags;
 mod trace_by_id;
 mod values;
@@ -35,6 +36,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/metrics/query", get(metrics::query))
         .route("/api/traces/{trace_id}", get(trace_by_id::v1))
         .route("/api/v2/traces/{trace_id}", get(trace_by_id::v2))
+        .merge(streaming::routes())
         .with_state(state)
 }
 

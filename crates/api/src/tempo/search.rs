@@ -39,7 +39,7 @@ pub(super) async fn search(
 }
 
 /// The parameters of a search; the error says which of them is wrong.
-fn request(parameters: &[(String, String)]) -> Result<SearchRequest, String> {
+pub(super) fn request(parameters: &[(String, String)]) -> Result<SearchRequest, String> {
     let get = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let number = |name: &str| match get(name) {
         None | Some("") => Ok(None),
@@ -186,7 +186,7 @@ fn compared(attribute: Attribute, op: CompareOp, value: Value) -> Field {
     Field::Compare { op, left: Box::new(Field::Attribute(attribute)), right: Box::new(Field::Value(value)) }
 }
 
-fn response(searched: Searched) -> SearchResponse {
+pub(super) fn response(searched: Searched) -> SearchResponse {
     SearchResponse {
         traces: searched.traces.iter().map(trace).collect(),
         metrics: Some(SearchMetrics::of(searched.inspected_traces, searched.inspected_spans, searched.inspected_bytes)),

@@ -1,9 +1,10 @@
 //! Traces that match a query.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::sync::mpsc::Sender;
 use trefoil_model::Tenant;
 use trefoil_traceql::ast::{Attribute, Intrinsic, Pipeline};
 use trefoil_traceql::eval::Program;
@@ -88,7 +89,23 @@ impl Engine {
         limits: Limits,
     ) -> Result<Searched, QueryError> {
         let (tenant, request) = (tenant.clone(), request.clone());
-        self.on_thread(limits, move |engine| async move { engine.read_search(&tenant, &request, limits).await }).await
+        self.on_thread(limits, move |engine| async move { engine.read_search(&tenant, &request, limits, None).await })
+            .await
+    }
+
+    /// As [`Engine::search_traces`]; what is found on the way goes to `progress` at once, and the answer is what was found since.
+    /// Of the most recent traces nothing can be told before the end. The search ends when nobody takes what it finds.
+    pub async fn search_traces_as_found(
+        &self,
+        tenant: &Tenant,
+        request: &SearchRequest,
+        limits: Limits,
+        progress: Sender<Searched>,
+    ) -> Result<Searched, QueryError> {
+        let (tenant, request) = (tenant.clone(), request.clone());
+        let answer =
+            move |engine: Engine| async move { engine.read_search(&tenant, &request, limits, Some(progress)).await };
+        self.on_thread(limits, answer).await
     }
 
     async fn read_search(
@@ -96,14 +113,21 @@ impl Engine {
         tenant: &Tenant,
         request: &SearchRequest,
         limits: Limits,
+        progress: Option<Sender<Searched>>,
     ) -> Result<Searched, QueryError> {
         let snapshot = self.snapshot(tenant).await?;
         let sources = Sources::new(&snapshot, &self.span_columns);
         let program = Program::new(&request.pipeline);
         let memory = self.memory();
         let assembly = Assembly::new(&sources, program.attributes(), limits.max_rows, &memory).await?;
-        let mut search =
-            Search { request, program: &program, assembly: &assembly, memory: &memory, searched: Searched::default() };
+        let mut search = Search {
+            request,
+            program: &program,
+            assembly: &assembly,
+            memory: &memory,
+            searched: Searched::default(),
+            told: HashSet::new(),
+        };
         let candidates = Candidates::new(&request.pipeline);
         let mut finder = Finder::new(&candidates, None, &memory);
         for source in sources.within(request.period).await? {
@@ -118,9 +142,14 @@ impl Engine {
                     break;
                 }
             }
+            search.searched.inspected_bytes = sources.fetched.load(Ordering::Relaxed);
+            if let Some(progress) = progress.as_ref().filter(|_| !request.is_most_recent) {
+                search.tell(progress).await?;
+            }
         }
         search.keep_newest();
         let mut searched = search.searched;
+        searched.traces.retain(|found| !search.told.contains(&found.trace_id));
         searched.inspected_bytes = sources.fetched.load(Ordering::Relaxed);
         Ok(searched)
     }
@@ -132,11 +161,27 @@ struct Search<'s> {
     assembly: &'s Assembly<'s>,
     memory: &'s Held,
     searched: Searched,
+    /// Traces that went out already.
+    told: HashSet<TraceId>,
 }
 
 impl Search<'_> {
     fn is_done(&self) -> bool {
         self.searched.traces.len() >= self.request.limit
+    }
+
+    /// Sends the traces that are new since it was called last, if there are any.
+    async fn tell(&mut self, progress: &Sender<Searched>) -> Result<(), QueryError> {
+        let traces = self.searched.traces.iter();
+        let new: Vec<Found> = traces.filter(|found| !self.told.contains(&found.trace_id)).cloned().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.told.extend(new.iter().map(|found| found.trace_id));
+        let Searched { inspected_traces, inspected_spans, inspected_bytes, .. } = self.searched;
+        let searched = Searched { traces: new, inspected_traces, inspected_spans, inspected_bytes };
+        let gone = |_| QueryError::Internal("nobody takes what is found".to_owned());
+        progress.send(searched).await.map_err(gone)
     }
 
     /// No more than will be shown, the newest first.

@@ -14,7 +14,7 @@ pub type Group = u32;
 const GROUP_BYTES: usize = 256;
 
 /// Spans on their way to series.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Aggregation {
     grid: Grid,
     kind: Kind,
@@ -35,7 +35,7 @@ enum Kind {
     Quantiles(Vec<f64>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct State {
     values: Vec<Value>,
     /// For each interval a count, a least or greatest number, or a sum.

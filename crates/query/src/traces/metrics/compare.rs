@@ -12,6 +12,7 @@ use trefoil_traceql::value::Value;
 use super::Question;
 use super::attributes::{Counted, columns, count};
 use super::spanwise::TRACE_STATE;
+use super::whole::Matched;
 use crate::QueryError;
 use crate::traces::assemble::TraceId;
 use crate::traces::filter::Narrowing;
@@ -95,11 +96,15 @@ impl Question<'_> {
         let program = self.program(filter.attributes().to_vec());
         let slots: Vec<usize> = filter.attributes().iter().filter_map(|attribute| program.slot(attribute)).collect();
         let mut selected = HashMap::new();
-        self.each_span(&program, |question, of, span| {
-            let value = |slot: &usize| vec![of.trace.columns[*slot][span].clone()];
-            let alone = Trace { columns: slots.iter().map(value).collect(), ..Trace::default() };
-            selected.insert((of.id, of.spans[span].id), filter.holds(&alone, 0));
-            question.memory.held.grow(ENTRY_BYTES).map_err(|error| QueryError::LimitExceeded(error.to_string()))
+        self.each_trace(&program, async |question: &mut Self, matched: &[Matched]| {
+            let before = selected.len();
+            for (of, span) in matched.iter().flat_map(Matched::each) {
+                let value = |slot: &usize| vec![of.trace.columns[*slot][span].clone()];
+                let alone = Trace { columns: slots.iter().map(value).collect(), ..Trace::default() };
+                selected.insert((of.id, of.spans[span].id), filter.holds(&alone, 0));
+            }
+            let more = (selected.len() - before) * ENTRY_BYTES;
+            question.memory.held.grow(more).map_err(|error| QueryError::LimitExceeded(error.to_string()))
         })
         .await?;
         Ok(selected)

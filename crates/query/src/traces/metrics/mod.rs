@@ -11,7 +11,9 @@ mod spanwise;
 mod whole;
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::Sender;
 use trefoil_model::Tenant;
 use trefoil_traceql::ast::{Attribute, Field, Hint, Metrics, MetricsFunction, Pipeline, Spanset, SpansetOp, Stage};
 use trefoil_traceql::metrics::{
@@ -53,10 +55,31 @@ impl Engine {
         limits: Limits,
     ) -> Result<Measured, QueryError> {
         let (tenant, request) = (tenant.clone(), request.clone());
-        self.on_thread(limits, move |engine| async move { engine.measure(&tenant, &request, limits).await }).await
+        self.on_thread(limits, move |engine| async move { engine.measure(&tenant, &request, limits, None).await }).await
     }
 
-    async fn measure(&self, tenant: &Tenant, request: &MetricsRequest, limits: Limits) -> Result<Measured, QueryError> {
+    /// As [`Engine::trace_metrics`]; while it lasts, what is known so far goes to `progress` every second: all series, with the
+    /// spans that were looked at, the newest of them first. It ends when nobody takes that.
+    pub async fn trace_metrics_as_found(
+        &self,
+        tenant: &Tenant,
+        request: &MetricsRequest,
+        limits: Limits,
+        progress: Sender<Measured>,
+    ) -> Result<Measured, QueryError> {
+        let (tenant, request) = (tenant.clone(), request.clone());
+        let answer =
+            move |engine: Engine| async move { engine.measure(&tenant, &request, limits, Some(progress)).await };
+        self.on_thread(limits, answer).await
+    }
+
+    async fn measure(
+        &self,
+        tenant: &Tenant,
+        request: &MetricsRequest,
+        limits: Limits,
+        progress: Option<Sender<Measured>>,
+    ) -> Result<Measured, QueryError> {
         let snapshot = self.snapshot(tenant).await?;
         let sources = Sources::new(&snapshot, &self.span_columns);
         let memory = self.memory();
@@ -65,6 +88,9 @@ impl Engine {
         let exemplars = request.exemplars.div_ceil(parts.len());
         let mut measured = Measured::default();
         let mut series = Vec::with_capacity(parts.len());
+        // Of several parts nothing can be told before the last.
+        let progress = progress.filter(|_| parts.len() == 1);
+        let mut progress = progress.map(|to| Progress { to, request, told: Instant::now() });
         for leaf in &parts {
             let mut question = Question {
                 leaf: *leaf,
@@ -77,14 +103,30 @@ impl Engine {
                 limits,
                 memory: Growing { held: &memory, counted: 0 },
                 measured: &mut measured,
+                progress: progress.take(),
             };
             series.push(question.series().await?);
         }
-        measured.series = combined(&request.metrics, &request.grid, &mut series.into_iter());
-        measured.series.iter_mut().for_each(|series| settle(series, &request.grid));
+        measured.series = settled(request, series);
         measured.inspected_bytes = sources.fetched.load(Ordering::Relaxed);
         Ok(measured)
     }
+}
+
+/// Who is told what is known so far.
+struct Progress<'p> {
+    to: Sender<Measured>,
+    request: &'p MetricsRequest,
+    told: Instant,
+}
+
+const BETWEEN_PROGRESS: Duration = Duration::from_secs(1);
+
+/// The series of all parts as they are answered.
+fn settled(request: &MetricsRequest, parts: Vec<Vec<Series>>) -> Vec<Series> {
+    let mut series = combined(&request.metrics, &request.grid, &mut parts.into_iter());
+    series.iter_mut().for_each(|series| settle(series, &request.grid));
+    series
 }
 
 /// Exemplars that have no value of their own get that of the series at their time, or go.
@@ -114,9 +156,22 @@ struct Question<'q> {
     limits: Limits,
     memory: Growing<'q>,
     measured: &'q mut Measured,
+    progress: Option<Progress<'q>>,
 }
 
 impl Question<'_> {
+    /// Tells what is known so far, if it is time to.
+    async fn tell(&mut self, aggregation: &Aggregation) -> Result<(), QueryError> {
+        let Some(progress) = self.progress.as_mut().filter(|progress| progress.told.elapsed() >= BETWEEN_PROGRESS)
+        else {
+            return Ok(());
+        };
+        progress.told = Instant::now();
+        let series = settled(progress.request, vec![aggregation.clone().series()]);
+        let gone = |_| QueryError::Internal("nobody takes what is known".to_owned());
+        progress.to.send(Measured { series, ..self.measured.clone() }).await.map_err(gone)
+    }
+
     async fn series(&mut self) -> Result<Vec<Series>, QueryError> {
         let filter = one_filter(self.leaf.spans).filter(|field| !Narrowing::is_rough(field));
         if let MetricsFunction::Compare { selection, top, window } = self.leaf.function {

@@ -69,6 +69,7 @@ impl Question<'_> {
                     question.memory.to(aggregation.bytes())
                 })?;
             }
+            self.tell(aggregation).await?;
         }
         Ok(())
     }

@@ -20,22 +20,26 @@ impl Question<'_> {
         let by: Vec<usize> = by.iter().filter_map(|attribute| program.slot(attribute)).collect();
         let measured = measured.and_then(|attribute| program.slot(attribute));
         let scale = 1.0 / self.share.unwrap_or(1.0);
-        self.each_span(&program, |question, of, span| {
-            let start = of.spans[span].start;
-            let Some(place) = question.grid.place(start) else { return Ok(()) };
-            let column = |slot: usize| &of.trace.columns[slot][span];
-            let values: Vec<Value> = by.iter().map(|slot| column(*slot).clone()).collect();
-            let group = aggregation.group(&values);
-            let value = measured.map_or(&Value::Nil, column);
-            let of_sampled = if question.is_extrapolated { weight(of.spans[span].trace_state.as_deref()) } else { 1.0 };
-            aggregation.observe(group, place, value, scale * of_sampled);
-            if question.is_shown(&of.id, start) {
-                let named = program.attributes().iter().enumerate();
-                let named = named.map(|(slot, attribute)| (attribute.to_string(), column(slot).clone()));
-                aggregation.exemplar(group, start, value, exemplar_labels(&of.id, named));
-                question.show(of.id, start);
+        self.each_trace(&program, async |question: &mut Self, matched: &[Matched]| {
+            for (of, span) in matched.iter().flat_map(Matched::each) {
+                let start = of.spans[span].start;
+                let Some(place) = question.grid.place(start) else { continue };
+                let column = |slot: usize| &of.trace.columns[slot][span];
+                let values: Vec<Value> = by.iter().map(|slot| column(*slot).clone()).collect();
+                let group = aggregation.group(&values);
+                let value = measured.map_or(&Value::Nil, column);
+                let sampled =
+                    if question.is_extrapolated { weight(of.spans[span].trace_state.as_deref()) } else { 1.0 };
+                aggregation.observe(group, place, value, scale * sampled);
+                if question.is_shown(&of.id, start) {
+                    let named = program.attributes().iter().enumerate();
+                    let named = named.map(|(slot, attribute)| (attribute.to_string(), column(slot).clone()));
+                    aggregation.exemplar(group, start, value, exemplar_labels(&of.id, named));
+                    question.show(of.id, start);
+                }
             }
-            question.memory.to(aggregation.bytes())
+            question.memory.to(aggregation.bytes())?;
+            question.tell(aggregation).await
         })
         .await
     }
@@ -47,12 +51,11 @@ impl Question<'_> {
         Program::new(&Pipeline(stages))
     }
 
-    /// Calls `observe` with each span (its place in its trace) that the pipeline finds and that starts in the time of the
-    /// question.
-    pub(super) async fn each_span(
+    /// Calls `observe` with the traces that match, some at once.
+    pub(super) async fn each_trace(
         &mut self,
         program: &Program,
-        mut observe: impl FnMut(&mut Self, &Assembled, usize) -> Result<(), QueryError>,
+        mut observe: impl AsyncFnMut(&mut Self, &[Matched]) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
         let candidates = Candidates::new(self.leaf.spans);
         let (sources, held) = (self.sources, self.memory.held);
@@ -67,22 +70,35 @@ impl Question<'_> {
             for ids in ids.chunks(TRACES_AT_ONCE) {
                 tokio::task::yield_now().await;
                 let before = held.bytes();
-                let traces = assembly.traces(ids).await?;
-                let of_traces = held.bytes() - before;
-                for of in &traces {
+                let mut matched = Vec::with_capacity(ids.len());
+                for of in assembly.traces(ids).await? {
                     self.measured.inspected_traces += 1;
                     let spansets =
                         program.evaluate(&of.trace).map_err(|error| QueryError::Invalid(error.to_string()))?;
-                    for span in spansets.iter().flat_map(|spanset| &spanset.spans) {
-                        observe(self, of, *span as usize)?;
-                    }
+                    let spans = spansets.into_iter().flat_map(|spanset| spanset.spans).collect();
+                    matched.push(Matched { of, spans });
                 }
-                drop(traces);
+                let of_traces = held.bytes() - before;
+                observe(self, &matched).await?;
+                drop(matched);
                 // The traces are gone; what was made of them stays.
                 held.shrink(of_traces);
             }
         }
         Ok(())
+    }
+}
+
+/// A trace, and those of its spans that the pipeline finds.
+pub(super) struct Matched {
+    pub of: Assembled,
+    spans: Vec<u32>,
+}
+
+impl Matched {
+    /// Each of the spans, by its place in the trace.
+    pub fn each(&self) -> impl Iterator<Item = (&Assembled, usize)> {
+        self.spans.iter().map(|span| (&self.of, *span as usize))
     }
 }
 
