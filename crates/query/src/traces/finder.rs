@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::assemble::TraceId;
 use super::candidates::Candidates;
+use super::durations::Durations;
 use super::source::{Rows, START, Source, Sources, TRACE_ID};
 use crate::QueryError;
 use crate::memory::Held;
@@ -17,6 +18,7 @@ pub struct Finder<'f> {
     candidates: &'f Candidates,
     /// Behind its start, up to its end: where a span of the answer has to start.
     window: Option<(i64, i64)>,
+    durations: Durations,
     memory: &'f Held,
     seen: HashSet<TraceId>,
     /// Filters that hold for some span of a trace that may need spans elsewhere, too.
@@ -24,8 +26,15 @@ pub struct Finder<'f> {
 }
 
 impl<'f> Finder<'f> {
-    pub fn new(candidates: &'f Candidates, window: Option<(i64, i64)>, memory: &'f Held) -> Finder<'f> {
-        Finder { candidates, window, memory, seen: HashSet::new(), partial: HashMap::new() }
+    pub async fn new(
+        candidates: &'f Candidates,
+        sources: &Sources<'_>,
+        period: (i64, i64),
+        window: Option<(i64, i64)>,
+        memory: &'f Held,
+    ) -> Result<Finder<'f>, QueryError> {
+        let durations = Durations::new(&candidates.durations, sources, period, memory).await?;
+        Ok(Finder { candidates, window, durations, memory, seen: HashSet::new(), partial: HashMap::new() })
     }
 
     /// Traces that may match, by what this source and those before it have of them; each is named once.
@@ -44,6 +53,7 @@ impl<'f> Finder<'f> {
         let is_in_window = window(self.window, &rows)?;
         let known = self.seen.len() + self.partial.len();
         let mut next = Vec::new();
+        let mut of_last = (None, 0);
         for (filter, found) in found.iter().enumerate() {
             let mut last = None;
             for row in found {
@@ -53,9 +63,16 @@ impl<'f> Finder<'f> {
                     continue;
                 }
                 last = Some((id, bits));
+                if of_last.0 != Some(id) {
+                    of_last = (Some(id), self.durations.of(&id));
+                }
+                let durations = of_last.1;
+                if !self.candidates.is_possible(durations) {
+                    continue;
+                }
                 let filters = self.partial.entry(id).or_default();
                 *filters |= bits;
-                if *filters & IN_WINDOW != 0 && self.candidates.is_met(*filters as u32) {
+                if *filters & IN_WINDOW != 0 && self.candidates.is_met(*filters as u32, durations) {
                     self.partial.remove(&id);
                     self.seen.insert(id);
                     next.push(id);

@@ -7,6 +7,7 @@
 mod assemble;
 mod candidates;
 mod columns;
+mod durations;
 mod filter;
 mod finder;
 mod metrics;

@@ -59,9 +59,10 @@ impl Question<'_> {
     ) -> Result<(), QueryError> {
         let candidates = Candidates::new(self.leaf.spans);
         let (sources, held) = (self.sources, self.memory.held);
-        let mut finder = Finder::new(&candidates, Some(self.grid.bounds()), held);
+        let window = self.grid.bounds();
+        let mut finder = Finder::new(&candidates, sources, window, Some(window), held).await?;
         let assembly = Assembly::new(sources, program.attributes(), self.limits.max_rows, held).await?;
-        for source in sources.within(self.grid.bounds()).await? {
+        for source in sources.within(window).await? {
             let mut ids = finder.traces(sources, &source).await?;
             self.measured.inspected_spans += source.rows() as u64;
             if let Some(share) = self.share {
