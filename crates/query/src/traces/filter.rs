@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::Int32Type;
+use arrow::datatypes::{Int32Type, Int64Type};
 use trefoil_traceql::ast::{Attribute, CompareOp, Field, Intrinsic};
 use trefoil_traceql::eval::{Filter, Trace};
 use trefoil_traceql::value::Value;
@@ -29,6 +29,38 @@ pub enum Narrowing {
 pub struct Leaf {
     filter: Filter,
     places: Vec<Vec<Place>>,
+    threshold: Option<Threshold>,
+}
+
+/// A comparison with a whole number, or a duration, which whole columns of such numbers can be asked.
+#[derive(Debug, Clone, Copy)]
+struct Threshold {
+    op: CompareOp,
+    number: i64,
+}
+
+impl Threshold {
+    fn of(field: &Field) -> Option<Threshold> {
+        let Field::Compare { op, left, right } = field else { return None };
+        match (&**left, &**right) {
+            (Field::Attribute(_), Field::Value(Value::Int(number) | Value::Duration(number))) => {
+                Some(Threshold { op: *op, number: *number })
+            }
+            _ => None,
+        }
+    }
+
+    fn holds(self, number: i64) -> bool {
+        match self.op {
+            CompareOp::Equal => number == self.number,
+            CompareOp::NotEqual => number != self.number,
+            CompareOp::Less => number < self.number,
+            CompareOp::LessEqual => number <= self.number,
+            CompareOp::Greater => number > self.number,
+            CompareOp::GreaterEqual => number >= self.number,
+            CompareOp::Regex | CompareOp::NotRegex => false,
+        }
+    }
 }
 
 impl Narrowing {
@@ -128,7 +160,7 @@ impl Leaf {
         let places: Vec<Vec<Place>> =
             filter.attributes().iter().map(|attribute: &Attribute| places(attribute)).collect();
         let is_of_trace = places.iter().flatten().any(|place| matches!(place, Place::Trace(_)));
-        (!is_of_trace).then_some(Leaf { filter, places })
+        (!is_of_trace).then_some(Leaf { filter, places, threshold: Threshold::of(field) })
     }
 
     fn rows(&self, rows: &Rows, mut among: Vec<u32>) -> Vec<u32> {
@@ -142,6 +174,16 @@ impl Leaf {
                 if holds { among } else { Vec::new() }
             }
             [places] if matches!(places.as_slice(), [Place::Column(_) | Place::Member { .. }]) => {
+                let numbers = places[0].columns().first().and_then(|name| rows.column(name));
+                let numbers = numbers.and_then(|array| array.as_primitive_opt::<Int64Type>());
+                if let (Some(threshold), Some(numbers)) = (self.threshold, numbers) {
+                    // What is not there fulfils no comparison.
+                    among.retain(|row| {
+                        let row = *row as usize;
+                        numbers.is_valid(row) && threshold.holds(numbers.value(row))
+                    });
+                    return among;
+                }
                 let mut holds = asked.of_place(places[0], rows);
                 among.retain(|row| holds(*row));
                 among
@@ -238,29 +280,14 @@ pub fn present<'p>(places: &'p [Place], rows: &Rows) -> Vec<&'p Place> {
         let is_there = arrays.next().flatten().filter(|array| array.null_count() < array.len());
         match (place, is_there) {
             (_, None) => false,
-            (Place::Member { key, .. }, Some(array)) => mentions(array, key),
+            (Place::Member { column, key }, Some(_)) => !is_plain(key) || rows.mention(column, key),
             (_, Some(_)) => true,
         }
     };
     places.iter().filter(has_any).collect()
 }
 
-/// Whether any text may have the bytes of a key, which is found out a hundred times faster than by reading them.
-fn mentions(array: &ArrayRef, key: &str) -> bool {
-    if key.is_empty() || key.contains(|c: char| c == '"' || c == '\\' || c.is_control()) {
-        return true;
-    }
-    let finder = memchr::memmem::Finder::new(key.as_bytes());
-    let texts = array.as_dictionary_opt::<Int32Type>().map_or(array, |dictionary| dictionary.values());
-    if let Some(texts) = texts.as_string_opt::<i32>() {
-        return finder.find(texts.value_data()).is_some();
-    }
-    let Some(texts) = texts.as_string_view_opt() else { return true };
-    // Short ones are not in the buffers.
-    let is_in_short =
-        || texts.iter().flatten().any(|text| text.len() <= SHORT_TEXT && finder.find(text.as_bytes()).is_some());
-    texts.data_buffers().iter().any(|buffer| finder.find(buffer.as_slice()).is_some()) || is_in_short()
+/// Whether a key stands in JSON as it is.
+fn is_plain(key: &str) -> bool {
+    !key.is_empty() && !key.contains(|c: char| c == '"' || c == '\\' || c.is_control())
 }
-
-/// Bytes of a text that Arrow keeps in its view.
-const SHORT_TEXT: usize = 12;

@@ -17,9 +17,6 @@ use super::source::{Source, Sources};
 use crate::memory::Held;
 use crate::{Engine, Limits, QueryError};
 
-/// Traces that are put together and evaluated at once.
-pub(super) const TRACES_AT_ONCE: usize = 64;
-
 #[derive(Debug, Clone)]
 pub struct SearchRequest {
     pub pipeline: Pipeline,
@@ -136,8 +133,9 @@ impl Engine {
             }
             let found = finder.traces(&sources, &source).await?;
             search.searched.inspected_spans += source.rows() as u64;
-            for ids in found.chunks(TRACES_AT_ONCE) {
-                search.evaluate(ids).await?;
+            let mut ids = found.as_slice();
+            while !ids.is_empty() {
+                ids = &ids[search.evaluate(ids).await?..];
                 if search.is_done() && !request.is_most_recent {
                     break;
                 }
@@ -197,11 +195,13 @@ impl Search<'_> {
         file.time_range().is_none_or(|(_, last)| last >= oldest)
     }
 
-    async fn evaluate(&mut self, ids: &[TraceId]) -> Result<(), QueryError> {
+    /// Looks at the first of these, and says how many that were.
+    async fn evaluate(&mut self, ids: &[TraceId]) -> Result<usize, QueryError> {
         // What is kept decoded is read without waiting: whoever ends the question has to have a chance.
         tokio::task::yield_now().await;
         let held = self.memory.bytes();
-        for assembled in self.assembly.traces(ids).await? {
+        let (count, traces) = self.assembly.first(ids).await?;
+        for assembled in traces {
             self.searched.inspected_traces += 1;
             let (start, end) = self.request.period;
             if assembled.start > end || assembled.end < start {
@@ -217,7 +217,7 @@ impl Search<'_> {
         // The traces are gone; only what will be shown of them is kept.
         self.memory.shrink_to(held);
         self.keep_newest();
-        Ok(())
+        Ok(count)
     }
 
     fn found(&self, of: &Assembled, spansets: Vec<trefoil_traceql::eval::Spanset>) -> Found {

@@ -12,7 +12,7 @@ use trefoil_storage::catalog::FileId;
 use trefoil_traceql::ast::{Attribute, Field, Intrinsic, Scope};
 use trefoil_traceql::value::Value;
 
-use super::filter::Narrowing;
+use super::filter::{Narrowing, present};
 use super::place::{Place, places};
 use super::source::{PARENT, Rows, Source, Sources};
 use super::value::{of_column, text, value};
@@ -219,7 +219,10 @@ impl Values {
     }
 
     fn of_rows(&mut self, places: &[Place], rows: &Rows, among: &[u32]) {
-        if let [Place::Column(name), ..] = places
+        let present = present(places, rows);
+        // What no row has is the same in all of them.
+        let places = if present.is_empty() { places.iter().take(1).collect() } else { present };
+        if let [Place::Column(name), ..] = places.as_slice()
             && let Some(array) = rows.column(name)
             && let Some(dictionary) = array.as_dictionary_opt::<Int32Type>()
         {
@@ -232,8 +235,7 @@ impl Values {
             for (place, _) in is_used.iter().enumerate().filter(|(_, is_used)| **is_used) {
                 self.add(of_column(name, dictionary.values(), place));
             }
-            let others = places.iter().skip(1).flat_map(Place::columns);
-            if others.filter_map(|column| rows.column(column)).all(|array| array.null_count() == array.len()) {
+            if places.len() == 1 {
                 return;
             }
         }
@@ -241,7 +243,7 @@ impl Values {
             if self.is_full() {
                 return;
             }
-            for value in value(places, rows, *row as usize).elements() {
+            for value in value(&places, rows, *row as usize).elements() {
                 self.add(value);
             }
         }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::Int32Type;
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Int32Type, Int64Type};
 use trefoil_traceql::metrics::{Aggregation, Group};
 use trefoil_traceql::value::Value;
 
@@ -83,10 +83,15 @@ impl Codes {
             };
             return among.iter().map(&mut code).collect();
         }
-        self.one_by_one(place, array, among)
-    }
-
-    fn one_by_one(&mut self, place: &Place, array: &ArrayRef, among: &[u32]) -> Vec<u32> {
+        if let Some(numbers) = array.as_primitive_opt::<Int64Type>() {
+            let mut table: HashMap<Option<i64>, u32> = HashMap::new();
+            let mut code = |row: &u32| {
+                let row = *row as usize;
+                let number = numbers.is_valid(row).then(|| numbers.value(row));
+                *table.entry(number).or_insert_with(|| self.of(of_array(place, array, row)))
+            };
+            return among.iter().map(&mut code).collect();
+        }
         among.iter().map(|row| self.of(of_array(place, array, *row as usize))).collect()
     }
 }

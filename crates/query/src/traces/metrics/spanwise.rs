@@ -10,7 +10,7 @@ use super::codes::{Codes, Groups};
 use super::{Question, exemplar_labels, weight};
 use crate::QueryError;
 use crate::traces::assemble::TraceId;
-use crate::traces::filter::Narrowing;
+use crate::traces::filter::{Narrowing, present};
 use crate::traces::place::{Place, places};
 use crate::traces::source::{Rows, START, Source, TRACE_ID};
 use crate::traces::value::{text, value};
@@ -54,17 +54,18 @@ impl Question<'_> {
             let only = if of_rows.is_empty() { Some(aggregation.group(&[])) } else { None };
             let starts = rows.starts()?;
             let weights = self.weights(&rows);
+            let measured = measured.as_ref().map(|measure| measure.of(&rows));
             for (at, row) in among.iter().enumerate() {
                 let Some(place) = self.grid.place(starts[*row as usize]) else { continue };
                 let group = only.unwrap_or_else(|| of_rows[at]);
-                let measured = measured.as_ref().map_or(Value::Nil, |measure| measure.of(&rows, *row as usize));
+                let measured = measured.as_ref().map_or(Value::Nil, |measured| measured(*row as usize));
                 aggregation.observe(group, place, &measured, weights(*row));
             }
             self.memory.to(aggregation.bytes())?;
             if shows {
                 let group = |at: usize| only.unwrap_or_else(|| of_rows[at]);
                 self.show_rows(&rows, &among, &named, |question, at, row, labels| {
-                    let measured = measured.as_ref().map_or(Value::Nil, |measure| measure.of(&rows, row));
+                    let measured = measured.as_ref().map_or(Value::Nil, |measured| measured(row));
                     aggregation.exemplar(group(at), starts[row], &measured, labels);
                     question.memory.to(aggregation.bytes())
                 })?;
@@ -148,13 +149,15 @@ impl Measure {
         Measure { places: places(attribute), is_duration }
     }
 
-    fn of(&self, rows: &Rows, row: usize) -> Value {
-        if self.is_duration
-            && let Some(durations) =
-                rows.column("duration_nano").and_then(|array| array.as_primitive_opt::<Int64Type>())
-        {
-            return Value::Duration(durations.value(row));
+    /// Tells of a row what it has of it.
+    fn of<'r>(&'r self, rows: &'r Rows) -> Box<dyn Fn(usize) -> Value + 'r> {
+        let durations = rows.column("duration_nano").and_then(|array| array.as_primitive_opt::<Int64Type>());
+        match durations.filter(|_| self.is_duration) {
+            Some(durations) => Box::new(|row| Value::Duration(durations.value(row))),
+            None => {
+                let places = present(&self.places, rows);
+                Box::new(move |row| value(&places, rows, row))
+            }
         }
-        value(&self.places, rows, row)
     }
 }

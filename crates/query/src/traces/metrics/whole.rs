@@ -10,7 +10,6 @@ use crate::QueryError;
 use crate::traces::assemble::{Assembled, Assembly, TraceId};
 use crate::traces::candidates::Candidates;
 use crate::traces::finder::Finder;
-use crate::traces::search::TRACES_AT_ONCE;
 
 impl Question<'_> {
     pub(super) async fn whole(&mut self, aggregation: &mut Aggregation) -> Result<(), QueryError> {
@@ -68,11 +67,14 @@ impl Question<'_> {
             if let Some(share) = self.share {
                 ids.retain(|id| is_sampled(id, share));
             }
-            for ids in ids.chunks(TRACES_AT_ONCE) {
+            let mut ids = ids.as_slice();
+            while !ids.is_empty() {
                 tokio::task::yield_now().await;
                 let before = held.bytes();
-                let mut matched = Vec::with_capacity(ids.len());
-                for of in assembly.traces(ids).await? {
+                let (count, traces) = assembly.first(ids).await?;
+                ids = &ids[count..];
+                let mut matched = Vec::with_capacity(traces.len());
+                for of in traces {
                     self.measured.inspected_traces += 1;
                     let spansets =
                         program.evaluate(&of.trace).map_err(|error| QueryError::Invalid(error.to_string()))?;
