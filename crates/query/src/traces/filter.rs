@@ -1,15 +1,15 @@
 //! Which rows of a source a filter may hold for, column by column.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
 
+use ahash::{HashMap, HashMapExt};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{Int32Type, Int64Type};
 use trefoil_traceql::ast::{Attribute, CompareOp, Field, Intrinsic};
 use trefoil_traceql::eval::{Filter, Trace};
 use trefoil_traceql::value::Value;
 
-use super::place::{Place, places};
+use super::place::{Item, Place, places};
 use super::source::{PARENT, Rows};
 use super::value::{member, missing, of_column, text, value};
 
@@ -165,32 +165,57 @@ impl Leaf {
 
     fn rows(&self, rows: &Rows, mut among: Vec<u32>) -> Vec<u32> {
         let present: Vec<Vec<&Place>> = self.places.iter().map(|places| present(places, rows)).collect();
-        let mut asked = Asked::new(&self.filter);
         let is_any_present = present.iter().any(|places| !places.is_empty());
         match present.as_slice() {
             _ if !is_any_present => {
                 // The same in all rows.
+                let mut asked = Asked::new(&self.filter);
                 let holds = among.first().is_some_and(|row| asked.of_row(&self.places, rows, *row));
                 if holds { among } else { Vec::new() }
             }
-            [places] if matches!(places.as_slice(), [Place::Column(_) | Place::Member { .. }]) => {
-                let numbers = places[0].columns().first().and_then(|name| rows.column(name));
-                let numbers = numbers.and_then(|array| array.as_primitive_opt::<Int64Type>());
-                if let (Some(threshold), Some(numbers)) = (self.threshold, numbers) {
-                    // What is not there fulfils no comparison.
-                    among.retain(|row| {
-                        let row = *row as usize;
-                        numbers.is_valid(row) && threshold.holds(numbers.value(row))
-                    });
-                    return among;
-                }
-                let mut holds = asked.of_place(places[0], rows);
+            [places] => {
+                let mut holds = self.of_places(places, rows);
                 among.retain(|row| holds(*row));
                 among
             }
             present => {
+                let mut asked = Asked::new(&self.filter);
                 among.retain(|row| asked.of_row(present, rows, *row));
                 among
+            }
+        }
+    }
+}
+
+impl Leaf {
+    /// Tells of a row whether the filter holds for the value of its only attribute, which is in the first of these places that has
+    /// one.
+    fn of_places<'a>(&'a self, places: &'a [&'a Place], rows: &'a Rows) -> Box<dyn FnMut(u32) -> bool + 'a> {
+        let array = |place: &Place| place.columns().first().and_then(|name| rows.column(name));
+        match places {
+            [place @ (Place::Column(_) | Place::Member { .. })] => {
+                let numbers = array(place).and_then(|array| array.as_primitive_opt::<Int64Type>());
+                match (self.threshold, numbers) {
+                    // What is not there fulfils no comparison.
+                    (Some(threshold), Some(numbers)) => Box::new(move |row| {
+                        let row = row as usize;
+                        numbers.is_valid(row) && threshold.holds(numbers.value(row))
+                    }),
+                    _ => Asked::new(&self.filter).of_place(place, rows),
+                }
+            }
+            [place @ Place::Column(_), others @ ..] if array(place).is_some() => {
+                let mut of_column = self.of_places(&places[..1], rows);
+                let mut of_others = self.of_places(others, rows);
+                let column = array(place);
+                Box::new(move |row| match column.is_some_and(|array| array.is_valid(row as usize)) {
+                    true => of_column(row),
+                    false => of_others(row),
+                })
+            }
+            places => {
+                let mut asked = Asked::new(&self.filter);
+                Box::new(move |row| asked.of(value(places, rows, row as usize)))
             }
         }
     }
@@ -280,7 +305,9 @@ pub fn present<'p>(places: &'p [Place], rows: &Rows) -> Vec<&'p Place> {
         let is_there = arrays.next().flatten().filter(|array| array.null_count() < array.len());
         match (place, is_there) {
             (_, None) => false,
-            (Place::Member { column, key }, Some(_)) => !is_plain(key) || rows.mention(column, key),
+            (Place::Member { column, key } | Place::Item { column, of: Item::Attribute(key) }, Some(_)) => {
+                !is_plain(key) || rows.mention(column, key)
+            }
             (_, Some(_)) => true,
         }
     };

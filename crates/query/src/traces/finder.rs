@@ -1,13 +1,12 @@
 //! Traces that may match, source by source.
 
-use std::collections::{HashMap, HashSet};
-
 use super::assemble::TraceId;
 use super::candidates::Candidates;
 use super::durations::Durations;
 use super::source::{Rows, START, Source, Sources, TRACE_ID};
 use crate::QueryError;
 use crate::memory::Held;
+use ahash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 /// About what is kept of a trace that was seen.
 const TRACE_BYTES: usize = 64;

@@ -1,7 +1,6 @@
 //! All that spans say of themselves.
 
-use std::collections::HashMap;
-
+use ahash::{HashMap, HashMapExt};
 use arrow::array::{Array, ArrayRef, AsArray, ListArray};
 use arrow::datatypes::Int32Type;
 use trefoil_model::attributes::read_attributes;

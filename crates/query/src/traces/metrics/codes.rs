@@ -1,7 +1,6 @@
 //! Values of columns as small numbers, so that groups are told apart without reading text for every row.
 
-use std::collections::HashMap;
-
+use ahash::{HashMap, HashMapExt};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Int32Type, Int64Type};
 use trefoil_traceql::metrics::{Aggregation, Group};
@@ -39,14 +38,29 @@ impl Codes {
 
     /// The number of the value that each of the rows has.
     pub fn of_rows(&mut self, places: &[Place], rows: &Rows, among: &[u32]) -> Vec<u32> {
-        match present(places, rows).as_slice() {
-            [] => {
-                // The same in all rows.
-                let code = self.of(among.first().map_or(Value::Nil, |row| value(places, rows, *row as usize)));
-                vec![code; among.len()]
-            }
+        let present = present(places, rows);
+        if present.is_empty() {
+            // The same in all rows.
+            let code = self.of(among.first().map_or(Value::Nil, |row| value(places, rows, *row as usize)));
+            return vec![code; among.len()];
+        }
+        self.of_places(&present, rows, among)
+    }
+
+    /// Of the first of some places that has a value.
+    fn of_places(&mut self, places: &[&Place], rows: &Rows, among: &[u32]) -> Vec<u32> {
+        match places {
             [place @ (Place::Column(_) | Place::Member { .. })] => self.of_place(place, rows, among),
-            present => among.iter().map(|row| self.of(value(present, rows, *row as usize))).collect(),
+            [place @ Place::Column(name), others @ ..] => {
+                let mut codes = self.of_place(place, rows, among);
+                let is_missing = |row: u32| rows.column(name).is_none_or(|array| array.is_null(row as usize));
+                let missing = || among.iter().enumerate().filter(|(_, row)| is_missing(**row));
+                let elsewhere: Vec<u32> = missing().map(|(_, row)| *row).collect();
+                let of_others = self.of_places(others, rows, &elsewhere);
+                missing().zip(of_others).for_each(|((at, _), code)| codes[at] = code);
+                codes
+            }
+            places => among.iter().map(|row| self.of(value(places, rows, *row as usize))).collect(),
         }
     }
 

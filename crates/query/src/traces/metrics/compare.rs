@@ -1,8 +1,8 @@
 //! `compare()`: all attributes of the spans of a selection and of the others.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use ahash::{HashMap, HashMapExt};
 use arrow::array::AsArray;
 use trefoil_traceql::ast::{Attribute, Field, Intrinsic};
 use trefoil_traceql::eval::{Filter, Trace};
