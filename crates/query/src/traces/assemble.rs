@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, FixedSizeBinaryArray};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType};
+use trefoil_model::versions;
 use trefoil_traceql::ast::{Attribute, Intrinsic};
 use trefoil_traceql::eval::{Links, Trace};
 use trefoil_traceql::value::Value;
@@ -18,8 +19,9 @@ use crate::memory::Held;
 pub type TraceId = [u8; 16];
 
 /// Columns that are read of every span.
-const BASE: [&str; 8] =
-    [TRACE_ID, "span_id", "parent_span_id", START, "duration_nano", "name", "service_name", "status_code"];
+const BASE: [&str; 9] =
+    [TRACE_ID, "span_id", "parent_span_id", START, "duration_nano", "name", "service_name", "status_code", TRACE_STATE];
+const TRACE_STATE: &str = "trace_state";
 const ERROR: i32 = 2;
 /// About what a span takes, its values apart.
 const SPAN_BYTES: usize = 160;
@@ -49,6 +51,8 @@ pub struct Span {
     pub name: Arc<str>,
     pub service: Arc<str>,
     pub is_error: bool,
+    /// Of a span that is written more than once ([`versions`]).
+    version: Option<u64>,
     values: Vec<Value>,
 }
 
@@ -139,12 +143,14 @@ impl<'a> Assembly<'a> {
             duration: rows.column("duration_nano")?.as_primitive_opt::<Int64Type>()?.value(row),
             name: named("name"),
             service: named("service_name"),
+            version: rows.column(TRACE_STATE).and_then(|array| versions::version(text(array, row)?)),
             is_error: rows.column("status_code")?.as_primitive_opt::<Int32Type>()?.value(row) == ERROR,
             values: self.places.iter().map(|places| value(places, rows, row)).collect(),
         })
     }
 
     fn assembled(&self, id: TraceId, mut spans: Vec<Span>) -> Option<Assembled> {
+        keep_last(&mut spans);
         spans.sort_by(|a, b| a.start.cmp(&b.start).then(a.id.cmp(&b.id)));
         // A sender that had no answer sends again.
         spans.dedup_by(|a, b| {
@@ -177,6 +183,21 @@ impl Assembled {
             *errors += u32::from(span.is_error);
         }
         services
+    }
+}
+
+/// Leaves the last version of each span, as `trefoil_model::versions` says.
+fn keep_last(spans: &mut Vec<Span>) {
+    let mut last: HashMap<[u8; 8], (u64, i64)> = HashMap::new();
+    let key = |span: &Span| span.version.map(|version| (version, span.start.saturating_add(span.duration)));
+    for span in spans.iter() {
+        if let Some(key) = key(span) {
+            let newest = last.entry(span.id).or_insert(key);
+            *newest = (*newest).max(key);
+        }
+    }
+    if !last.is_empty() {
+        spans.retain(|span| key(span).is_none_or(|key| last.get(&span.id) == Some(&key)));
     }
 }
 
