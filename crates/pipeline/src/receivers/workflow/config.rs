@@ -24,6 +24,7 @@ pub struct Config {
     pub webhook: Webhook,
     pub mapping: Mapping,
     pub limits: Limits,
+    pub refresh: Duration,
     pub retire: Retire,
 }
 
@@ -35,6 +36,9 @@ struct Options {
     webhook: Webhook,
     mapping: MappingOptions,
     limits: Limits,
+    /// How old the length of what runs may be, or else a tenth of its age.
+    #[serde(with = "duration")]
+    refresh: Duration,
     retire: Retire,
 }
 
@@ -46,6 +50,7 @@ impl Default for Options {
             webhook: Webhook::default(),
             mapping: MappingOptions::default(),
             limits: Limits::default(),
+            refresh: Duration::from_secs(60),
             retire: Retire::default(),
         }
     }
@@ -124,13 +129,13 @@ impl Config {
         for (path, reason) in options.check() {
             problem(path, reason.to_owned());
         }
-        let Options { protocols, path, webhook, mapping, limits, retire } = options;
+        let Options { protocols, path, webhook, mapping, limits, refresh, retire } = options;
         let mapping = mapping.compile(limits.max_attributes).map_err(|problems| {
             problems.into_iter().for_each(|(path, reason)| problem(&format!("mapping.{path}"), reason));
         });
         // Where it is an error, a problem was noted.
         let mapping = mapping.unwrap_or_default();
-        problems.or(Config { http: protocols.http, path, webhook, mapping, limits, retire })
+        problems.or(Config { http: protocols.http, path, webhook, mapping, limits, refresh, retire })
     }
 }
 
@@ -149,6 +154,7 @@ impl Options {
                 "must lie between 256 and 16777216",
             ),
             ("limits.max_attributes", max_attributes <= 1000, "must not be more than 1000"),
+            ("refresh", !self.refresh.is_zero(), POSITIVE),
             ("retire.finished", !self.retire.finished.is_zero(), POSITIVE),
             ("retire.idle", !self.retire.idle.is_zero(), POSITIVE),
             ("webhook.allowed_origins", !self.webhook.allowed_origins.is_empty(), "names nobody"),

@@ -115,10 +115,10 @@ impl Endpoint {
         intake.check_taken(Signal::Traces)?;
         let (parts, body) = request.into_parts();
         let tenant = intake.tenant(&parts.headers)?;
-        let (body, _reservation) = receive(intake, &self.limits, &parts.headers, body).await?;
+        let (body, reservation) = receive(intake, &self.limits, &parts.headers, body).await?;
         let (headers, max_event_bytes) = (parts.headers.clone(), self.workflows.limits.max_event_bytes);
         let read = move || read(mode, &headers, &body, max_event_bytes);
-        let events = intake.workshop.run(_reservation.bytes(), read).await??;
+        let events = intake.workshop.run(reservation.bytes(), read).await??;
         let origin = origin(&parts, self.limits.include_metadata);
         self.workflows.take(tenant, events, origin, &mut metrics).await
     }

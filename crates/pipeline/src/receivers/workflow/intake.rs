@@ -12,9 +12,9 @@ use super::caller::hex;
 use super::change::{Change, Subject};
 use super::cloudevents::Events;
 use super::config::{Limits, Retire};
-use super::ledger::{Known, Ledger, LedgerError, Outcome, Recorded};
+use super::ledger::{Ages, Known, Ledger, LedgerError, Outcome, Recorded};
 use super::mapping::Mapping;
-use super::trace::request;
+use super::trace::{Placed, request};
 use crate::metrics::{RequestMetrics, WorkflowMetrics};
 use crate::receivers::otlp::intake::Intake;
 use crate::receivers::otlp::status::Answer;
@@ -33,6 +33,7 @@ const PENDING_FOR: Duration = Duration::from_secs(5);
 pub struct Workflows {
     pub mapping: Mapping,
     pub limits: Limits,
+    pub refresh: Duration,
     pub retire: Retire,
     pub intake: Intake,
     pub metrics: WorkflowMetrics,
@@ -156,7 +157,7 @@ impl Workflows {
     ) -> Result<(), Answer> {
         let (indices, changes): (Vec<usize>, Vec<(Subject, Change)>) = changes.into_iter().unzip();
         let ids: Vec<String> = changes.iter().map(|(_, change)| change.id.clone()).collect();
-        let Recorded { outcomes, instances } = self.record(tenant, changes).await?;
+        let Recorded { outcomes, mut instances } = self.record(tenant, changes).await?;
         for ((index, id), outcome) in indices.into_iter().zip(ids).zip(outcomes) {
             match outcome {
                 Outcome::New => taken.accepted += 1,
@@ -168,7 +169,10 @@ impl Workflows {
                 }
             }
         }
-        let (items, answer) = self.deliver(tenant, &instances, origin).await;
+        let now = now();
+        instances.iter_mut().for_each(|known| known.instance.now = now);
+        let news = instances.iter().flat_map(|known| known.instance.news()).collect();
+        let (items, answer) = self.deliver(tenant, &instances, news, origin).await;
         metrics.delivered(Signal::Traces, items, &answer);
         if let Some(message) = answer?.message {
             taken.warning.get_or_insert(message);
@@ -187,9 +191,14 @@ impl Workflows {
         Ok(recorded)
     }
 
-    /// Hands on what is new of instances of one tenant: the number of spans, and the answer.
-    async fn deliver(&self, tenant: &Tenant, instances: &[Known], origin: &Origin) -> (u64, Result<Accepted, Refused>) {
-        let spans: Vec<_> = instances.iter().flat_map(|known| known.instance.news()).collect();
+    /// Hands on spans of instances of one tenant: their number, and the answer.
+    async fn deliver(
+        &self,
+        tenant: &Tenant,
+        instances: &[Known],
+        spans: Vec<Placed>,
+        origin: &Origin,
+    ) -> (u64, Result<Accepted, Refused>) {
         let items = spans.len() as u64;
         if spans.is_empty() {
             return (0, Ok(Accepted::all()));
@@ -202,7 +211,8 @@ impl Workflows {
         let is_done = answer.as_ref().map_or_else(|refused| !refused.is_retryable(), |_| true);
         if let Some(ledger) = self.ledger.get().filter(|_| is_done) {
             let places = instances.iter().map(|known| (known.place, known.instance.changes.len()));
-            ledger.delivered(places.collect()).await;
+            let now = instances.iter().map(|known| known.instance.now).max().unwrap_or_default();
+            ledger.delivered(places.collect(), millis(now)).await;
         }
         (items, answer)
     }
@@ -223,33 +233,45 @@ impl Workflows {
         }
     }
 
-    pub(super) async fn sweep_once(&self, pending_for: Duration) -> Result<(), LedgerError> {
+    async fn sweep_once(&self, pending: Duration) -> Result<(), LedgerError> {
         let Some(ledger) = self.ledger.get() else { return Ok(()) };
-        let swept = ledger.sweep(millis(now()), pending_for, self.retire).await?;
+        let ages = Ages { pending, refresh: self.refresh, retire: self.retire };
+        let swept = ledger.sweep(millis(now()), ages).await?;
         self.metrics.running.set(swept.running);
         self.metrics.finished.set(swept.finished);
         self.metrics.retired_finished.inc_by(swept.retired);
         for known in swept.pending {
-            let tenant = known.instance.tenant.clone();
-            let (_, answer) = self.deliver(&tenant, std::slice::from_ref(&known), &Origin::default()).await;
-            if let Err(refused) = answer {
-                let instance = known.instance.subject.instance.as_str();
-                tracing::warn!(%refused, instance, retried = refused.is_retryable(), "spans of a workflow are not taken");
-                // What holds for one probably holds for all.
-                break;
+            if !self.again(known, |known| known.instance.news()).await {
+                return Ok(());
+            }
+        }
+        for known in swept.running_on {
+            if !self.again(known, |known| known.instance.running()).await {
+                return Ok(());
             }
         }
         for mut known in swept.idle {
-            let tenant = known.instance.tenant.clone();
             known.instance.is_abandoned = true;
-            let (_, answer) = self.deliver(&tenant, std::slice::from_ref(&known), &Origin::default()).await;
-            if answer.is_err_and(|refused| refused.is_retryable()) {
-                break;
+            let place = (known.place, known.instance.changes.len());
+            if !self.again(known, |known| known.instance.news()).await {
+                return Ok(());
             }
             self.metrics.retired_idle.inc();
-            ledger.forget(vec![(known.place, known.instance.changes.len())]).await;
+            ledger.forget(vec![place]).await;
         }
         Ok(())
+    }
+
+    /// Hands on spans of an instance that nobody waits for. False: to be tried again later, and so is what else there is, as
+    /// what holds for one probably holds for all.
+    async fn again(&self, mut known: Known, spans: impl FnOnce(&Known) -> Vec<Placed>) -> bool {
+        known.instance.now = now();
+        let (tenant, spans) = (known.instance.tenant.clone(), spans(&known));
+        let (_, answer) = self.deliver(&tenant, std::slice::from_ref(&known), spans, &Origin::default()).await;
+        let Err(refused) = answer else { return true };
+        let (instance, is_retried) = (known.instance.subject.instance.as_str(), refused.is_retryable());
+        tracing::warn!(%refused, instance, is_retried, "the spans of a workflow are not taken");
+        !is_retried
     }
 }
 

@@ -76,6 +76,7 @@ impl WorkflowReceiver {
         let workflows = Arc::new(Workflows {
             mapping: config.mapping.clone(),
             limits: config.limits,
+            refresh: config.refresh,
             retire: config.retire,
             intake: intake.clone(),
             metrics: metrics.1,

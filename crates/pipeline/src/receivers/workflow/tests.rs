@@ -106,7 +106,7 @@ fn change(id: &str, seconds: u64, state: &str) -> Change {
 
 fn instance(changes: Vec<Change>) -> Instance {
     let subject = Subject { source: "/orders".into(), instance: "order-17".into(), joins: String::new() };
-    Instance { tenant: Tenant::default(), subject, changes, delivered: 0, is_abandoned: false }
+    Instance { tenant: Tenant::default(), subject, changes, delivered: 0, is_abandoned: false, now: 0 }
 }
 
 /// Name, seconds from and to, whether it is running, and whether it failed.
@@ -156,6 +156,31 @@ fn an_instance_is_a_root_and_a_span_for_each_state() {
     assert_eq!(attribute(&abandoned[0].span, "workflow.abandoned"), Some(&Any::BoolValue(true)));
     assert_eq!(attribute(&abandoned[0].span, "workflow.states"), Some(&Any::IntValue(4)));
     assert_eq!(attribute(&abandoned[1].span, "n"), Some(&Any::IntValue(0)));
+}
+
+#[test]
+fn what_runs_lasts_until_it_is_looked_at() {
+    let mut order = instance(vec![change("1", 0, "Submitted"), change("2", 10, "Paid")]);
+    (order.delivered, order.now) = (2, at(100));
+    let root = row("order", 0, 100, true, false);
+    let paid = row("Paid", 10, 100, true, false);
+    assert_eq!(told(&order.spans()), [root.clone(), row("Submitted", 0, 10, false, false), paid.clone()]);
+    assert_eq!(told(&order.running()), [root, paid]);
+    assert_eq!(told(&order.news()), []);
+    // The later look is the one that is seen; what comes then ends it.
+    let mut rows = order.spans();
+    order.now = at(200);
+    rows.extend(order.running());
+    let last = |rows: &[Placed], name: &str| {
+        let of_name = |(_, span): &(String, Span)| span.name == name;
+        seen(rows.to_vec()).into_iter().find(of_name).unwrap().1.end_time_unix_nano
+    };
+    assert_eq!((last(&rows, "order"), last(&rows, "Paid")), (at(200), at(200)));
+    order.changes.push(change("3", 30, "Completed"));
+    assert_eq!(told(&order.news()).len(), 3);
+    rows.extend(order.news());
+    assert_eq!((last(&rows, "order"), last(&rows, "Paid")), (at(30), at(30)));
+    assert_eq!(told(&order.running()), []);
 }
 
 #[test]

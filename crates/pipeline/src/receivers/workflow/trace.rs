@@ -33,6 +33,8 @@ pub struct Instance {
     pub delivered: usize,
     /// Nothing was heard of it for so long that it is given up.
     pub is_abandoned: bool,
+    /// When it is looked at, in nanoseconds since the epoch: until then lasts what runs.
+    pub now: u64,
 }
 
 /// A span and the resource that it belongs to.
@@ -75,28 +77,39 @@ impl Instance {
         self.changes.iter().max_by(|a, b| a.order().cmp(&b.order())).is_some_and(|last| last.is_final)
     }
 
-    /// Spans as they are now.
+    /// Spans as they are now, the root first.
     pub fn spans(&self) -> Vec<Placed> {
-        let mut spans = self.spans_of(&self.changes, self.is_abandoned);
+        let mut spans = self.spans_of(&self.changes, self.is_abandoned, self.now);
         let version = self.changes.len() as u64 + u64::from(self.is_abandoned);
-        spans.iter_mut().for_each(|placed| stamp(&mut placed.span, version));
+        for Placed { span, .. } in &mut spans {
+            span.trace_state = versions::stamped(&span.trace_state, version);
+        }
         spans
     }
 
-    /// Those of them that the pipelines have not taken yet, or that have changed since.
+    /// Those of them that the pipelines have not taken yet, or that have changed since by more than that time went on.
     pub fn news(&self) -> Vec<Placed> {
-        let taken = self.spans_of(&self.changes[..self.delivered.min(self.changes.len())], false);
+        let taken = self.spans_of(&self.changes[..self.delivered.min(self.changes.len())], false, 0);
         let taken: HashMap<&[u8], &Placed> =
             taken.iter().map(|placed| (placed.span.span_id.as_slice(), placed)).collect();
-        let mut spans = self.spans_of(&self.changes, self.is_abandoned);
-        spans.retain(|placed| taken.get(placed.span.span_id.as_slice()) != Some(&placed));
-        let version = self.changes.len() as u64 + u64::from(self.is_abandoned);
-        spans.iter_mut().for_each(|placed| stamp(&mut placed.span, version));
+        let whole = self.spans_of(&self.changes, self.is_abandoned, 0);
+        let mut news = whole.iter().map(|placed| taken.get(placed.span.span_id.as_slice()) != Some(&placed));
+        let mut spans = self.spans();
+        spans.retain(|_| news.next().unwrap_or_default());
         spans
     }
 
-    /// The root first.
-    fn spans_of(&self, changes: &[Change], is_abandoned: bool) -> Vec<Placed> {
+    /// Those that run, for which time goes on.
+    pub fn running(&self) -> Vec<Placed> {
+        let whole = self.spans_of(&self.changes, self.is_abandoned, 0);
+        let mut ends = whole.iter().map(|placed| placed.span.end_time_unix_nano);
+        let mut spans = self.spans();
+        spans.retain(|placed| ends.next() != Some(placed.span.end_time_unix_nano));
+        spans
+    }
+
+    /// The root first. What runs lasts until its last event, or `now` if that is later.
+    fn spans_of(&self, changes: &[Change], is_abandoned: bool, now: u64) -> Vec<Placed> {
         let mut changes: Vec<&Change> = changes.iter().collect();
         changes.sort_by(|a, b| a.order().cmp(&b.order()));
         let (Some(first), Some(last)) = (changes.first(), changes.last()) else { return Vec::new() };
@@ -106,11 +119,18 @@ impl Instance {
         spans.extend(changes.iter().zip(nexts).map(|(change, next)| {
             let end = match next {
                 Some(next) if !change.is_final => next.time,
-                // Where it ends there is no time to pass; and of the last state nobody knows yet.
+                // Where it ends there is no time to pass.
                 _ => change.time,
             };
             self.state(change, end, is_running && next.is_none())
         }));
+        if is_running {
+            let open = [0, spans.len() - 1];
+            for place in open {
+                let end = &mut spans[place].span.end_time_unix_nano;
+                *end = (*end).max(now);
+            }
+        }
         spans
     }
 
@@ -184,10 +204,6 @@ impl Instance {
             text("cloudevents.event_source", &self.subject.source),
         ]
     }
-}
-
-fn stamp(span: &mut Span, version: u64) {
-    span.trace_state = versions::stamped(&span.trace_state, version);
 }
 
 fn status(change: &Change) -> Option<Status> {

@@ -9,14 +9,15 @@ use sqlx::{Connection, Row, Sqlite, Transaction};
 use trefoil_model::Tenant;
 
 use super::super::change::{Change, Subject};
-use super::super::config::{Limits, Retire};
+use super::super::config::Limits;
 use super::super::trace::Instance;
-use super::{Command, Known, Outcome, Recorded, SWEPT, Swept};
+use super::{Ages, Command, Known, Outcome, Recorded, SWEPT, Swept};
 
 /// What `PRAGMA user_version` says of the tables below.
 const VERSION: i64 = 1;
 
-/// `changes` and `bytes` are those of the instance's events; `touched` is when the last came, in milliseconds since the epoch.
+/// `changes` and `bytes` are those of the instance's events. Times are milliseconds since the epoch: that of the first event (`begun`),
+/// when the last came (`touched`), and when the spans were last handed on (`told`).
 const TABLES: &str = "
 CREATE TABLE instance (
     place INTEGER PRIMARY KEY,
@@ -28,7 +29,9 @@ CREATE TABLE instance (
     bytes INTEGER NOT NULL DEFAULT 0,
     delivered INTEGER NOT NULL DEFAULT 0,
     finished INTEGER NOT NULL DEFAULT 0,
+    begun INTEGER NOT NULL,
     touched INTEGER NOT NULL,
+    told INTEGER NOT NULL DEFAULT 0,
     UNIQUE (tenant, source, name, joins)
 );
 CREATE INDEX instance_by_age ON instance (finished, touched);
@@ -95,10 +98,11 @@ impl Database {
                     let recorded = record(&mut tx, &tenant, changes, now, &limits).await?;
                     answers.push(Box::new(move || drop(reply.send(recorded))));
                 }
-                Command::Delivered(instances) => {
+                Command::Delivered { instances, now } => {
                     for (place, changes) in instances {
-                        let sql = "UPDATE instance SET delivered = max(delivered, $2) WHERE place = $1";
-                        sqlx::query(sql).bind(place).bind(changes as i64).execute(&mut *tx).await?;
+                        let sql =
+                            "UPDATE instance SET delivered = max(delivered, $2), told = max(told, $3) WHERE place = $1";
+                        sqlx::query(sql).bind(place).bind(changes as i64).bind(now).execute(&mut *tx).await?;
                     }
                 }
                 Command::Forget(instances) => {
@@ -106,8 +110,8 @@ impl Database {
                         forget_unchanged(&mut tx, place, changes).await?;
                     }
                 }
-                Command::Sweep { now, pending_for, retire, reply } => {
-                    let swept = sweep(&mut tx, now, pending_for, retire).await?;
+                Command::Sweep { now, ages, reply } => {
+                    let swept = sweep(&mut tx, now, ages).await?;
                     answers.push(Box::new(move || drop(reply.send(swept))));
                 }
             }
@@ -212,8 +216,9 @@ async fn record_one(
         .bind(body)
         .execute(&mut **tx)
         .await?;
-    let sql = "UPDATE instance SET changes = changes + 1, bytes = bytes + $2, touched = $3 WHERE place = $1";
-    sqlx::query(sql).bind(place).bind(length).bind(now).execute(&mut **tx).await?;
+    let begun = i64::try_from(change.time / 1_000_000).unwrap_or(i64::MAX);
+    let sql = "UPDATE instance SET changes = changes + 1, bytes = bytes + $2, touched = $3, begun = min(begun, $4) WHERE place = $1";
+    sqlx::query(sql).bind(place).bind(length).bind(now).bind(begun).execute(&mut **tx).await?;
     Ok((Some(place), Outcome::New))
 }
 
@@ -231,7 +236,7 @@ async fn insert_instance(
         let Some(oldest) = sqlx::query(sql).fetch_optional(&mut **tx).await? else { return Ok(None) };
         forget(tx, oldest.try_get(0)?).await?;
     }
-    let sql = "INSERT INTO instance (tenant, source, name, joins, touched) VALUES ($1, $2, $3, $4, $5) RETURNING place";
+    let sql = "INSERT INTO instance (tenant, source, name, joins, begun, touched) VALUES ($1, $2, $3, $4, $5, $5) RETURNING place";
     let inserted = sqlx::query(sql)
         .bind(tenant.as_str())
         .bind(subject.source.as_str())
@@ -258,7 +263,7 @@ async fn known(tx: &mut Tx<'_>, place: i64) -> Result<Option<Known>, sqlx::Error
     };
     let changes: Vec<Change> = rows.into_iter().map(change).collect::<Result<_, sqlx::Error>>()?;
     let delivered = usize::try_from(delivered).unwrap_or_default();
-    let instance = Instance { tenant, subject, changes, delivered, is_abandoned: false };
+    let instance = Instance { tenant, subject, changes, delivered, is_abandoned: false, now: 0 };
     Ok(Some(Known { place, instance }))
 }
 
@@ -278,7 +283,8 @@ async fn forget_unchanged(tx: &mut Tx<'_>, place: i64, changes: usize) -> Result
     Ok(())
 }
 
-async fn sweep(tx: &mut Tx<'_>, now: i64, pending_for: Duration, retire: Retire) -> Result<Swept, sqlx::Error> {
+async fn sweep(tx: &mut Tx<'_>, now: i64, ages: Ages) -> Result<Swept, sqlx::Error> {
+    let Ages { pending, refresh, retire } = ages;
     let ago = |age: Duration| now.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
     let mut swept = Swept::default();
     // What was never delivered was never acknowledged either, and has been tried all the time.
@@ -288,8 +294,15 @@ async fn sweep(tx: &mut Tx<'_>, now: i64, pending_for: Duration, retire: Retire)
         swept.retired += 1;
     }
     let sql = "SELECT place FROM instance WHERE delivered < changes AND touched <= $1 ORDER BY touched LIMIT $2";
-    for place in places(tx, sql, ago(pending_for)).await? {
+    for place in places(tx, sql, ago(pending)).await? {
         swept.pending.extend(known(tx, place).await?);
+    }
+    // What runs for long changes little: so it is not written for ever, minute by minute.
+    let sql = "SELECT place FROM instance WHERE finished = 0 AND delivered >= changes AND told <= $1
+        AND (told - begun) / 10 <= $3 - told ORDER BY told LIMIT $2";
+    let due = sqlx::query(sql).bind(ago(refresh)).bind(SWEPT).bind(now).fetch_all(&mut **tx).await?;
+    for row in due {
+        swept.running_on.extend(known(tx, row.try_get(0)?).await?);
     }
     let sql = "SELECT place FROM instance WHERE finished = 0 AND touched < $1 ORDER BY touched LIMIT $2";
     for place in places(tx, sql, ago(retire.idle)).await? {

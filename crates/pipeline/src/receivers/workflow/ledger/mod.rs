@@ -69,12 +69,23 @@ pub struct Recorded {
 pub struct Swept {
     /// Their spans have not been taken yet; there may be more of them.
     pub pending: Vec<Known>,
+    /// What was said of them when they were last handed on is too old.
+    pub running_on: Vec<Known>,
     /// Nothing was heard of them for too long.
     pub idle: Vec<Known>,
     /// Finished ones that are forgotten now.
     pub retired: u64,
     pub running: u64,
     pub finished: u64,
+}
+
+/// When there is something to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Ages {
+    /// What came more recently is left to whoever brought it.
+    pub pending: Duration,
+    pub refresh: Duration,
+    pub retire: Retire,
 }
 
 enum Command {
@@ -84,14 +95,16 @@ enum Command {
         now: i64,
         reply: oneshot::Sender<Recorded>,
     },
-    /// The spans of an instance with so many events have been taken.
-    Delivered(Vec<(i64, usize)>),
+    /// The spans of an instance with so many events have been taken, as they were at that time.
+    Delivered {
+        instances: Vec<(i64, usize)>,
+        now: i64,
+    },
     /// As far as nothing came meanwhile.
     Forget(Vec<(i64, usize)>),
     Sweep {
         now: i64,
-        pending_for: Duration,
-        retire: Retire,
+        ages: Ages,
         reply: oneshot::Sender<Swept>,
     },
 }
@@ -125,18 +138,17 @@ impl Ledger {
     }
 
     /// Remembers what has been taken by the pipelines. Not waited for: after a crash it is done again.
-    pub async fn delivered(&self, instances: Vec<(i64, usize)>) {
-        self.tell(Command::Delivered(instances)).await;
+    pub async fn delivered(&self, instances: Vec<(i64, usize)>, now: i64) {
+        self.tell(Command::Delivered { instances, now }).await;
     }
 
     pub async fn forget(&self, instances: Vec<(i64, usize)>) {
         self.tell(Command::Forget(instances)).await;
     }
 
-    /// Forgets finished instances that are due, and says what else there is to do. `pending_for`: what came so recently is left to
-    /// whoever brought it.
-    pub async fn sweep(&self, now: i64, pending_for: Duration, retire: Retire) -> Result<Swept, LedgerError> {
-        self.ask(|reply| Command::Sweep { now, pending_for, retire, reply }).await
+    /// Forgets finished instances that are due, and says what else there is to do.
+    pub async fn sweep(&self, now: i64, ages: Ages) -> Result<Swept, LedgerError> {
+        self.ask(|reply| Command::Sweep { now, ages, reply }).await
     }
 
     /// Writes what waits.

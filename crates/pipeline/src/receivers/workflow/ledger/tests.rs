@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::*;
 
 const RETIRE: Retire = Retire { finished: Duration::from_secs(10), idle: Duration::from_secs(100) };
+const AGES: Ages = Ages { pending: Duration::ZERO, refresh: Duration::from_secs(1), retire: RETIRE };
 const LIMITS: Limits = Limits { max_instances: 3, max_states: 4, max_event_bytes: 1000, max_attributes: 10 };
 
 fn change(instance: &str, id: &str, state: &str) -> (Subject, Change) {
@@ -32,7 +33,7 @@ async fn an_event_is_there_once_and_after_a_restart() {
     let first = record(&ledger, vec![change("a", "1", "x"), change("a", "1", "x"), change("b", "2", "x")], 1).await;
     assert_eq!(first.outcomes, [Outcome::New, Outcome::Duplicate, Outcome::New]);
     assert_eq!(first.instances.iter().map(events).collect::<Vec<_>>(), [["1"], ["2"]]);
-    ledger.delivered(vec![(first.instances[0].place, 1)]).await;
+    ledger.delivered(vec![(first.instances[0].place, 1)], 1).await;
     // Without a word, as in a crash: what was answered is on disk.
     drop(ledger);
 
@@ -41,11 +42,11 @@ async fn an_event_is_there_once_and_after_a_restart() {
     assert_eq!(again.outcomes, [Outcome::Duplicate, Outcome::New]);
     assert_eq!((events(&again.instances[0]), again.instances[0].instance.delivered), (vec!["1", "3"], 1));
     assert!(again.instances[0].instance.is_finished());
-    let swept = ledger.sweep(3, Duration::ZERO, RETIRE).await.unwrap();
+    let swept = ledger.sweep(3, AGES).await.unwrap();
     assert_eq!((swept.running, swept.finished, swept.retired), (1, 1, 0));
     assert_eq!(swept.pending.iter().map(events).collect::<Vec<_>>(), [vec!["2"], vec!["1", "3"]]);
     ledger.close().await;
-    assert!(matches!(ledger.sweep(3, Duration::ZERO, RETIRE).await, Err(LedgerError::Failed)));
+    assert!(matches!(ledger.sweep(3, AGES).await, Err(LedgerError::Failed)));
 }
 
 #[tokio::test]
@@ -73,7 +74,7 @@ async fn limits_are_errors_and_finished_instances_make_room() {
     let done = record(&ledger, vec![change("b", "b", "done"), change("c", "c", "x"), change("d", "d", "x")], 1).await;
     assert!(matches!(&done.outcomes[2], Outcome::Full(reason) if reason.contains("limits.max_instances")));
     let place = done.instances.iter().find(|known| known.instance.is_finished()).unwrap().place;
-    ledger.delivered(vec![(place, 1)]).await;
+    ledger.delivered(vec![(place, 1)], 1).await;
     assert_eq!(record(&ledger, vec![change("d", "d", "x")], 1).await.outcomes, [Outcome::New]);
     assert!(matches!(record(&ledger, vec![change("b", "b", "x")], 1).await.outcomes[0], Outcome::Full(_)));
 
@@ -89,19 +90,19 @@ async fn what_is_finished_or_idle_for_long_is_retired() {
     let directory = tempfile::tempdir().unwrap();
     let ledger = open(directory.path()).await;
     let recorded = record(&ledger, vec![change("a", "1", "done"), change("b", "2", "x")], 0).await;
-    ledger.delivered(recorded.instances.iter().map(|known| (known.place, 1)).collect()).await;
-    let swept = ledger.sweep(10_000, Duration::ZERO, RETIRE).await.unwrap();
+    ledger.delivered(recorded.instances.iter().map(|known| (known.place, 1)).collect(), 0).await;
+    let swept = ledger.sweep(10_000, AGES).await.unwrap();
     assert_eq!((swept.retired, swept.pending.len(), swept.idle.len(), swept.finished), (0, 0, 0, 1));
-    let swept = ledger.sweep(10_001, Duration::ZERO, RETIRE).await.unwrap();
+    let swept = ledger.sweep(10_001, AGES).await.unwrap();
     assert_eq!((swept.retired, swept.idle.len(), swept.finished, swept.running), (1, 0, 0, 1));
-    let idle = ledger.sweep(100_001, Duration::ZERO, RETIRE).await.unwrap().idle;
+    let idle = ledger.sweep(100_001, AGES).await.unwrap().idle;
     assert_eq!(events(&idle[0]), ["2"]);
     // It is not idle any more.
     record(&ledger, vec![change("b", "3", "x")], 100_001).await;
     ledger.forget(vec![(idle[0].place, 1)]).await;
-    assert_eq!(ledger.sweep(100_002, Duration::ZERO, RETIRE).await.unwrap().running, 1);
+    assert_eq!(ledger.sweep(100_002, AGES).await.unwrap().running, 1);
     ledger.forget(vec![(idle[0].place, 2)]).await;
-    assert_eq!(ledger.sweep(100_002, Duration::ZERO, RETIRE).await.unwrap().running, 0);
+    assert_eq!(ledger.sweep(100_002, AGES).await.unwrap().running, 0);
     assert_eq!(record(&ledger, vec![change("b", "2", "x")], 100_003).await.outcomes, [Outcome::New]);
 }
 
@@ -122,4 +123,24 @@ async fn what_was_written_otherwise_is_not_touched() {
     )
     .unwrap();
     assert!(Ledger::open(directory.path().join("w"), LIMITS).await.is_err());
+}
+
+#[tokio::test]
+async fn what_runs_is_told_again_ever_more_rarely() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = open(directory.path()).await;
+    let mut begun = change("a", "1", "x");
+    begun.1.time = 1_000_000_000;
+    let place = record(&ledger, vec![begun, change("b", "2", "done")], 1_000).await.instances[0].place;
+    let is_due = async |now| {
+        let due = ledger.sweep(now, AGES).await.unwrap().running_on;
+        due.iter().map(|known| known.place).collect::<Vec<_>>()
+    };
+    assert_eq!(is_due(5_000).await, [0; 0], "it has yet to be handed on");
+    ledger.delivered(vec![(place, 1)], 1_000).await;
+    assert_eq!(is_due(1_999).await, [0; 0]);
+    assert_eq!(is_due(2_000).await, [place]);
+    ledger.delivered(vec![(place, 1)], 51_000).await;
+    assert_eq!(is_due(55_999).await, [0; 0], "a tenth of 50 seconds");
+    assert_eq!(is_due(56_000).await, [place]);
 }
