@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod answers;
+mod grpc;
 mod ids;
 pub mod internal;
 pub mod prometheus;

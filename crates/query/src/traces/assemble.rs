@@ -11,7 +11,7 @@ use trefoil_traceql::eval::{Links, Trace};
 use trefoil_traceql::value::Value;
 
 use super::place::{Place, places};
-use super::source::{Rows, START, Source, Sources, TRACE_ID};
+use super::source::{PARENT, Rows, START, Source, Sources, TRACE_ID};
 use super::value::{text, value};
 use crate::QueryError;
 use crate::memory::Held;
@@ -20,8 +20,7 @@ pub type TraceId = [u8; 16];
 
 /// Columns that are read of every span.
 const BASE: [&str; 9] =
-    [TRACE_ID, "span_id", "parent_span_id", START, "duration_nano", "name", "service_name", "status_code", TRACE_STATE];
-const TRACE_STATE: &str = "trace_state";
+    [TRACE_ID, "span_id", PARENT, START, "duration_nano", "name", "service_name", "status_code", "trace_state"];
 const ERROR: i32 = 2;
 /// About what a span takes, its values apart.
 const SPAN_BYTES: usize = 160;
@@ -51,8 +50,7 @@ pub struct Span {
     pub name: Arc<str>,
     pub service: Arc<str>,
     pub is_error: bool,
-    /// Of a span that is written more than once ([`versions`]).
-    version: Option<u64>,
+    pub trace_state: Option<Arc<str>>,
     values: Vec<Value>,
 }
 
@@ -138,13 +136,13 @@ impl<'a> Assembly<'a> {
         };
         Some(Span {
             id: id("span_id")?,
-            parent: id("parent_span_id"),
+            parent: id(PARENT),
             start: rows.column(START)?.as_primitive_opt::<TimestampNanosecondType>()?.value(row),
             duration: rows.column("duration_nano")?.as_primitive_opt::<Int64Type>()?.value(row),
             name: named("name"),
             service: named("service_name"),
-            version: rows.column(TRACE_STATE).and_then(|array| versions::version(text(array, row)?)),
             is_error: rows.column("status_code")?.as_primitive_opt::<Int32Type>()?.value(row) == ERROR,
+            trace_state: rows.column("trace_state").and_then(|array| text(array, row)).map(Arc::from),
             values: self.places.iter().map(|places| value(places, rows, row)).collect(),
         })
     }
@@ -189,7 +187,10 @@ impl Assembled {
 /// Leaves the last version of each span, as `trefoil_model::versions` says.
 fn keep_last(spans: &mut Vec<Span>) {
     let mut last: HashMap<[u8; 8], (u64, i64)> = HashMap::new();
-    let key = |span: &Span| span.version.map(|version| (version, span.start.saturating_add(span.duration)));
+    let key = |span: &Span| {
+        let version = versions::version(span.trace_state.as_deref()?)?;
+        Some((version, span.start.saturating_add(span.duration)))
+    };
     for span in spans.iter() {
         if let Some(key) = key(span) {
             let newest = last.entry(span.id).or_insert(key);

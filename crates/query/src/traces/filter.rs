@@ -5,18 +5,20 @@ use std::collections::HashMap;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::Int32Type;
-use trefoil_traceql::ast::{Attribute, Field};
+use trefoil_traceql::ast::{Attribute, CompareOp, Field, Intrinsic};
 use trefoil_traceql::eval::{Filter, Trace};
 use trefoil_traceql::value::Value;
 
 use super::place::{Place, places};
-use super::source::Rows;
+use super::source::{PARENT, Rows};
 use super::value::{member, missing, of_column, text, value};
 
 /// A filter in a form that narrows a list of rows step by step. What depends on the whole trace holds for all of them.
 #[derive(Debug)]
 pub enum Narrowing {
     Everything,
+    /// Spans without a parent.
+    Roots,
     All(Vec<Narrowing>),
     Any(Vec<Narrowing>),
     Leaf(Leaf),
@@ -32,6 +34,7 @@ pub struct Leaf {
 impl Narrowing {
     pub fn new(field: &Field) -> Narrowing {
         match field {
+            field if is_root(field) => Narrowing::Roots,
             Field::Value(Value::Bool(true)) => Narrowing::Everything,
             Field::And(list) => {
                 let mut parts: Vec<Narrowing> = list.iter().map(Narrowing::new).collect();
@@ -50,10 +53,20 @@ impl Narrowing {
         }
     }
 
+    /// Whether it does not hold for all those rows that it leaves: what a filter says depends on the whole trace.
+    pub fn is_rough(field: &Field) -> bool {
+        match field {
+            field if is_root(field) => false,
+            Field::And(list) | Field::Or(list) => list.iter().any(Narrowing::is_rough),
+            field => Leaf::new(field).is_none(),
+        }
+    }
+
     /// Cheap ones first: what is in a column of its own, then what has to be looked for in JSON and lists.
     fn cost(&self) -> usize {
         match self {
             Narrowing::Everything => 0,
+            Narrowing::Roots => 1,
             Narrowing::All(parts) | Narrowing::Any(parts) => parts.iter().map(Narrowing::cost).sum(),
             Narrowing::Leaf(leaf) => leaf.places.iter().flatten().map(place_cost).sum(),
         }
@@ -63,6 +76,7 @@ impl Narrowing {
     pub fn columns<'n>(&'n self, names: &mut Vec<&'n str>) {
         match self {
             Narrowing::Everything => {}
+            Narrowing::Roots => names.push(PARENT),
             Narrowing::All(parts) | Narrowing::Any(parts) => parts.iter().for_each(|part| part.columns(names)),
             Narrowing::Leaf(leaf) => names.extend(leaf.places.iter().flatten().flat_map(Place::columns)),
         }
@@ -72,6 +86,13 @@ impl Narrowing {
     pub fn rows(&self, rows: &Rows, among: Vec<u32>) -> Vec<u32> {
         match self {
             Narrowing::Everything => among,
+            Narrowing::Roots => {
+                let mut among = among;
+                if let Some(parents) = rows.column(PARENT) {
+                    among.retain(|row| parents.is_null(*row as usize));
+                }
+                among
+            }
             Narrowing::All(parts) => parts.iter().fold(among, |left, part| part.rows(rows, left)),
             Narrowing::Any(parts) => {
                 let mut found: Vec<u32> = parts.iter().flat_map(|part| part.rows(rows, among.clone())).collect();
@@ -82,6 +103,13 @@ impl Narrowing {
             Narrowing::Leaf(leaf) => leaf.rows(rows, among),
         }
     }
+}
+
+/// `nestedSetParent < 0` is how clients ask for roots, which can be told without the rest of the trace.
+fn is_root(field: &Field) -> bool {
+    let Field::Compare { op: CompareOp::Less, left, right } = field else { return false };
+    matches!(**left, Field::Attribute(Attribute::Intrinsic(Intrinsic::NestedSetParent)))
+        && matches!(**right, Field::Value(Value::Int(0)))
 }
 
 fn place_cost(place: &Place) -> usize {
@@ -188,7 +216,7 @@ impl<'f> Asked<'f> {
     }
 }
 
-fn of_array(place: &Place, array: &ArrayRef, row: usize) -> Value {
+pub fn of_array(place: &Place, array: &ArrayRef, row: usize) -> Value {
     match place {
         Place::Column(name) => of_column(name, array, row),
         Place::Member { key, .. } => text(array, row).map_or(Value::Nil, |json| member(json, key)),
@@ -196,7 +224,7 @@ fn of_array(place: &Place, array: &ArrayRef, row: usize) -> Value {
     }
 }
 
-fn of_missing(place: &Place) -> Value {
+pub fn of_missing(place: &Place) -> Value {
     match place {
         Place::Column(name) => missing(name),
         _ => Value::Nil,
@@ -204,7 +232,7 @@ fn of_missing(place: &Place) -> Value {
 }
 
 /// The places of an attribute at which these rows have anything.
-fn present<'p>(places: &'p [Place], rows: &Rows) -> Vec<&'p Place> {
+pub fn present<'p>(places: &'p [Place], rows: &Rows) -> Vec<&'p Place> {
     let has_any = |place: &&Place| {
         let mut arrays = place.columns().into_iter().map(|name| rows.column(name));
         let is_there = arrays.next().flatten().filter(|array| array.null_count() < array.len());

@@ -7,7 +7,10 @@
 mod assemble;
 mod candidates;
 mod columns;
+mod durations;
 mod filter;
+mod finder;
+mod metrics;
 mod place;
 mod search;
 mod source;
@@ -15,5 +18,6 @@ mod tags;
 mod value;
 
 pub use columns::Columns;
+pub use metrics::{Measured, MetricsRequest};
 pub use search::{Found, FoundSpan, FoundSpanset, SearchRequest, Searched, ServiceStats};
 pub use tags::{KnownNames, Names, TagRequest};

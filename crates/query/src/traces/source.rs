@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use arrow::array::{Array, ArrayRef, FixedSizeBinaryArray, RecordBatch, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryArray, RecordBatch, new_null_array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef, TimestampNanosecondType};
 use trefoil_model::{Table, promote};
 use trefoil_storage::Snapshot;
 use trefoil_storage::catalog::DataFile;
@@ -17,6 +17,7 @@ use crate::QueryError;
 
 pub const TRACE_ID: &str = "trace_id";
 pub const START: &str = "start_time_unix_nano";
+pub const PARENT: &str = "parent_span_id";
 
 /// Where spans lie.
 #[derive(Debug, Clone)]
@@ -149,6 +150,13 @@ impl Sources<'_> {
 impl Rows {
     pub fn column(&self, name: &str) -> Option<&ArrayRef> {
         self.columns.get(name)
+    }
+
+    /// When the span in each row starts, nanoseconds since the epoch.
+    pub fn starts(&self) -> Result<&[i64], QueryError> {
+        let starts = self.column(START).and_then(|array| array.as_primitive_opt::<TimestampNanosecondType>());
+        let starts = starts.ok_or_else(|| QueryError::Internal("spans without starts".to_owned()))?;
+        Ok(starts.values())
     }
 
     /// The id of the trace in each row.

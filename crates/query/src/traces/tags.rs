@@ -14,9 +14,8 @@ use trefoil_traceql::value::Value;
 
 use super::filter::Narrowing;
 use super::place::{Place, places};
-use super::source::{Rows, Source, Sources};
+use super::source::{PARENT, Rows, Source, Sources};
 use super::value::{of_column, text, value};
-use crate::trace::bounded;
 use crate::{Engine, Limits, QueryError};
 
 /// Row groups whose names are kept.
@@ -56,7 +55,8 @@ pub struct TagRequest {
 impl Engine {
     /// The names of attributes that spans of `tenant` have.
     pub async fn span_tags(&self, tenant: &Tenant, request: &TagRequest, limits: Limits) -> Result<Names, QueryError> {
-        bounded(limits, self.read_tags(tenant, request)).await
+        let (tenant, request) = (tenant.clone(), request.clone());
+        self.on_thread(limits, move |engine| async move { engine.read_tags(&tenant, &request).await }).await
     }
 
     async fn read_tags(&self, tenant: &Tenant, request: &TagRequest) -> Result<Names, QueryError> {
@@ -97,7 +97,9 @@ impl Engine {
         request: &TagRequest,
         limits: Limits,
     ) -> Result<Vec<Value>, QueryError> {
-        bounded(limits, self.read_values(tenant, attribute, request)).await
+        let (tenant, attribute, request) = (tenant.clone(), attribute.clone(), request.clone());
+        let answer = move |engine: Engine| async move { engine.read_values(&tenant, &attribute, &request).await };
+        self.on_thread(limits, answer).await
     }
 
     async fn read_values(
@@ -131,8 +133,6 @@ impl Engine {
         Ok(values.found)
     }
 }
-
-const PARENT: &str = "parent_span_id";
 
 /// Names and services of roots are those of spans without a parent.
 fn of_roots(attribute: &Attribute) -> (Vec<Place>, bool) {
