@@ -1,5 +1,6 @@
 //! From events to spans: recorded first, then handed to the pipelines, and acknowledged when both is done.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -60,6 +61,9 @@ pub struct Taken {
     /// What the pipelines have to say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
+    /// Places of the instances that `traces` counts.
+    #[serde(skip)]
+    named: HashSet<i64>,
     /// Some are rejected only for now.
     #[serde(skip)]
     pub is_full: bool,
@@ -77,7 +81,7 @@ pub struct Rejected {
     pub reason: String,
 }
 
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Trace {
     pub source: String,
     pub instance: String,
@@ -99,13 +103,15 @@ impl Taken {
     }
 
     fn name(&mut self, known: &Known) {
+        if !self.named.insert(known.place) {
+            return;
+        }
         let trace = Trace {
             source: known.instance.subject.source.clone(),
             instance: known.instance.subject.instance.clone(),
             trace_id: hex(&known.instance.trace_id()),
         };
         match self.traces.len() < MOST_NAMED {
-            true if self.traces.contains(&trace) => {}
             true => self.traces.push(trace),
             false => self.traces_more += 1,
         }
@@ -139,11 +145,11 @@ impl Workflows {
                 Err(reason) => taken.reject(index, Some(event.id), reason),
             }
         }
+        self.metrics.rejected.inc_by((taken.rejected.len() + taken.rejected_more) as u64);
         while !changes.is_empty() {
             let rest = changes.split_off(changes.len().min(TOGETHER));
             self.take_some(&tenant, std::mem::replace(&mut changes, rest), &origin, metrics, &mut taken).await?;
         }
-        self.metrics.rejected.inc_by((taken.rejected.len() + taken.rejected_more) as u64);
         Ok(taken)
     }
 
@@ -185,9 +191,13 @@ impl Workflows {
         let unavailable = |error: LedgerError| Answer::from(Refused::unavailable(error.to_string()));
         let ledger = self.ledger.get().ok_or(LedgerError::Failed).map_err(unavailable)?;
         let recorded = ledger.record(tenant.clone(), changes, millis(now())).await.map_err(unavailable)?;
-        let count = |outcome: &Outcome| recorded.outcomes.iter().filter(|other| *other == outcome).count() as u64;
-        self.metrics.accepted.inc_by(count(&Outcome::New));
-        self.metrics.duplicate.inc_by(count(&Outcome::Duplicate));
+        for outcome in &recorded.outcomes {
+            match outcome {
+                Outcome::New => self.metrics.accepted.inc(),
+                Outcome::Duplicate => self.metrics.duplicate.inc(),
+                Outcome::Refused(_) | Outcome::Full(_) => self.metrics.rejected.inc(),
+            };
+        }
         Ok(recorded)
     }
 

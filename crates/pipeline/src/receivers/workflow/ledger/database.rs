@@ -49,6 +49,8 @@ CREATE INDEX change_by_instance ON change (instance);
 PRAGMA user_version = 1;
 ";
 
+/// Finished instances that are forgotten at once.
+const FORGOTTEN: i64 = 1000;
 /// Events of an instance are read together, for each that comes: together they are no larger than this.
 const MAX_INSTANCE_BYTES: i64 = 4 << 20;
 
@@ -289,12 +291,12 @@ async fn sweep(tx: &mut Tx<'_>, now: i64, ages: Ages) -> Result<Swept, sqlx::Err
     let mut swept = Swept::default();
     // What was never delivered was never acknowledged either, and has been tried all the time.
     let sql = "SELECT place FROM instance WHERE finished = 1 AND touched < $1 LIMIT $2";
-    for place in places(tx, sql, ago(retire.finished)).await? {
+    for place in places(tx, sql, ago(retire.finished), FORGOTTEN).await? {
         forget(tx, place).await?;
         swept.retired += 1;
     }
     let sql = "SELECT place FROM instance WHERE delivered < changes AND touched <= $1 ORDER BY touched LIMIT $2";
-    for place in places(tx, sql, ago(pending)).await? {
+    for place in places(tx, sql, ago(pending), SWEPT).await? {
         swept.pending.extend(known(tx, place).await?);
     }
     // What runs for long changes little: so it is not written for ever, minute by minute.
@@ -305,7 +307,7 @@ async fn sweep(tx: &mut Tx<'_>, now: i64, ages: Ages) -> Result<Swept, sqlx::Err
         swept.running_on.extend(known(tx, row.try_get(0)?).await?);
     }
     let sql = "SELECT place FROM instance WHERE finished = 0 AND touched < $1 ORDER BY touched LIMIT $2";
-    for place in places(tx, sql, ago(retire.idle)).await? {
+    for place in places(tx, sql, ago(retire.idle), SWEPT).await? {
         swept.idle.extend(known(tx, place).await?);
     }
     let counts = sqlx::query("SELECT finished, count(*) FROM instance GROUP BY 1").fetch_all(&mut **tx).await?;
@@ -316,7 +318,7 @@ async fn sweep(tx: &mut Tx<'_>, now: i64, ages: Ages) -> Result<Swept, sqlx::Err
     Ok(swept)
 }
 
-async fn places(tx: &mut Tx<'_>, sql: &'static str, before: i64) -> Result<Vec<i64>, sqlx::Error> {
-    let rows = sqlx::query(sql).bind(before).bind(SWEPT).fetch_all(&mut **tx).await?;
+async fn places(tx: &mut Tx<'_>, sql: &'static str, before: i64, most: i64) -> Result<Vec<i64>, sqlx::Error> {
+    let rows = sqlx::query(sql).bind(before).bind(most).fetch_all(&mut **tx).await?;
     rows.iter().map(|row| row.try_get(0)).collect()
 }
