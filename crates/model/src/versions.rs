@@ -10,6 +10,8 @@ use opentelemetry_proto::tonic::trace::v1::{Span, TracesData};
 
 const KEY: &str = "trefoil=";
 const VERSION: &str = "v:";
+/// What is in a trace state that names a version, and hardly in any other.
+pub const MARK: &str = "trefoil=v:";
 
 /// A trace state with a version, in place of the one that it may have.
 pub fn stamped(trace_state: &str, version: u64) -> String {
