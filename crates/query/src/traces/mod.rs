@@ -7,13 +7,21 @@
 mod assemble;
 mod candidates;
 mod columns;
+mod dependencies;
 mod filter;
+mod operations;
 mod place;
+mod rates;
 mod search;
 mod source;
 mod tags;
+mod texts;
 mod value;
+mod whole;
 
 pub use columns::Columns;
+pub use dependencies::Dependency;
+pub use operations::{IsOfService, Operation};
+pub use rates::{RateRequest, SpanRates, Window};
 pub use search::{Found, FoundSpan, FoundSpanset, SearchRequest, Searched, ServiceStats};
 pub use tags::{KnownNames, Names, TagRequest};
