@@ -268,8 +268,7 @@ mod tests {
 
     #[test]
     fn a_listener_can_be_moved_or_switched_off() {
-        let section =
-            r#"{"main": {"endpoint": "0.0.0.0:80"}, "tempo": {"enabled": false}, "prometheus": {"enabled": false},
+        let section = r#"{"main": {"endpoint": "0.0.0.0:80"}, "tempo": {"enabled": false}, "prometheus": {"enabled": false},
                 "jaeger": {"enabled": false}, "jaeger_grpc": {"enabled": false}}"#;
         let listeners: Listeners = serde_json::from_str(section).unwrap();
         assert_eq!(

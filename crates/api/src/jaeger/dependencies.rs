@@ -43,6 +43,6 @@ pub(super) async fn dependencies(
 impl Asking<'_> {
     /// Calls that begin within, inclusive, nanoseconds since the epoch.
     pub async fn dependencies(&self, period: (i64, i64)) -> Result<Vec<Dependency>, Failure> {
-        Ok(self.state.engine.service_dependencies(&self.tenant, period, self.state.limits()).await?)
+        Ok(self.state.engine.service_dependencies(&self.tenant, period, &[], self.state.limits()).await?)
     }
 }

@@ -93,7 +93,8 @@ type Read<T> = Result<T, String>;
 
 /// What the filter says of a span; the error says what of it cannot be.
 pub(super) fn field(call: &Call) -> Read<Field> {
-    let calls = || call.args.iter().map(|arg| field(arg.call.as_ref().ok_or_else(|| format!("{} takes calls", call.op))?));
+    let calls =
+        || call.args.iter().map(|arg| field(arg.call.as_ref().ok_or_else(|| format!("{} takes calls", call.op))?));
     match (call.op.as_str(), call.args.as_slice()) {
         ("and", [_, ..]) => Ok(all(calls().collect::<Read<Vec<_>>>()?)),
         ("or", [_, ..]) => Ok(any(calls().collect::<Read<Vec<_>>>()?)),
@@ -238,7 +239,9 @@ fn built_in(level: &str, name: &str) -> Option<(Attribute, ValueKind)> {
         ("scope", "name") => text(Intrinsic::InstrumentationName),
         ("scope", "version") => text(Intrinsic::InstrumentationVersion),
         ("event", "name") => text(Intrinsic::EventName),
-        ("event", "timeSinceStart") => Some((Attribute::Intrinsic(Intrinsic::EventTimeSinceStart), ValueKind::Duration)),
+        ("event", "timeSinceStart") => {
+            Some((Attribute::Intrinsic(Intrinsic::EventTimeSinceStart), ValueKind::Duration))
+        }
         ("link", "traceID") => text(Intrinsic::LinkTraceId),
         ("link", "spanID") => text(Intrinsic::LinkSpanId),
         _ => None,
@@ -289,10 +292,22 @@ mod tests {
         for (json, told) in [
             (r#"{"op":"some","args":[]}"#, "the operator \"some\" is not supported"),
             (r#"{"op":"and","args":[]}"#, "and cannot take these 0 operands"),
-            (r#"{"op":"eq","args":[{"field":{"name":"startTime","level":"span"}},{"scalar":{"value":"x"}}]}"#, "the field \"startTime\""),
-            (r#"{"op":"gt","args":[{"field":{"name":"duration","level":"span"}},{"scalar":{"value":"long"}}]}"#, "\"long\" is not a duration"),
-            (r#"{"op":"regex","args":[{"field":{"name":"name","level":"span"}},{"scalar":{"value":"("}}]}"#, "\"(\" is no pattern"),
-            (r#"{"op":"eq","args":[{"attr":{"key":"c","level":"x"}},{"scalar":{"value":"500"}}]}"#, "there is no level \"x\""),
+            (
+                r#"{"op":"eq","args":[{"field":{"name":"startTime","level":"span"}},{"scalar":{"value":"x"}}]}"#,
+                "the field \"startTime\"",
+            ),
+            (
+                r#"{"op":"gt","args":[{"field":{"name":"duration","level":"span"}},{"scalar":{"value":"long"}}]}"#,
+                "\"long\" is not a duration",
+            ),
+            (
+                r#"{"op":"regex","args":[{"field":{"name":"name","level":"span"}},{"scalar":{"value":"("}}]}"#,
+                "\"(\" is no pattern",
+            ),
+            (
+                r#"{"op":"eq","args":[{"attr":{"key":"c","level":"x"}},{"scalar":{"value":"500"}}]}"#,
+                "there is no level \"x\"",
+            ),
             (r#"{"op":"eq","extra":1}"#, "unknown field `extra`"),
         ] {
             assert!(read(json).unwrap_err().starts_with(told), "{json}: {:?}", read(json));

@@ -77,7 +77,10 @@ pub(super) async fn search(
         return json(&parameters, &Envelope::of(shown(&traces)));
     }
     let traces = shown(&asking.traces(&ids, query.is_raw).await?);
-    let missing: Vec<TraceError> = ids.iter().map(|id| hex(*id)).filter(|id| !traces.iter().any(|trace| trace.trace_id == *id))
+    let missing: Vec<TraceError> = ids
+        .iter()
+        .map(|id| hex(*id))
+        .filter(|id| !traces.iter().any(|trace| trace.trace_id == *id))
         .map(|trace_id| TraceError { msg: TRACE_NOT_FOUND.to_owned(), trace_id })
         .collect();
     let errors = Some(missing).filter(|missing| !missing.is_empty());
@@ -202,10 +205,15 @@ mod tests {
 
     #[test]
     fn tags_come_in_two_ways() {
-        let query = asked("tag=a:b:c&tag=d:&tags=%7B%22e%22%3A%22f%22%7D&limit=5&minDuration=1.5ms&maxDuration=2s&raw=true").unwrap();
+        let query =
+            asked("tag=a:b:c&tag=d:&tags=%7B%22e%22%3A%22f%22%7D&limit=5&minDuration=1.5ms&maxDuration=2s&raw=true")
+                .unwrap();
         let tags = [("a", "b:c"), ("d", ""), ("e", "f")].map(|(key, value)| (key.to_owned(), value.to_owned()));
         assert_eq!(query.tags, tags);
-        assert_eq!((query.limit, query.min_duration, query.max_duration, query.is_raw), (5, 1_500_000, 2_000_000_000, true));
+        assert_eq!(
+            (query.limit, query.min_duration, query.max_duration, query.is_raw),
+            (5, 1_500_000, 2_000_000_000, true)
+        );
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod v3;
 pub(crate) use tags::typed;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
 use crate::ApiState;
@@ -34,7 +35,7 @@ pub(crate) fn router(state: ApiState) -> Router {
         .route("/api/traces", get(legacy::search))
         .route("/api/traces/{trace_id}", get(legacy::trace))
         .route("/api/archive/{trace_id}", post(legacy::archive))
-        .route("/api/transform", post(transform::transform))
+        .route("/api/transform", post(transform::transform).layer(DefaultBodyLimit::max(transform::MAX_BODY)))
         .route("/api/dependencies", get(dependencies::dependencies))
         .route("/api/metrics/latencies", get(rates::latencies))
         .route("/api/metrics/calls", get(rates::calls))

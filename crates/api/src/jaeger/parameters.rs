@@ -83,7 +83,10 @@ impl Parameters {
             let unit = if time.abs() < LEAST_MICROSECONDS { MILLISECOND } else { MICROSECOND };
             time.saturating_mul(unit)
         };
-        Ok(start.zip(end).filter(|(start, end)| *start > 0 && start <= end).map(|(start, end)| (nanos(start), nanos(end))))
+        Ok(start
+            .zip(end)
+            .filter(|(start, end)| *start > 0 && start <= end)
+            .map(|(start, end)| (nanos(start), nanos(end))))
     }
 }
 
@@ -120,7 +123,8 @@ pub(super) fn trace_id(text: &str) -> Result<[u8; 16], Failure> {
         Err(error) => error,
     };
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let decoded = [STANDARD, URL_SAFE].iter().find_map(|alphabet| GeneralPurpose::new(alphabet, config).decode(text).ok());
+    let decoded =
+        [STANDARD, URL_SAFE].iter().find_map(|alphabet| GeneralPurpose::new(alphabet, config).decode(text).ok());
     let bytes = decoded.unwrap_or_default();
     match bytes.len() {
         8 | 16 => {
@@ -174,7 +178,10 @@ mod tests {
             told(parameters.flag("raw").map(|_| 0)),
             "unable to parse param 'raw': strconv.ParseBool: parsing \"maybe\": invalid syntax"
         );
-        assert_eq!(told(parameters.duration("minDuration")), "unable to parse param 'minDuration': time: invalid duration \"5\"");
+        assert_eq!(
+            told(parameters.duration("minDuration")),
+            "unable to parse param 'minDuration': time: invalid duration \"5\""
+        );
         assert_eq!(parameters.duration("empty"), Ok(0));
         assert_eq!(parameters.number_of("end", 1000), Ok(Some(-7000)));
         assert_eq!(parse_duration("-1.5ms"), Ok(-1_500_000));
@@ -183,8 +190,14 @@ mod tests {
     #[test]
     fn hints_are_in_either_unit() {
         let hint = |query: &str| Parameters::parse(query).hint();
-        assert_eq!(hint("start=1700000000000000&end=1700000001000000"), Ok(Some((1_700_000_000_000_000_000, 1_700_000_001_000_000_000))));
-        assert_eq!(hint("start=1700000000000&end=1700000001000"), Ok(Some((1_700_000_000_000_000_000, 1_700_000_001_000_000_000))));
+        assert_eq!(
+            hint("start=1700000000000000&end=1700000001000000"),
+            Ok(Some((1_700_000_000_000_000_000, 1_700_000_001_000_000_000)))
+        );
+        assert_eq!(
+            hint("start=1700000000000&end=1700000001000"),
+            Ok(Some((1_700_000_000_000_000_000, 1_700_000_001_000_000_000)))
+        );
         for none in ["", "start=5", "start=7&end=5", "start=0&end=0"] {
             assert_eq!(hint(none), Ok(None), "{none}");
         }

@@ -86,12 +86,9 @@ fn quality(traces: &[Trace], service: &str) -> Quality {
             of_trace.next().is_none_or(|parent| trace.spans.iter().any(|span| span.span_id == parent.span_id))
         },
     );
-    let kinds = Metric::of(
-        traces,
-        service,
-        ("Kinds", "detail", "Spans that say of which kind they are"),
-        |_, span| span.tags.iter().any(|tag| tag.key == "span.kind"),
-    );
+    let kinds = Metric::of(traces, service, ("Kinds", "detail", "Spans that say of which kind they are"), |_, span| {
+        span.tags.iter().any(|tag| tag.key == "span.kind")
+    });
     let score = |key, label, metric: &Metric| Score { key, label, max: 100, value: metric.score() };
     let scores = vec![score("completeness", "Trace Completeness", &parents), score("detail", "Span Detail", &kinds)];
     Quality { trace_quality_documentation_link: DOCUMENTATION, scores, metrics: vec![parents, kinds] }

@@ -61,9 +61,9 @@ pub(super) async fn latencies(
     headers: HeaderMap,
 ) -> Result<Response, Legacy> {
     let text = parameters.get("quantile");
-    let quantile: f64 = text.parse().map_err(|_| {
-        of("quantile", &format!("strconv.ParseFloat: parsing {}: invalid syntax", quote(text)))
-    })?;
+    let quantile: f64 = text
+        .parse()
+        .map_err(|_| of("quantile", &format!("strconv.ParseFloat: parsing {}: invalid syntax", quote(text))))?;
     let help = format!("{quantile:.2}th quantile latency, grouped by service");
     let millis = |window: &Window, _: f64| window.quantile(quantile).map(|nanos| nanos / MILLISECOND as f64);
     family(&state, &parameters, &headers, ("service_latencies", &help), millis).await
@@ -109,7 +109,8 @@ async fn family(
     let asking = Asking::new(state, headers)?;
     let request = request(parameters, now())?;
     let rates = state.engine.span_rates(&asking.tenant, &request, state.limits()).await?;
-    let metrics = rates.iter().map(|rates| metric(rates, &request, of)).filter(|metric| !metric.metric_points.is_empty());
+    let metrics =
+        rates.iter().map(|rates| metric(rates, &request, of)).filter(|metric| !metric.metric_points.is_empty());
     let (name, help) = match request.by_operation {
         true => (name.replacen("service", "service_operation", 1), format!("{help} & operation")),
         false => (name.to_owned(), help.to_owned()),
@@ -142,9 +143,9 @@ fn request(parameters: &Parameters, now: i64) -> Result<RateRequest, Failure> {
     };
     let (lookback, step, window) =
         (length("lookback", DEFAULT_LOOKBACK)?, length("step", DEFAULT_STEP)?, length("ratePer", DEFAULT_WINDOW)?);
-    let kinds = parameters.all("spanKind").map(|name| {
-        Kind::named(name).ok_or_else(|| of("spanKind", &format!("unsupported span kind: '{name}'")))
-    });
+    let kinds = parameters
+        .all("spanKind")
+        .map(|name| Kind::named(name).ok_or_else(|| of("spanKind", &format!("unsupported span kind: '{name}'"))));
     let mut kinds = kinds.collect::<Result<Vec<_>, _>>()?;
     if kinds.is_empty() {
         kinds.push(Kind::Server);

@@ -42,7 +42,9 @@ impl TraceQuery {
             return Err(Failure::bad_request(format!("the number of traces must be between 1 and {MAX_LIMIT}")));
         }
         if self.filter.is_some() && self.has_conditions() {
-            return Err(Failure::bad_request("a filter stands alone: name the service, operation, attributes and durations in it"));
+            return Err(Failure::bad_request(
+                "a filter stands alone: name the service, operation, attributes and durations in it",
+            ));
         }
         let pipeline = Pipeline(vec![Stage::Spanset(Spanset::Filter(self.conditions()))]);
         Ok(SearchRequest {

@@ -1,12 +1,14 @@
 //! `POST /api/transform`: OTLP's JSON as the UI's.
 
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::trace::v1::TracesData;
 use prost::Message;
 use trefoil_model::Signal;
+use trefoil_query::QueryError;
 
 use super::answer::{Envelope, json};
 use super::failure::{Failure, Legacy};
@@ -15,13 +17,22 @@ use super::parameters::Parameters;
 use super::search::Asking;
 use crate::ApiState;
 
+/// Bytes of a body.
+pub(super) const MAX_BODY: usize = 8 << 20;
+/// About what spans take in memory for each byte of their JSON, which is short where they are empty.
+const BYTES_PER_BYTE: usize = 20;
+
 pub(super) async fn transform(
     State(state): State<ApiState>,
     parameters: Parameters,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Legacy> {
     Asking::new(&state, &headers)?;
+    let body = body.map_err(|error| Failure { status: error.status(), message: error.body_text() })?;
+    let memory = state.engine.memory();
+    let limit = |error: trefoil_query::metrics::PromqlError| QueryError::LimitExceeded(error.to_string());
+    memory.grow(body.len().saturating_mul(BYTES_PER_BYTE)).map_err(limit)?;
     let traces = read(&body)?;
     json(&parameters, &Envelope::of(shown(&[traces])))
 }
@@ -46,7 +57,10 @@ mod tests {
     fn what_is_no_trace_is_refused() {
         for (body, told) in [
             ("{", "cannot unmarshal OTLP : malformed OTLP/JSON: "),
-            (r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"a"}]}]}]}"#, "cannot unmarshal OTLP : the span \"a\" has no trace id"),
+            (
+                r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"a"}]}]}]}"#,
+                "cannot unmarshal OTLP : the span \"a\" has no trace id",
+            ),
         ] {
             let failure = read(body.as_bytes()).unwrap_err();
             assert!(failure.message.starts_with(told), "{failure:?}");

@@ -48,12 +48,11 @@ pub(super) async fn dependencies(
 ) -> Result<Json<JsonValue>, V3> {
     let asking = Asking::new(&state, &headers)?;
     let end = time(&parameters, &["endTime", "end_time"])?.unwrap_or_else(now);
-    let start = time(&parameters, &["startTime", "start_time"])?.unwrap_or_else(|| end.saturating_sub(DEFAULT_LOOKBACK));
+    let start =
+        time(&parameters, &["startTime", "start_time"])?.unwrap_or_else(|| end.saturating_sub(DEFAULT_LOOKBACK));
     let found = asking.dependencies((start, end)).await?;
     // Protobuf's JSON has 64-bit numbers as strings.
-    let link = |of: &trefoil_query::traces::Dependency| {
-        json!({ "parent": of.parent.as_ref(), "child": of.child.as_ref(), "callCount": of.calls.to_string() })
-    };
+    let link = |of: &trefoil_query::traces::Dependency| json!({ "parent": of.parent.as_ref(), "child": of.child.as_ref(), "callCount": of.calls.to_string() });
     Ok(Json(json!({ "dependencies": found.iter().map(link).collect::<Vec<_>>() })))
 }
 
@@ -128,10 +127,8 @@ fn put(object: &mut JsonValue, name: &str, number: u32) {
 fn result(traces: &[TracesData]) -> Result<Response, V3> {
     let resource_spans = traces.iter().flat_map(|trace| trace.resource_spans.iter().cloned()).collect();
     let message = TracesData { resource_spans }.encode_to_vec();
-    let json = trefoil_model::json::from_protobuf(Signal::Traces, &message).map_err(|error| Failure {
-        status: StatusCode::INTERNAL_SERVER_ERROR,
-        message: error.to_string(),
-    })?;
+    let json = trefoil_model::json::from_protobuf(Signal::Traces, &message)
+        .map_err(|error| Failure { status: StatusCode::INTERNAL_SERVER_ERROR, message: error.to_string() })?;
     let body = [br#"{"result":"#.as_slice(), &json, b"}"].concat();
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
@@ -146,7 +143,8 @@ fn time(parameters: &Parameters, names: &[&'static str]) -> Result<Option<i64>, 
     if text.is_empty() {
         return Ok(None);
     }
-    let time = DateTime::parse_from_rfc3339(&text.replace(' ', "+")).map_err(|error| malformed(name, &error.to_string()))?;
+    let time =
+        DateTime::parse_from_rfc3339(&text.replace(' ', "+")).map_err(|error| malformed(name, &error.to_string()))?;
     let nanos = time.timestamp_nanos_opt().ok_or_else(|| malformed(name, "is not a time between 1677 and 2262"))?;
     Ok(Some(nanos))
 }
@@ -232,8 +230,18 @@ mod tests {
             is_raw: true,
         };
         let attributes = "query.attributes=%7B%22a%22%3A%22b%22%7D";
-        assert_eq!(asked_of(&format!("{attributes}&query.serviceName=shop&query.operationName=pay&query.durationMin=1ms&query.durationMax=2s&query.searchDepth=7&query.rawTraces=true")), expected);
-        assert_eq!(asked_of(&format!("{attributes}&query.service_name=shop&query.operation_name=pay&query.duration_min=1ms&query.duration_max=2s&query.num_traces=7&query.raw_traces=1")), expected);
+        assert_eq!(
+            asked_of(&format!(
+                "{attributes}&query.serviceName=shop&query.operationName=pay&query.durationMin=1ms&query.durationMax=2s&query.searchDepth=7&query.rawTraces=true"
+            )),
+            expected
+        );
+        assert_eq!(
+            asked_of(&format!(
+                "{attributes}&query.service_name=shop&query.operation_name=pay&query.duration_min=1ms&query.duration_max=2s&query.num_traces=7&query.raw_traces=1"
+            )),
+            expected
+        );
         assert_eq!(asked_of("").limit, 100);
     }
 
@@ -245,7 +253,10 @@ mod tests {
             (&PERIOD.replace("Max=1970", "Max=1969"), "query.startTimeMin must be before query.startTimeMax"),
             (&format!("{PERIOD}&query.num_traces=x"), "malformed parameter query.num_traces: strconv.ParseInt"),
             (&format!("{PERIOD}&query.attributes=x"), "malformed parameter query.attributes: "),
-            (&format!("{PERIOD}&query.filter=%7B%7D"), "malformed parameter query.filter: the operator \"\" is not supported"),
+            (
+                &format!("{PERIOD}&query.filter=%7B%7D"),
+                "malformed parameter query.filter: the operator \"\" is not supported",
+            ),
             (&format!("{PERIOD}&query.durationMin=5"), "malformed parameter query.durationMin: time: invalid duration"),
         ] {
             assert!(asked(query).unwrap_err().starts_with(told), "{query}: {:?}", asked(query));

@@ -13,6 +13,8 @@ use super::ZipkinError;
 
 const DEFAULT_LIMIT: i64 = 10;
 const MAX_LIMIT: i64 = 10_000;
+/// Each of them may hold for another span.
+const MAX_CONDITIONS: usize = 30;
 const DEFAULT_LOOKBACK: i64 = 86_400_000;
 const MICROSECOND: i64 = 1_000;
 const MILLISECOND: i64 = 1_000_000;
@@ -42,13 +44,18 @@ impl Parameters {
 
     pub fn required(&self, name: &str) -> Result<&str, ZipkinError> {
         let is_there = self.0.contains_key(name);
-        is_there.then(|| self.get(name)).ok_or_else(|| ZipkinError::bad_request(format!("{name} parameter is required")))
+        is_there
+            .then(|| self.get(name))
+            .ok_or_else(|| ZipkinError::bad_request(format!("{name} parameter is required")))
     }
 
     pub fn number(&self, name: &str) -> Result<Option<i64>, ZipkinError> {
         match self.get(name) {
             "" => Ok(None),
-            text => text.parse().map(Some).map_err(|_| ZipkinError::bad_request(format!("{name}: {text:?} is not a number"))),
+            text => text
+                .parse()
+                .map(Some)
+                .map_err(|_| ZipkinError::bad_request(format!("{name}: {text:?} is not a number"))),
         }
     }
 
@@ -87,6 +94,9 @@ impl Parameters {
         conditions.extend(name("spanName").map(|name| is_named(Attribute::Intrinsic(Intrinsic::Name), name)));
         conditions.extend(annotations(self.get("annotationQuery")));
         conditions.extend(self.durations()?);
+        if conditions.len() > MAX_CONDITIONS {
+            return Err(ZipkinError::bad_request(format!("annotationQuery has more than {MAX_CONDITIONS} parts")));
+        }
         let of_service = |condition: Option<Field>| {
             let mut all: Vec<Field> = service.iter().cloned().chain(condition).collect();
             Spanset::Filter(match all.len() {
@@ -95,7 +105,8 @@ impl Parameters {
                 _ => Field::And(all),
             })
         };
-        let both = |left, right| Spanset::Operation { op: SpansetOp::And, left: Box::new(left), right: Box::new(right) };
+        let both =
+            |left, right| Spanset::Operation { op: SpansetOp::And, left: Box::new(left), right: Box::new(right) };
         let filters = conditions.into_iter().map(|condition| of_service(Some(condition)));
         Ok(filters.reduce(both).unwrap_or_else(|| of_service(None)))
     }
@@ -154,7 +165,8 @@ fn tag(key: &str, value: &str) -> Field {
         .collect();
     if key == names::ERROR {
         // The description of a failure is its value; without one it is `true`.
-        let described = compared(Attribute::Intrinsic(Intrinsic::StatusMessage), CompareOp::Equal, Value::string(value));
+        let described =
+            compared(Attribute::Intrinsic(Intrinsic::StatusMessage), CompareOp::Equal, Value::string(value));
         either.push(if value == "true" { failed() } else { Field::And(vec![failed(), described]) });
     }
     Field::Or(either)
@@ -211,8 +223,8 @@ mod tests {
         assert_eq!(text("serviceName=all&spanName=all"), "{ true }");
         assert_eq!(text("serviceName=web"), "{ resource.service.name =~ `(?i)web` }");
         insta::assert_snapshot!(text("serviceName=web&spanName=get%20%2F&minDuration=10&maxDuration=2000"), @"{ (resource.service.name =~ `(?i)web`) && (name =~ `(?i)get /`) } && { (resource.service.name =~ `(?i)web`) && ((duration >= 10µs) && (duration <= 2ms)) }");
-        insta::assert_snapshot!(text("annotationQuery=retried%20and%20error%20and%20n%3D5"), @"");
-        insta::assert_snapshot!(text("remoteServiceName=db"), @"");
+        insta::assert_snapshot!(text("annotationQuery=retried%20and%20error%20and%20n%3D5"), @"({ (event:name = `retried`) || (span.retried != nil) || (resource.retried != nil) || (instrumentation.retried != nil) } && { (event:name = `error`) || (span.error != nil) || (resource.error != nil) || (instrumentation.error != nil) || (status = error) }) && { (span.n = `5`) || (span.n = 5) || (resource.n = `5`) || (resource.n = 5) || (instrumentation.n = `5`) || (instrumentation.n = 5) }");
+        insta::assert_snapshot!(text("remoteServiceName=db"), @"{ (span.peer.service =~ `(?i)db`) || (span.service.peer.name =~ `(?i)db`) }");
     }
 
     #[test]
@@ -230,6 +242,7 @@ mod tests {
             ("endTs=0", "endTs <= 0"),
             ("lookback=-1", "lookback <= 0"),
             ("minDuration=0", "minDuration <= 0"),
+            (&format!("annotationQuery=a{}", "%20and%20a".repeat(40)), "annotationQuery has more than 30 parts"),
             ("maxDuration=5", "maxDuration is only valid with minDuration"),
             ("minDuration=5&maxDuration=4", "maxDuration < minDuration"),
         ] {

@@ -9,10 +9,11 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::TracesData;
 use serde::Serialize;
 use trefoil_query::traces::Dependency;
+use trefoil_traceql::ast::Attribute;
 use trefoil_zipkin::{Span, from_otlp, parse_trace_id};
 
 use super::ZipkinError;
-use super::query::Parameters;
+use super::query::{Parameters, remote_attributes};
 use crate::ApiState;
 
 /// Traces that can be asked for at once by their ids.
@@ -108,7 +109,8 @@ pub(super) async fn dependencies(
     let tenant = state.tenant(&headers)?;
     parameters.required("endTs")?;
     let period = parameters.period(now())?;
-    let found = state.engine.service_dependencies(&tenant, period, state.limits()).await?;
+    let remotes: Vec<Attribute> = remote_attributes().collect();
+    let found = state.engine.service_dependencies(&tenant, period, &remotes, state.limits()).await?;
     let link = |of: Dependency| Link {
         parent: of.parent.to_string(),
         child: of.child.to_string(),

@@ -52,7 +52,8 @@ impl Engine {
                 break;
             }
         }
-        let operation = |(name, kind): (String, &str)| Operation { name, kind: Kind::named(kind).unwrap_or(Kind::Unspecified) };
+        let operation =
+            |(name, kind): (String, &str)| Operation { name, kind: Kind::named(kind).unwrap_or(Kind::Unspecified) };
         Ok(found.into_iter().map(operation).collect())
     }
 }

@@ -260,7 +260,15 @@ mod tests {
 
     fn request() -> RateRequest {
         let services = vec!["shop".to_owned()];
-        RateRequest { services, kinds: vec![Kind::Server], by_operation: false, start: 100, end: 130, step: 10, window: 20 }
+        RateRequest {
+            services,
+            kinds: vec![Kind::Server],
+            by_operation: false,
+            start: 100,
+            end: 130,
+            step: 10,
+            window: 20,
+        }
     }
 
     #[test]
@@ -270,7 +278,8 @@ mod tests {
         let slots: Vec<_> = [80, 81, 90, 91, 100, 101, 130, 131].map(|start| request.slot(start)).into();
         assert_eq!(slots, [None, Some(0), Some(0), Some(1), Some(1), Some(2), Some(4), None]);
 
-        let mut rates = SpanRates { service: "shop".into(), operation: None, slots: vec![Slot::default(); 5], per_window: 2 };
+        let mut rates =
+            SpanRates { service: "shop".into(), operation: None, slots: vec![Slot::default(); 5], per_window: 2 };
         for (slot, is_error) in [(0, false), (1, true), (1, false), (4, true)] {
             rates.slots[slot].add(&Call { slot, is_error, bucket: bucket(1000) });
         }
@@ -285,7 +294,8 @@ mod tests {
             slot.add(&Call { slot: 0, is_error: false, bucket: bucket(micros * 1000) });
         }
         let rates = SpanRates { service: "shop".into(), operation: None, slots: vec![slot], per_window: 1 };
-        let quantiles = rates.windows(|window| [0.0, 0.5, 0.95, 1.0].map(|part| window.quantile(part).unwrap() / 1000.0));
+        let quantiles =
+            rates.windows(|window| [0.0, 0.5, 0.95, 1.0].map(|part| window.quantile(part).unwrap() / 1000.0));
         for (found, expected) in quantiles[0].iter().zip([1.0, 500.0, 950.0, 1000.0]) {
             assert!((found / expected - 1.0).abs() < 0.045, "{found} is not {expected}");
         }

@@ -63,8 +63,7 @@ impl Engine {
 /// The parts of a batch in the order of trace ids that are of one trace each.
 fn by_trace(batch: &RecordBatch) -> Result<Vec<(TraceId, RecordBatch)>, QueryError> {
     let ids = batch.column_by_name(TRACE_ID).and_then(|array| array.as_fixed_size_binary_opt());
-    let ids: &FixedSizeBinaryArray =
-        ids.ok_or_else(|| QueryError::Internal("spans without trace ids".to_owned()))?;
+    let ids: &FixedSizeBinaryArray = ids.ok_or_else(|| QueryError::Internal("spans without trace ids".to_owned()))?;
     let mut parts = Vec::new();
     let mut first = 0;
     if ids.is_empty() {
@@ -81,4 +80,3 @@ fn by_trace(batch: &RecordBatch) -> Result<Vec<(TraceId, RecordBatch)>, QueryErr
     }
     Ok(parts)
 }
-

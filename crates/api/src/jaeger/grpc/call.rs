@@ -19,6 +19,9 @@ use crate::ApiState;
 use crate::jaeger::failure::Failure;
 use crate::jaeger::search::Asking;
 
+/// Bytes of a request; empty messages in it take much more in memory.
+const MAX_REQUEST: usize = 512 << 10;
+
 pub(super) type Stream<M> = Iter<std::vec::IntoIter<Result<M, Status>>>;
 
 /// A method that answers with one message.
@@ -108,6 +111,7 @@ pub(super) fn status(failure: Failure) -> Status {
 
 fn grpc<A: Message + Send + 'static, Q: Message + Default + Send + 'static>() -> Grpc<ProstCodec<A, Q>> {
     Grpc::new(ProstCodec::default())
+        .max_decoding_message_size(MAX_REQUEST)
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd)
         .send_compressed(CompressionEncoding::Gzip)

@@ -4,7 +4,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, TracesDat
 use prost::Message;
 
 /// A message is not begun anew before it has so many bytes of spans.
-const CHUNK: usize = 1 << 20;
+pub(super) const CHUNK: usize = 1 << 20;
 
 /// The trace in as many messages as it takes, in order. None is of more than one trace, or empty.
 pub(super) fn chunks(trace: TracesData) -> Vec<TracesData> {

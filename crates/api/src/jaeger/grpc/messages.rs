@@ -83,7 +83,8 @@ pub(super) struct DependenciesRequest {
 
 impl DependenciesRequest {
     pub fn period(&self) -> Result<(i64, i64), tonic::Status> {
-        let required = |time, name| set(time).ok_or_else(|| tonic::Status::invalid_argument(format!("{name} is required")));
+        let required =
+            |time, name| set(time).ok_or_else(|| tonic::Status::invalid_argument(format!("{name} is required")));
         let period = (required(self.start_time, "start_time")?, required(self.end_time, "end_time")?);
         match period.0 < period.1 {
             true => Ok(period),

@@ -11,7 +11,8 @@ use tonic::Status;
 use super::call::{asking, status, streaming, unary};
 use super::chunks::chunks;
 use super::messages::{
-    Dependencies, DependenciesRequest, Empty, Operations, OperationsRequest, ServiceSummary, Services, Summed, Time, set,
+    Dependencies, DependenciesRequest, Empty, Operations, OperationsRequest, ServiceSummary, Services, Summed, Time,
+    set,
 };
 use super::v2::trace_id;
 use crate::ApiState;

@@ -10,7 +10,10 @@ use tonic::Status;
 use trefoil_jaeger::proto::Span;
 
 use super::call::{asking, status, streaming, unary};
-use super::messages::{Dependencies, DependenciesRequest, Empty, Operation, OperationsRequest, Services, Time, hint, set};
+use super::chunks::CHUNK;
+use super::messages::{
+    Dependencies, DependenciesRequest, Empty, Operation, OperationsRequest, Services, Time, hint, set,
+};
 use crate::ApiState;
 use crate::jaeger::failure::TRACE_NOT_FOUND;
 use crate::jaeger::legacy::NO_ARCHIVE;
@@ -91,7 +94,8 @@ async fn trace(
 ) -> Result<Vec<SpansResponseChunk>, Status> {
     let asking = asking(&state, &headers)?;
     let id = trace_id(&request.trace_id)?;
-    let trace = asking.trace(id, hint(request.start_time, request.end_time), request.raw_traces).await.map_err(status)?;
+    let trace =
+        asking.trace(id, hint(request.start_time, request.end_time), request.raw_traces).await.map_err(status)?;
     Ok(chunks(&trace.ok_or_else(|| Status::not_found(TRACE_NOT_FOUND))?))
 }
 
@@ -165,7 +169,7 @@ pub(super) fn trace_id(bytes: &[u8]) -> Result<[u8; 16], Status> {
 }
 
 fn chunks(trace: &TracesData) -> Vec<SpansResponseChunk> {
-    let mut spans = Vec::new();
+    let mut spans: Vec<Span> = Vec::new();
     for batch in trefoil_jaeger::otlp::from_otlp(&trace.resource_spans) {
         let process = batch.process;
         spans.extend(batch.spans.into_iter().map(|mut span| {
@@ -173,7 +177,17 @@ fn chunks(trace: &TracesData) -> Vec<SpansResponseChunk> {
             Span::from(&span)
         }));
     }
-    spans.chunks(SPANS_IN_CHUNK).map(|spans| SpansResponseChunk { spans: spans.to_vec() }).collect()
+    let (mut chunks, mut chunk, mut bytes) = (Vec::new(), SpansResponseChunk::default(), 0);
+    for span in spans {
+        bytes += span.encoded_len();
+        chunk.spans.push(span);
+        if chunk.spans.len() == SPANS_IN_CHUNK || bytes >= CHUNK {
+            chunks.push(std::mem::take(&mut chunk));
+            bytes = 0;
+        }
+    }
+    chunks.extend(Some(chunk).filter(|chunk| !chunk.spans.is_empty()));
+    chunks
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use tonic::Status;
 use super::call::{asking, status, streaming, unary};
 use super::chunks::chunks;
 use super::messages::{
-    Dependencies, DependenciesRequest, Empty, Operations, OperationsRequest, ServiceSummary, Services, Summed, Time, hint, set,
+    Dependencies, DependenciesRequest, Empty, Operations, OperationsRequest, ServiceSummary, Services, Summed, Time,
+    hint, set,
 };
 use crate::ApiState;
 use crate::jaeger::failure::TRACE_NOT_FOUND;
@@ -107,7 +108,8 @@ async fn trace(state: ApiState, headers: HeaderMap, request: GetTraceRequest) ->
     let asking = asking(&state, &headers)?;
     let id = trace_id(&request.trace_id)
         .map_err(|error| Status::invalid_argument(format!("malformed trace ID: {}", error.message)))?;
-    let trace = asking.trace(id, hint(request.start_time, request.end_time), request.raw_traces).await.map_err(status)?;
+    let trace =
+        asking.trace(id, hint(request.start_time, request.end_time), request.raw_traces).await.map_err(status)?;
     Ok(chunks(trace.ok_or_else(|| Status::not_found(TRACE_NOT_FOUND))?))
 }
 
