@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod answers;
+mod conditions;
 mod ids;
 pub mod internal;
 mod jaeger;

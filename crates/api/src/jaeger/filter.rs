@@ -8,7 +8,7 @@ use trefoil_go::duration;
 use trefoil_traceql::ast::{Attribute, CompareOp, Field, Intrinsic, Scope};
 use trefoil_traceql::value::{Kind, Status, Value};
 
-use super::tags::{all, any, compared, service_attribute, typed};
+use crate::conditions::{all, any, compared, service_attribute, typed};
 
 /// The operators that are understood, for those who ask what is.
 pub(super) const OPERATORS: [&str; 13] =

@@ -19,8 +19,6 @@ mod tags;
 mod transform;
 mod v3;
 
-pub(crate) use tags::typed;
-
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};

@@ -9,8 +9,9 @@ use trefoil_traceql::value::Value;
 
 use super::failure::Failure;
 use super::prepared::prepared;
-use super::tags::{all, compared, intrinsic_is, service, service_attribute, tag};
+use super::tags::{intrinsic_is, service, tag};
 use crate::ApiState;
+use crate::conditions::{all, compared, service_attribute};
 
 /// Traces where a search does not say how many.
 pub(super) const DEFAULT_LIMIT: i64 = 100;

@@ -4,6 +4,7 @@ use trefoil_traceql::ast::{Attribute, CompareOp, Field, Intrinsic, Scope};
 use trefoil_traceql::value::{Kind, Status, Value};
 
 use super::parameters::parse_bool;
+use crate::conditions::{any, compared, service_attribute, typed};
 
 /// Where a tag may be that does not say where.
 const SCOPES: [Scope; 5] = [Scope::Span, Scope::Resource, Scope::Instrumentation, Scope::Event, Scope::Link];
@@ -39,54 +40,13 @@ pub(super) fn service(name: &str) -> Field {
     compared(service_attribute(), CompareOp::Equal, Value::string(name))
 }
 
-pub(super) fn service_attribute() -> Attribute {
-    Attribute::Named { scope: Some(Scope::Resource), name: "service.name".to_owned() }
-}
-
 pub(super) fn intrinsic_is(intrinsic: Intrinsic, value: Value) -> Field {
     compared(Attribute::Intrinsic(intrinsic), CompareOp::Equal, value)
-}
-
-pub(super) fn compared(attribute: Attribute, op: CompareOp, value: Value) -> Field {
-    Field::Compare { op, left: Box::new(Field::Attribute(attribute)), right: Box::new(Field::Value(value)) }
-}
-
-/// The values whose text is this one.
-pub(crate) fn typed(text: &str) -> Vec<Value> {
-    let integer = text.parse().ok().filter(|number: &i64| number.to_string() == text);
-    let float = text.parse().ok().filter(|number: &f64| number.is_finite() && text.contains(['.', 'e', 'E']));
-    let flag = match text {
-        "true" => Some(Value::Bool(true)),
-        "false" => Some(Value::Bool(false)),
-        _ => None,
-    };
-    let others = [integer.map(Value::Int), float.map(Value::Float), flag];
-    std::iter::once(Value::string(text)).chain(others.into_iter().flatten()).collect()
 }
 
 fn attribute_is(scope: Scope, key: &str, value: &str) -> Vec<Field> {
     let attribute = || Attribute::Named { scope: Some(scope), name: key.to_owned() };
     typed(value).into_iter().map(|value| compared(attribute(), CompareOp::Equal, value)).collect()
-}
-
-/// One of several conditions; none holds never.
-pub(super) fn any(conditions: impl IntoIterator<Item = Field>) -> Field {
-    let mut conditions: Vec<Field> = conditions.into_iter().collect();
-    match conditions.len() {
-        0 => Field::Value(Value::Bool(false)),
-        1 => conditions.remove(0),
-        _ => Field::Or(conditions),
-    }
-}
-
-/// All of several conditions; none holds always.
-pub(super) fn all(conditions: impl IntoIterator<Item = Field>) -> Field {
-    let mut conditions: Vec<Field> = conditions.into_iter().collect();
-    match conditions.len() {
-        0 => Field::Value(Value::Bool(true)),
-        1 => conditions.remove(0),
-        _ => Field::And(conditions),
-    }
 }
 
 #[cfg(test)]
@@ -107,19 +67,5 @@ mod tests {
             assert_eq!(tag(key, value).to_string(), expected, "{key}={value}");
         }
         insta::assert_snapshot!(tag("n", "72.5"), @"(span.n = `72.5`) || (span.n = 72.5) || (resource.n = `72.5`) || (resource.n = 72.5) || (instrumentation.n = `72.5`) || (instrumentation.n = 72.5) || (event.n = `72.5`) || (event.n = 72.5) || (link.n = `72.5`) || (link.n = 72.5)");
-    }
-
-    #[test]
-    fn texts_are_the_values_that_are_written_so() {
-        for (text, expected) in [
-            ("a", vec![Value::string("a")]),
-            ("7", vec![Value::string("7"), Value::Int(7)]),
-            ("007", vec![Value::string("007")]),
-            ("0.5", vec![Value::string("0.5"), Value::Float(0.5)]),
-            ("true", vec![Value::string("true"), Value::Bool(true)]),
-            ("NaN", vec![Value::string("NaN")]),
-        ] {
-            assert_eq!(typed(text), expected, "{text}");
-        }
     }
 }

@@ -10,8 +10,9 @@ use trefoil_traceql::ast::{Attribute, Field, Scope};
 use trefoil_traceql::value::Value;
 
 use super::ZipkinError;
-use super::query::{Parameters, is_named, remote_attributes, service_attribute};
+use super::query::{Parameters, is_named, remote_attributes};
 use crate::ApiState;
+use crate::conditions::service_attribute;
 
 /// Names in one answer.
 const MAX_NAMES: usize = 100_000;

@@ -10,6 +10,7 @@ use trefoil_traceql::value::{Status, Value};
 use trefoil_zipkin::names;
 
 use super::ZipkinError;
+use crate::conditions::{all, any, compared, service_attribute, typed};
 
 const DEFAULT_LIMIT: i64 = 10;
 const MAX_LIMIT: i64 = 10_000;
@@ -97,14 +98,7 @@ impl Parameters {
         if conditions.len() > MAX_CONDITIONS {
             return Err(ZipkinError::bad_request(format!("annotationQuery has more than {MAX_CONDITIONS} parts")));
         }
-        let of_service = |condition: Option<Field>| {
-            let mut all: Vec<Field> = service.iter().cloned().chain(condition).collect();
-            Spanset::Filter(match all.len() {
-                0 => Field::Value(Value::Bool(true)),
-                1 => all.remove(0),
-                _ => Field::And(all),
-            })
-        };
+        let of_service = |condition: Option<Field>| Spanset::Filter(all(service.iter().cloned().chain(condition)));
         let both =
             |left, right| Spanset::Operation { op: SpansetOp::And, left: Box::new(left), right: Box::new(right) };
         let filters = conditions.into_iter().map(|condition| of_service(Some(condition)));
@@ -128,16 +122,9 @@ impl Parameters {
                 };
                 let least = least.map(|micros| bound(CompareOp::GreaterEqual, micros));
                 let most = most.map(|micros| bound(CompareOp::LessEqual, micros));
-                Ok(Some(Field::And(least.into_iter().chain(most).collect())).map(flat))
+                Ok(Some(all(least.into_iter().chain(most))))
             }
         }
-    }
-}
-
-fn flat(field: Field) -> Field {
-    match field {
-        Field::And(mut list) if list.len() == 1 => list.remove(0),
-        field => field,
     }
 }
 
@@ -157,7 +144,7 @@ fn is_there(name: &str) -> Field {
 }
 
 fn tag(key: &str, value: &str) -> Field {
-    let values = crate::jaeger::typed(value);
+    let values = typed(value);
     let mut either: Vec<Field> = scopes(key)
         .flat_map(|attribute| {
             values.iter().map(move |value| compared(attribute.clone(), CompareOp::Equal, value.clone()))
@@ -189,21 +176,13 @@ pub(super) fn remote_attributes() -> impl Iterator<Item = Attribute> {
 }
 
 fn is_remote(name: &str) -> Field {
-    Field::Or(remote_attributes().map(|attribute| is_named(attribute, name)).collect())
+    any(remote_attributes().map(|attribute| is_named(attribute, name)))
 }
 
 /// In either case.
 pub(super) fn is_named(attribute: Attribute, name: &str) -> Field {
     let pattern = format!("(?i){}", regex::escape(name));
     compared(attribute, CompareOp::Regex, Value::string(&pattern))
-}
-
-pub(super) fn service_attribute() -> Attribute {
-    Attribute::Named { scope: Some(Scope::Resource), name: "service.name".to_owned() }
-}
-
-fn compared(attribute: Attribute, op: CompareOp, value: Value) -> Field {
-    Field::Compare { op, left: Box::new(Field::Attribute(attribute)), right: Box::new(Field::Value(value)) }
 }
 
 #[cfg(test)]

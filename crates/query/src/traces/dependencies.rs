@@ -345,8 +345,12 @@ mod tests {
             Spans { traces: vec![([1; 16], spans)] }
         };
         let mut links = Links { period: (0, 9), ..Links::default() };
-        parts.iter().for_each(|part| drop(links.add(&spans(part))));
-        parts.iter().for_each(|part| links.adopt(&spans(part)));
+        for part in parts {
+            links.add(&spans(part));
+        }
+        for part in parts {
+            links.adopt(&spans(part));
+        }
         let counts = links.counts.iter().map(|((parent, child), (calls, _))| (*parent, *child, *calls));
         let mut counts: Vec<_> = counts.filter(|(.., calls)| *calls > 0).collect();
         counts.sort_unstable();
