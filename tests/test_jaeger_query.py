@@ -471,6 +471,9 @@ def test_grpc_version_3_and_storage(server):
     assert [fields(one)[1] for one in storage.unary("FindTraceIDs", query)[1]] == [[ids[1]]]
     (chunk,) = storage.stream("FindTraceSummaries", query)
     assert fields(chunk[1][0])[1] == [ids[1]]
+    health = Grpc(server, "grpc.health.v1.Health")
+    assert health.unary("Check") == health.unary("Check", field(1, "jaeger.api_v3.QueryService")) == {1: [1]}
+    assert health.code("Check", field(1, "other")) == CODE.NOT_FOUND
     search = fields(Grpc(server, "jaeger.storage.v2.Capabilities").unary("GetCapabilities")[1][0])
     assert (search[1], search[2]) == ([1], [1]) and b"regex" in fields(search[3][0])[2]
 

@@ -2,6 +2,7 @@
 
 mod call;
 mod chunks;
+mod health;
 mod messages;
 mod storage;
 mod v2;
@@ -13,5 +14,6 @@ use crate::ApiState;
 
 /// All services; what is none of them is `UNIMPLEMENTED`.
 pub(crate) fn router(state: ApiState) -> Router {
-    v2::routes().merge(v3::routes()).merge(storage::routes()).fallback(call::unknown).with_state(state)
+    let services = v2::routes().merge(v3::routes()).merge(storage::routes());
+    services.merge(health::routes()).fallback(call::unknown).with_state(state)
 }
