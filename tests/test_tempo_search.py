@@ -21,7 +21,7 @@ MESSAGES = {
     "SpanSet": {"spans": ["Span"], "matched": int, "attributes": ["KeyValue"]},
     "Span": {"spanID": str, "name": str, "startTimeUnixNano": "uint64", "durationNanos": "uint64", "attributes": ["KeyValue"]},
     "KeyValue": {"key": str, "value": "AnyValue"},
-    "AnyValue": {"stringValue": str, "boolValue": bool, "intValue": "uint64", "doubleValue": float, "arrayValue": "ArrayValue"},
+    "AnyValue": {"stringValue": str, "boolValue": bool, "intValue": "int64", "doubleValue": float, "arrayValue": "ArrayValue"},
     "ArrayValue": {"values": ["AnyValue"]},
     "SearchMetrics": {
         "inspectedTraces": int, "inspectedBytes": "uint64", "completedJobs": int, "totalJobs": int, "inspectedSpans": "uint64",
@@ -31,8 +31,8 @@ MESSAGES = {
 
 def check(kind, value):
     """Fails where `value` is not of that type, or has a member that it does not know."""
-    if kind == "uint64":
-        assert isinstance(value, str) and int(value) >= 0
+    if kind in ("uint64", "int64"):
+        assert isinstance(value, str) and (int(value) >= 0 or kind == "int64")
     elif isinstance(kind, list):
         assert isinstance(value, list)
         for item in value:

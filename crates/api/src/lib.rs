@@ -5,6 +5,7 @@
 
 mod answers;
 mod conditions;
+mod grpc;
 mod ids;
 pub mod internal;
 mod jaeger;

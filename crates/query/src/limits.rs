@@ -18,7 +18,7 @@ pub struct Limits {
     pub max_points: usize,
     /// How old a sample may be to count at a step, where the query does not say.
     pub lookback_delta: Duration,
-    /// PromQL queries that are evaluated at once; others wait, within their time.
+    /// Queries of PromQL and TraceQL that are evaluated at once; others wait, within their time.
     pub max_concurrency: usize,
     /// Series of all tenants that are kept indexed, about half a kilobyte each. A tenant with more has them read again by every
     /// question.

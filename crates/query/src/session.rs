@@ -70,7 +70,7 @@ impl Engine {
 
     /// Where a question counts what it holds, as long as that is kept.
     pub fn memory(&self) -> Arc<Held> {
-        Arc::new(self.memory.holding("a question about metrics"))
+        Arc::new(self.memory.holding("a question about metrics or traces"))
     }
 
     /// Registers what is kept between questions about metrics, and the memory of running ones, as `trefoil_query_*`.

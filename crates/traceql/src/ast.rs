@@ -356,6 +356,24 @@ impl Field {
         }
     }
 
+    /// The same of other attributes.
+    pub fn with_attributes(&self, other: &impl Fn(&Attribute) -> Attribute) -> Field {
+        let of = |field: &Field| Box::new(field.with_attributes(other));
+        let each = |list: &[Field]| list.iter().map(|field| field.with_attributes(other)).collect();
+        match self {
+            Field::Value(value) => Field::Value(value.clone()),
+            Field::Attribute(attribute) => Field::Attribute(other(attribute)),
+            Field::Not(field) => Field::Not(of(field)),
+            Field::Negative(field) => Field::Negative(of(field)),
+            Field::Exists(field) => Field::Exists(of(field)),
+            Field::IsNil(field) => Field::IsNil(of(field)),
+            Field::And(list) => Field::And(each(list)),
+            Field::Or(list) => Field::Or(each(list)),
+            Field::Compare { op, left, right } => Field::Compare { op: *op, left: of(left), right: of(right) },
+            Field::Arithmetic { op, left, right } => Field::Arithmetic { op: *op, left: of(left), right: of(right) },
+        }
+    }
+
     /// Whether it depends on the span at all.
     pub fn is_of_span(&self) -> bool {
         let mut any = false;

@@ -215,6 +215,10 @@ impl Lexer<'_> {
             self.at += end + 1;
             return Ok(Kind::Attribute(Attribute::Named { scope: Some(scope), name: self.attribute_name()? }));
         }
+        if behind == Some('.') && rest[end + 1..].starts_with(|c: char| c == '_' || c.is_alphabetic()) {
+            // `service.name` is an error in Tempo; people write it, and it can mean only one thing.
+            return Ok(Kind::Attribute(Attribute::Named { scope: None, name: self.attribute_name()? }));
+        }
         let word = word.to_owned();
         self.at += end;
         Ok(Kind::Word(word))

@@ -11,6 +11,7 @@ mod check;
 pub mod error;
 pub mod eval;
 mod lexer;
+pub mod metrics;
 mod parser;
 pub mod print;
 pub mod value;

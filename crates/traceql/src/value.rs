@@ -200,6 +200,31 @@ impl Kind {
     }
 }
 
+impl Value {
+    /// Appends bytes that no other value has, whatever follows them.
+    pub fn key(&self, bytes: &mut Vec<u8>) {
+        bytes.push(self.of_type() as u8);
+        let text = |text: &str, bytes: &mut Vec<u8>| {
+            bytes.extend((text.len() as u64).to_le_bytes());
+            bytes.extend(text.as_bytes());
+        };
+        match self {
+            Value::Nil => {}
+            Value::Int(number) | Value::Duration(number) => bytes.extend(number.to_le_bytes()),
+            Value::Float(number) => bytes.extend(number.to_bits().to_le_bytes()),
+            Value::String(of) => text(of, bytes),
+            Value::Bool(flag) => bytes.push(u8::from(*flag)),
+            Value::Status(status) => bytes.push(*status as u8),
+            Value::Kind(kind) => bytes.push(*kind as u8),
+            Value::Ints(_) | Value::Floats(_) | Value::Strings(_) | Value::Bools(_) => {
+                let elements = self.elements();
+                bytes.extend((elements.len() as u64).to_le_bytes());
+                elements.iter().for_each(|element| element.key(bytes));
+            }
+        }
+    }
+}
+
 /// As a query would say it.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

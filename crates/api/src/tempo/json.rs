@@ -11,6 +11,8 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, TracesData};
 use serde_json::{Map, Value, json};
 
+use super::proto::SearchMetrics;
+
 pub(crate) fn resource_spans(trace: &TracesData) -> Value {
     list(&trace.resource_spans, |group: &ResourceSpans| {
         Object::default()
@@ -116,13 +118,39 @@ fn any_value(value: &AnyValue) -> Value {
     }
 }
 
-fn double(number: f64) -> Value {
+pub(super) fn double(number: f64) -> Value {
     match number {
         _ if number.is_nan() => json!("NaN"),
         f64::INFINITY => json!("Infinity"),
         f64::NEG_INFINITY => json!("-Infinity"),
         _ => json!(number),
     }
+}
+
+/// What a question took.
+pub(super) fn search_metrics(metrics: Option<&SearchMetrics>) -> Value {
+    let metrics = metrics.cloned().unwrap_or_default();
+    without_defaults(json!({
+        "inspectedTraces": metrics.inspected_traces,
+        "inspectedBytes": metrics.inspected_bytes.to_string(),
+        "completedJobs": metrics.completed_jobs,
+        "totalJobs": metrics.total_jobs,
+        "inspectedSpans": metrics.inspected_spans.to_string(),
+    }))
+}
+
+pub(super) fn without_defaults(mut object: Value) -> Value {
+    if let Some(members) = object.as_object_mut() {
+        members.retain(|_, value| match value {
+            Value::Null => false,
+            Value::Number(number) => number.as_u64() != Some(0),
+            Value::String(text) => !text.is_empty() && text != "0",
+            Value::Array(list) => !list.is_empty(),
+            Value::Object(members) => !members.is_empty(),
+            Value::Bool(flag) => *flag,
+        });
+    }
+    object
 }
 
 fn list<T>(items: &[T], convert: impl Fn(&T) -> Value) -> Value {

@@ -3,10 +3,13 @@
 //! Errors are a status and plain text. Not found is a 404 without a body.
 
 pub(crate) mod json;
+mod metrics;
 mod proto;
 mod search;
+mod streaming;
 mod tags;
 mod trace_by_id;
+mod values;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -29,8 +32,11 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v2/search/tags", get(tags::names_v2))
         .route("/api/search/tag/{*path}", get(tags::values_v1))
         .route("/api/v2/search/tag/{*path}", get(tags::values_v2))
+        .route("/api/metrics/query_range", get(metrics::query_range))
+        .route("/api/metrics/query", get(metrics::query))
         .route("/api/traces/{trace_id}", get(trace_by_id::v1))
         .route("/api/v2/traces/{trace_id}", get(trace_by_id::v2))
+        .merge(streaming::routes())
         .with_state(state)
 }
 

@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Json, Response};
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue};
 use serde_json::{Value as Json_, json};
 use trefoil_go::duration;
 use trefoil_query::traces::{Found, FoundSpan, FoundSpanset, SearchRequest, Searched};
 use trefoil_traceql::ast::{Attribute, CompareOp, Expr, Field, Hint, Intrinsic, Pipeline, Spanset, SpansetOp, Stage};
 use trefoil_traceql::value::{Status, Value};
 
-use super::json::attribute;
+use super::json::{attribute, search_metrics, without_defaults};
 use super::proto::{SearchMetrics, SearchResponse, ServiceStats, Span, SpanSet, TraceSearchMetadata};
+use super::values::key_value;
 use super::{TempoError, protobuf, wants_protobuf};
 use crate::ApiState;
 
@@ -40,7 +39,7 @@ pub(super) async fn search(
 }
 
 /// The parameters of a search; the error says which of them is wrong.
-fn request(parameters: &[(String, String)]) -> Result<SearchRequest, String> {
+pub(super) fn request(parameters: &[(String, String)]) -> Result<SearchRequest, String> {
     let get = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let number = |name: &str| match get(name) {
         None | Some("") => Ok(None),
@@ -187,16 +186,10 @@ fn compared(attribute: Attribute, op: CompareOp, value: Value) -> Field {
     Field::Compare { op, left: Box::new(Field::Attribute(attribute)), right: Box::new(Field::Value(value)) }
 }
 
-fn response(searched: Searched) -> SearchResponse {
+pub(super) fn response(searched: Searched) -> SearchResponse {
     SearchResponse {
         traces: searched.traces.iter().map(trace).collect(),
-        metrics: Some(SearchMetrics {
-            inspected_traces: u32::try_from(searched.inspected_traces).unwrap_or(u32::MAX),
-            inspected_bytes: searched.inspected_bytes,
-            completed_jobs: 1,
-            total_jobs: 1,
-            inspected_spans: searched.inspected_spans,
-        }),
+        metrics: Some(SearchMetrics::of(searched.inspected_traces, searched.inspected_spans, searched.inspected_bytes)),
     }
 }
 
@@ -248,38 +241,12 @@ fn span(found: &FoundSpan) -> Span {
     }
 }
 
-fn key_value(key: &str, value: &Value) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(any(value)), ..KeyValue::default() }
-}
-
-/// What OTLP has no type for is its text.
-fn any(value: &Value) -> AnyValue {
-    let value = match value {
-        Value::Int(number) => Any::IntValue(*number),
-        Value::Float(number) => Any::DoubleValue(*number),
-        Value::String(text) => Any::StringValue(text.to_string()),
-        Value::Bool(flag) => Any::BoolValue(*flag),
-        Value::Ints(_) | Value::Floats(_) | Value::Strings(_) | Value::Bools(_) => {
-            Any::ArrayValue(ArrayValue { values: value.elements().iter().map(any).collect() })
-        }
-        Value::Nil | Value::Duration(_) | Value::Status(_) | Value::Kind(_) => Any::StringValue(value.to_string()),
-    };
-    AnyValue { value: Some(value) }
-}
-
 /// Protobuf's JSON mapping: 64-bit numbers are strings, what is at its default is left out. Grafana's decoder refuses
 /// members that it does not know.
 fn json(answer: &SearchResponse) -> Json_ {
-    let metrics = answer.metrics.clone().unwrap_or_default();
     json!({
         "traces": answer.traces.iter().map(trace_json).collect::<Vec<_>>(),
-        "metrics": without_defaults(json!({
-            "inspectedTraces": metrics.inspected_traces,
-            "inspectedBytes": metrics.inspected_bytes.to_string(),
-            "completedJobs": metrics.completed_jobs,
-            "totalJobs": metrics.total_jobs,
-            "inspectedSpans": metrics.inspected_spans.to_string(),
-        })),
+        "metrics": search_metrics(answer.metrics.as_ref()),
     })
 }
 
@@ -315,20 +282,6 @@ fn span_set_json(set: &SpanSet) -> Json_ {
         "matched": set.matched,
         "attributes": set.attributes.iter().map(attribute).collect::<Vec<_>>(),
     }))
-}
-
-fn without_defaults(mut object: Json_) -> Json_ {
-    if let Some(members) = object.as_object_mut() {
-        members.retain(|_, value| match value {
-            Json_::Null => false,
-            Json_::Number(number) => number.as_u64() != Some(0),
-            Json_::String(text) => !text.is_empty() && text != "0",
-            Json_::Array(list) => !list.is_empty(),
-            Json_::Object(members) => !members.is_empty(),
-            Json_::Bool(flag) => *flag,
-        });
-    }
-    object
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use trefoil_traceql::value::{Kind, Status, Value};
 use trefoil_traceql::{attribute, filter_so_far};
 
 use super::TempoError;
+use super::proto::{SearchTagValuesRequest, SearchTagsRequest};
 use crate::ApiState;
 
 /// Names of a scope, and values, unless fewer are asked for.
@@ -54,6 +55,12 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
+    fn of(scope: String, query: String, [start, end]: [u32; 2], limit: u32) -> Parameters {
+        let text = |text: String| Some(text).filter(|text| !text.is_empty());
+        let (start, end) = (Some(i64::from(start)), Some(i64::from(end)));
+        Parameters { scope: text(scope), q: text(query), start, end, limit: Some(limit as usize) }
+    }
+
     fn request(&self) -> Result<TagRequest, TempoError> {
         let period = match (self.start.unwrap_or(0), self.end.unwrap_or(0)) {
             (0, 0) => (i64::MIN, i64::MAX),
@@ -67,16 +74,33 @@ impl Parameters {
     }
 }
 
+impl From<SearchTagsRequest> for Parameters {
+    fn from(asked: SearchTagsRequest) -> Parameters {
+        Parameters::of(asked.scope, asked.query, [asked.start, asked.end], asked.max_tags_per_scope)
+    }
+}
+
+impl From<SearchTagValuesRequest> for Parameters {
+    fn from(asked: SearchTagValuesRequest) -> Parameters {
+        Parameters::of(String::new(), asked.query, [asked.start, asked.end], asked.max_tag_values)
+    }
+}
+
 pub(super) async fn names_v1(
     State(state): State<ApiState>,
     Query(parameters): Query<Parameters>,
     headers: HeaderMap,
 ) -> Result<Json<JsonValue>, TempoError> {
     let scopes = scopes(&state, &parameters, &headers).await?;
+    Ok(Json(json!({ "tagNames": all_names(scopes), "metrics": {} })))
+}
+
+/// The names of all scopes, each once.
+pub(super) fn all_names(scopes: Vec<(&'static str, Vec<String>)>) -> Vec<String> {
     let mut names: Vec<String> = scopes.into_iter().flat_map(|(_, names)| names).collect();
     names.sort_unstable();
     names.dedup();
-    Ok(Json(json!({ "tagNames": names, "metrics": {} })))
+    names
 }
 
 pub(super) async fn names_v2(
@@ -90,7 +114,7 @@ pub(super) async fn names_v2(
 }
 
 /// The names of each scope that was asked for.
-async fn scopes(
+pub(super) async fn scopes(
     state: &ApiState,
     parameters: &Parameters,
     headers: &HeaderMap,
@@ -122,14 +146,7 @@ pub(super) async fn values_v1(
     Query(parameters): Query<Parameters>,
     headers: HeaderMap,
 ) -> Result<Json<JsonValue>, TempoError> {
-    let tag = tag(&path)?;
-    let attribute = match tag {
-        // What it was called before there was TraceQL.
-        "status.code" => Attribute::Intrinsic(Intrinsic::Status),
-        "root.name" => Attribute::Intrinsic(Intrinsic::RootName),
-        "root.service.name" => Attribute::Intrinsic(Intrinsic::RootService),
-        tag => attribute(tag).unwrap_or_else(|_| Attribute::Named { scope: None, name: tag.to_owned() }),
-    };
+    let attribute = attribute_v1(tag(&path)?);
     let values = values(&state, &attribute, &parameters, &headers).await?;
     let texts: Vec<String> = values.iter().map(|value| described(value).1).collect();
     Ok(Json(json!({ "tagValues": texts, "metrics": {} })))
@@ -141,8 +158,7 @@ pub(super) async fn values_v2(
     Query(parameters): Query<Parameters>,
     headers: HeaderMap,
 ) -> Result<Json<JsonValue>, TempoError> {
-    let tag = tag(&path)?;
-    let attribute = attribute(tag).map_err(|error| TempoError::bad_request(format!("invalid tag {tag}: {error}")))?;
+    let attribute = attribute_v2(tag(&path)?)?;
     let values = values(&state, &attribute, &parameters, &headers).await?;
     let value = |value: &Value| {
         let (kind, text) = described(value);
@@ -151,13 +167,28 @@ pub(super) async fn values_v2(
     Ok(Json(json!({ "tagValues": values.iter().map(value).collect::<Vec<_>>(), "metrics": {} })))
 }
 
+/// A tag by its name alone, or as TraceQL has it.
+pub(super) fn attribute_v1(tag: &str) -> Attribute {
+    match tag {
+        // What it was called before there was TraceQL.
+        "status.code" => Attribute::Intrinsic(Intrinsic::Status),
+        "root.name" => Attribute::Intrinsic(Intrinsic::RootName),
+        "root.service.name" => Attribute::Intrinsic(Intrinsic::RootService),
+        tag => attribute(tag).unwrap_or_else(|_| Attribute::Named { scope: None, name: tag.to_owned() }),
+    }
+}
+
+pub(super) fn attribute_v2(tag: &str) -> Result<Attribute, TempoError> {
+    attribute(tag).map_err(|error| TempoError::bad_request(format!("invalid tag {tag}: {error}")))
+}
+
 /// `{tag}/values`: a tag may have slashes in it.
 fn tag(path: &str) -> Result<&str, TempoError> {
     let tag = path.strip_suffix("/values").filter(|tag| !tag.is_empty());
     tag.ok_or_else(|| TempoError(StatusCode::NOT_FOUND, "404 page not found\n".to_owned()))
 }
 
-async fn values(
+pub(super) async fn values(
     state: &ApiState,
     attribute: &Attribute,
     parameters: &Parameters,
@@ -190,7 +221,7 @@ async fn values(
 }
 
 /// The type, by Tempo's name for it, and the value as text.
-fn described(value: &Value) -> (&'static str, String) {
+pub(super) fn described(value: &Value) -> (&'static str, String) {
     match value {
         Value::String(text) => ("string", text.to_string()),
         Value::Int(number) => ("int", number.to_string()),

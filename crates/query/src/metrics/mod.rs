@@ -5,6 +5,7 @@
 
 mod ahead;
 mod cancel;
+pub(crate) use cancel::{Cancel, CancelOnDrop};
 mod cardinality;
 mod convert;
 mod deletion;

@@ -10,7 +10,7 @@ use trefoil_traceql::eval::{Links, Trace};
 use trefoil_traceql::value::Value;
 
 use super::place::{Place, places};
-use super::source::{Rows, START, Source, Sources, TRACE_ID};
+use super::source::{PARENT, Rows, START, Source, Sources, TRACE_ID};
 use super::value::{text, value};
 use crate::QueryError;
 use crate::memory::Held;
@@ -18,9 +18,11 @@ use crate::memory::Held;
 pub type TraceId = [u8; 16];
 
 /// Columns that are read of every span.
-const BASE: [&str; 8] =
-    [TRACE_ID, "span_id", "parent_span_id", START, "duration_nano", "name", "service_name", "status_code"];
+const BASE: [&str; 9] =
+    [TRACE_ID, "span_id", PARENT, START, "duration_nano", "name", "service_name", "status_code", "trace_state"];
 const ERROR: i32 = 2;
+/// Traces that are put together and evaluated at once.
+const TRACES_AT_ONCE: usize = 64;
 /// About what a span takes, its values apart.
 const SPAN_BYTES: usize = 160;
 const VALUE_BYTES: usize = 64;
@@ -49,6 +51,7 @@ pub struct Span {
     pub name: Arc<str>,
     pub service: Arc<str>,
     pub is_error: bool,
+    pub trace_state: Option<Arc<str>>,
     values: Vec<Value>,
 }
 
@@ -76,8 +79,21 @@ impl<'a> Assembly<'a> {
         Ok(Assembly { sources, all, attributes, places, max_spans, memory })
     }
 
-    /// Traces with these ids, in their order.
-    pub async fn traces(&self, ids: &[TraceId]) -> Result<Vec<Assembled>, QueryError> {
+    /// The first traces with these ids, as many as are put together at once, and how many of the ids that are. Large traces are
+    /// put together by fewer, one by one at last; one that is too large by itself is an error.
+    pub async fn first(&self, ids: &[TraceId]) -> Result<(usize, Vec<Assembled>), QueryError> {
+        let held = self.memory.bytes();
+        let mut count = ids.len().min(TRACES_AT_ONCE);
+        loop {
+            match self.traces(&ids[..count]).await {
+                Err(QueryError::LimitExceeded(_)) if count > 1 => count /= 2,
+                found => return found.map(|traces| (count, traces)),
+            }
+            self.memory.shrink_to(held);
+        }
+    }
+
+    async fn traces(&self, ids: &[TraceId]) -> Result<Vec<Assembled>, QueryError> {
         let mut spans: HashMap<TraceId, Vec<Span>> = ids.iter().map(|id| (*id, Vec::new())).collect();
         let names: Vec<&str> = BASE.into_iter().chain(self.places.iter().flatten().flat_map(Place::columns)).collect();
         let mut count = 0;
@@ -85,7 +101,9 @@ impl<'a> Assembly<'a> {
             let found = self.rows_of(source, ids).await?;
             count += found.iter().map(|(_, rows)| rows.len()).sum::<usize>();
             if count > self.max_spans {
-                return Err(QueryError::LimitExceeded(format!("traces have more than {} spans", self.max_spans)));
+                let id = ids.first().map_or(0, |id| u128::from_be_bytes(*id));
+                let max = self.max_spans;
+                return Err(QueryError::LimitExceeded(format!("trace {id:032x} has more than {max} spans")));
             }
             if found.is_empty() {
                 continue;
@@ -134,12 +152,13 @@ impl<'a> Assembly<'a> {
         };
         Some(Span {
             id: id("span_id")?,
-            parent: id("parent_span_id"),
+            parent: id(PARENT),
             start: rows.column(START)?.as_primitive_opt::<TimestampNanosecondType>()?.value(row),
             duration: rows.column("duration_nano")?.as_primitive_opt::<Int64Type>()?.value(row),
             name: named("name"),
             service: named("service_name"),
             is_error: rows.column("status_code")?.as_primitive_opt::<Int32Type>()?.value(row) == ERROR,
+            trace_state: rows.column("trace_state").and_then(|array| text(array, row)).map(Arc::from),
             values: self.places.iter().map(|places| value(places, rows, row)).collect(),
         })
     }

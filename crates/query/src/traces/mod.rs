@@ -8,7 +8,10 @@ mod assemble;
 mod candidates;
 mod columns;
 mod dependencies;
+mod durations;
 mod filter;
+mod finder;
+mod metrics;
 mod operations;
 mod place;
 mod rates;
@@ -21,6 +24,7 @@ mod whole;
 
 pub use columns::Columns;
 pub use dependencies::Dependency;
+pub use metrics::{Measured, MetricsRequest};
 pub use operations::{IsOfService, Operation};
 pub use rates::{RateRequest, SpanRates, Window};
 pub use search::{Found, FoundSpan, FoundSpanset, SearchRequest, Searched, ServiceStats};

@@ -1,9 +1,10 @@
 //! Traces that match a query.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::sync::mpsc::Sender;
 use trefoil_model::Tenant;
 use trefoil_traceql::ast::{Attribute, Intrinsic, Pipeline};
 use trefoil_traceql::eval::Program;
@@ -11,13 +12,10 @@ use trefoil_traceql::value::Value;
 
 use super::assemble::{Assembled, Assembly, TraceId};
 use super::candidates::Candidates;
-use super::source::{Source, Sources, TRACE_ID};
+use super::finder::Finder;
+use super::source::{Source, Sources};
 use crate::memory::Held;
-use crate::trace::bounded;
 use crate::{Engine, Limits, QueryError};
-
-/// Traces that are put together and evaluated at once.
-const TRACES_AT_ONCE: usize = 64;
 
 #[derive(Debug, Clone)]
 pub struct SearchRequest {
@@ -89,7 +87,24 @@ impl Engine {
         request: &SearchRequest,
         limits: Limits,
     ) -> Result<Searched, QueryError> {
-        bounded(limits, self.read_search(tenant, request, limits)).await
+        let (tenant, request) = (tenant.clone(), request.clone());
+        self.on_thread(limits, move |engine| async move { engine.read_search(&tenant, &request, limits, None).await })
+            .await
+    }
+
+    /// As [`Engine::search_traces`]; what is found on the way goes to `progress` at once, and the answer is what was found since.
+    /// Of the most recent traces nothing can be told before the end. The search ends when nobody takes what it finds.
+    pub async fn search_traces_as_found(
+        &self,
+        tenant: &Tenant,
+        request: &SearchRequest,
+        limits: Limits,
+        progress: Sender<Searched>,
+    ) -> Result<Searched, QueryError> {
+        let (tenant, request) = (tenant.clone(), request.clone());
+        let answer =
+            move |engine: Engine| async move { engine.read_search(&tenant, &request, limits, Some(progress)).await };
+        self.on_thread(limits, answer).await
     }
 
     async fn read_search(
@@ -97,6 +112,7 @@ impl Engine {
         tenant: &Tenant,
         request: &SearchRequest,
         limits: Limits,
+        progress: Option<Sender<Searched>>,
     ) -> Result<Searched, QueryError> {
         let snapshot = self.snapshot(tenant).await?;
         let sources = Sources::new(&snapshot, &self.span_columns);
@@ -108,19 +124,32 @@ impl Engine {
             program: &program,
             assembly: &assembly,
             memory: &memory,
-            seen: HashSet::new(),
-            partial: HashMap::new(),
             searched: Searched::default(),
+            told: HashSet::new(),
         };
         let candidates = Candidates::new(&request.pipeline);
+        let mut finder = Finder::new(&candidates, &sources, request.period, None, &memory).await?;
         for source in sources.within(request.period).await? {
             if search.is_done() && !(request.is_most_recent && search.may_be_newer_in(&source)) {
                 break;
             }
-            search.source(&sources, &source, &candidates).await?;
+            let found = finder.traces(&sources, &source).await?;
+            search.searched.inspected_spans += source.rows() as u64;
+            let mut ids = found.as_slice();
+            while !ids.is_empty() {
+                ids = &ids[search.evaluate(ids).await?..];
+                if search.is_done() && !request.is_most_recent {
+                    break;
+                }
+            }
+            search.searched.inspected_bytes = sources.fetched.load(Ordering::Relaxed);
+            if let Some(progress) = progress.as_ref().filter(|_| !request.is_most_recent) {
+                search.tell(progress).await?;
+            }
         }
         search.keep_newest();
         let mut searched = search.searched;
+        searched.traces.retain(|found| !search.told.contains(&found.trace_id));
         searched.inspected_bytes = sources.fetched.load(Ordering::Relaxed);
         Ok(searched)
     }
@@ -131,15 +160,28 @@ struct Search<'s> {
     program: &'s Program,
     assembly: &'s Assembly<'s>,
     memory: &'s Held,
-    seen: HashSet<TraceId>,
-    /// Filters that hold for some span of a trace that may need spans elsewhere, too.
-    partial: HashMap<TraceId, u32>,
     searched: Searched,
+    /// Traces that went out already.
+    told: HashSet<TraceId>,
 }
 
 impl Search<'_> {
     fn is_done(&self) -> bool {
         self.searched.traces.len() >= self.request.limit
+    }
+
+    /// Sends the traces that are new since it was called last, if there are any.
+    async fn tell(&mut self, progress: &Sender<Searched>) -> Result<(), QueryError> {
+        let traces = self.searched.traces.iter();
+        let new: Vec<Found> = traces.filter(|found| !self.told.contains(&found.trace_id)).cloned().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.told.extend(new.iter().map(|found| found.trace_id));
+        let Searched { inspected_traces, inspected_spans, inspected_bytes, .. } = self.searched;
+        let searched = Searched { traces: new, inspected_traces, inspected_spans, inspected_bytes };
+        let gone = |_| QueryError::Internal("nobody takes what is found".to_owned());
+        progress.send(searched).await.map_err(gone)
     }
 
     /// No more than will be shown, the newest first.
@@ -155,56 +197,13 @@ impl Search<'_> {
         file.time_range().is_none_or(|(_, last)| last >= oldest)
     }
 
-    async fn source(
-        &mut self,
-        sources: &Sources<'_>,
-        source: &Source,
-        candidates: &Candidates,
-    ) -> Result<(), QueryError> {
-        let mut names = vec![TRACE_ID];
-        candidates.filters.iter().for_each(|filter| filter.columns(&mut names));
-        tokio::task::yield_now().await;
-        let rows = sources.read(source, &names).await?;
-        self.searched.inspected_spans += source.rows() as u64;
-        let all = || (0..source.rows() as u32).collect::<Vec<u32>>();
-        let found: Vec<Vec<u32>> = candidates.filters.iter().map(|filter| filter.rows(&rows, all())).collect();
-        let ids = rows.trace_ids()?;
-        let mut next = Vec::new();
-        for (filter, found) in found.iter().enumerate() {
-            let mut last = None;
-            for row in found {
-                let Ok(id) = TraceId::try_from(ids.value(*row as usize)) else { continue };
-                if last == Some(id) || self.seen.contains(&id) {
-                    continue;
-                }
-                last = Some(id);
-                let filters = self.partial.entry(id).or_default();
-                *filters |= 1 << filter;
-                if !candidates.is_met(*filters) {
-                    continue;
-                }
-                self.partial.remove(&id);
-                self.seen.insert(id);
-                next.push(id);
-                if next.len() == TRACES_AT_ONCE {
-                    self.evaluate(&std::mem::take(&mut next)).await?;
-                    if self.is_done() && !self.request.is_most_recent {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-        self.evaluate(&next).await
-    }
-
-    async fn evaluate(&mut self, ids: &[TraceId]) -> Result<(), QueryError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        // What is kept decoded is read without waiting: let others have their turn.
+    /// Looks at the first of these, and says how many that were.
+    async fn evaluate(&mut self, ids: &[TraceId]) -> Result<usize, QueryError> {
+        // What is kept decoded is read without waiting: whoever ends the question has to have a chance.
         tokio::task::yield_now().await;
         let held = self.memory.bytes();
-        for assembled in self.assembly.traces(ids).await? {
+        let (count, traces) = self.assembly.first(ids).await?;
+        for assembled in traces {
             self.searched.inspected_traces += 1;
             let (start, end) = self.request.period;
             if assembled.start > end || assembled.end < start {
@@ -220,7 +219,7 @@ impl Search<'_> {
         // The traces are gone; only what will be shown of them is kept.
         self.memory.shrink_to(held);
         self.keep_newest();
-        Ok(())
+        Ok(count)
     }
 
     fn found(&self, of: &Assembled, spansets: Vec<trefoil_traceql::eval::Spanset>) -> Found {

@@ -12,11 +12,10 @@ use trefoil_storage::catalog::FileId;
 use trefoil_traceql::ast::{Attribute, Field, Intrinsic, Scope};
 use trefoil_traceql::value::Value;
 
-use super::filter::Narrowing;
+use super::filter::{Narrowing, present};
 use super::place::{Place, places};
-use super::source::{Rows, Source, Sources};
+use super::source::{PARENT, Rows, Source, Sources};
 use super::value::{of_column, text, value};
-use crate::trace::bounded;
 use crate::{Engine, Limits, QueryError};
 
 /// Row groups whose names are kept.
@@ -56,7 +55,8 @@ pub struct TagRequest {
 impl Engine {
     /// The names of attributes that spans of `tenant` have.
     pub async fn span_tags(&self, tenant: &Tenant, request: &TagRequest, limits: Limits) -> Result<Names, QueryError> {
-        bounded(limits, self.read_tags(tenant, request)).await
+        let (tenant, request) = (tenant.clone(), request.clone());
+        self.on_thread(limits, move |engine| async move { engine.read_tags(&tenant, &request).await }).await
     }
 
     async fn read_tags(&self, tenant: &Tenant, request: &TagRequest) -> Result<Names, QueryError> {
@@ -97,7 +97,9 @@ impl Engine {
         request: &TagRequest,
         limits: Limits,
     ) -> Result<Vec<Value>, QueryError> {
-        bounded(limits, self.read_values(tenant, attribute, request)).await
+        let (tenant, attribute, request) = (tenant.clone(), attribute.clone(), request.clone());
+        let answer = move |engine: Engine| async move { engine.read_values(&tenant, &attribute, &request).await };
+        self.on_thread(limits, answer).await
     }
 
     async fn read_values(
@@ -131,8 +133,6 @@ impl Engine {
         Ok(values.found)
     }
 }
-
-const PARENT: &str = "parent_span_id";
 
 /// Names and services of roots are those of spans without a parent.
 fn of_roots(attribute: &Attribute) -> (Vec<Place>, bool) {
@@ -219,7 +219,10 @@ impl Values {
     }
 
     fn of_rows(&mut self, places: &[Place], rows: &Rows, among: &[u32]) {
-        if let [Place::Column(name), ..] = places
+        let present = present(places, rows);
+        // What no row has is the same in all of them.
+        let places = if present.is_empty() { places.iter().take(1).collect() } else { present };
+        if let [Place::Column(name), ..] = places.as_slice()
             && let Some(array) = rows.column(name)
             && let Some(dictionary) = array.as_dictionary_opt::<Int32Type>()
         {
@@ -232,8 +235,7 @@ impl Values {
             for (place, _) in is_used.iter().enumerate().filter(|(_, is_used)| **is_used) {
                 self.add(of_column(name, dictionary.values(), place));
             }
-            let others = places.iter().skip(1).flat_map(Place::columns);
-            if others.filter_map(|column| rows.column(column)).all(|array| array.null_count() == array.len()) {
+            if places.len() == 1 {
                 return;
             }
         }
@@ -241,7 +243,7 @@ impl Values {
             if self.is_full() {
                 return;
             }
-            for value in value(places, rows, *row as usize).elements() {
+            for value in value(&places, rows, *row as usize).elements() {
                 self.add(value);
             }
         }

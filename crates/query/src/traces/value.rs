@@ -158,6 +158,9 @@ fn items(list: &ArrayRef, of: &Item, rows: &Rows, row: usize) -> Value {
     let Some(list) = list.as_any().downcast_ref::<ListArray>().filter(|list| list.is_valid(row)) else {
         return Value::Nil;
     };
+    if list.value_length(row) == 0 {
+        return Value::Nil;
+    }
     let items = list.value(row);
     let Some(items) = items.as_struct_opt() else { return Value::Nil };
     let start = || {

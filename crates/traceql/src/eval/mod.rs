@@ -54,6 +54,11 @@ impl Program {
         Program { attributes: slots.attributes(), pipeline }
     }
 
+    /// Where an attribute that the query names is among [`Program::attributes`].
+    pub fn slot(&self, attribute: &Attribute) -> Option<usize> {
+        self.attributes.iter().position(|known| known == attribute)
+    }
+
     /// What it needs to know of each span, in the order of [`Trace::columns`].
     pub fn attributes(&self) -> &[Attribute] {
         &self.attributes

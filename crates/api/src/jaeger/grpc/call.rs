@@ -4,18 +4,16 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use futures::stream::{self, Iter};
 use prost::Message;
-use tonic::codec::CompressionEncoding;
-use tonic::server::Grpc;
 use tonic::{Request as Call, Response as Answer, Status};
-use tonic_prost::ProstCodec;
 use tower::service_fn;
 
 use crate::ApiState;
+use crate::grpc::{deadline, grpc, is_grpc};
 use crate::jaeger::failure::Failure;
 use crate::jaeger::search::Asking;
 
@@ -40,7 +38,7 @@ where
             let state = state.clone();
             async move { within(deadline, answer(handle, state, call)).await.map(Answer::new) }
         });
-        grpc::<A, Q>().unary(service, request).await.map(Body::new)
+        grpc::<A, Q>().max_decoding_message_size(MAX_REQUEST).unary(service, request).await.map(Body::new)
     })
 }
 
@@ -64,7 +62,7 @@ where
                 Ok::<_, Status>(Answer::new(stream::iter(messages) as Stream<A>))
             }
         });
-        grpc::<A, Q>().server_streaming(service, request).await.map(Body::new)
+        grpc::<A, Q>().max_decoding_message_size(MAX_REQUEST).server_streaming(service, request).await.map(Body::new)
     })
 }
 
@@ -106,36 +104,6 @@ pub(super) fn status(failure: Failure) -> Status {
         StatusCode::UNPROCESSABLE_ENTITY => Status::resource_exhausted(message),
         StatusCode::GATEWAY_TIMEOUT => Status::deadline_exceeded(message),
         _ => Status::internal(message),
-    }
-}
-
-fn grpc<A: Message + Send + 'static, Q: Message + Default + Send + 'static>() -> Grpc<ProstCodec<A, Q>> {
-    Grpc::new(ProstCodec::default())
-        .max_decoding_message_size(MAX_REQUEST)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .accept_compressed(CompressionEncoding::Zstd)
-        .send_compressed(CompressionEncoding::Gzip)
-        .send_compressed(CompressionEncoding::Zstd)
-}
-
-fn is_grpc(request: &Request) -> bool {
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
-}
-
-/// How long the caller waits: up to eight digits and a unit.
-fn deadline(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let amount: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
-    match unit {
-        "H" => Some(Duration::from_secs(amount * 3600)),
-        "M" => Some(Duration::from_secs(amount * 60)),
-        "S" => Some(Duration::from_secs(amount)),
-        "m" => Some(Duration::from_millis(amount)),
-        "u" => Some(Duration::from_micros(amount)),
-        "n" => Some(Duration::from_nanos(amount)),
-        _ => None,
     }
 }
 

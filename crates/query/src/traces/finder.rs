@@ -1,0 +1,92 @@
+//! Traces that may match, source by source.
+
+use super::assemble::TraceId;
+use super::candidates::Candidates;
+use super::durations::Durations;
+use super::source::{Rows, START, Source, Sources, TRACE_ID};
+use crate::QueryError;
+use crate::memory::Held;
+use ahash::{HashMap, HashMapExt, HashSet, HashSetExt};
+
+/// About what is kept of a trace that was seen.
+const TRACE_BYTES: usize = 64;
+/// Set where a span that a filter holds for starts in the window.
+const IN_WINDOW: u64 = 1 << 63;
+
+pub struct Finder<'f> {
+    candidates: &'f Candidates,
+    /// Behind its start, up to its end: where a span of the answer has to start.
+    window: Option<(i64, i64)>,
+    durations: Durations,
+    memory: &'f Held,
+    seen: HashSet<TraceId>,
+    /// Filters that hold for some span of a trace that may need spans elsewhere, too.
+    partial: HashMap<TraceId, u64>,
+}
+
+impl<'f> Finder<'f> {
+    pub async fn new(
+        candidates: &'f Candidates,
+        sources: &Sources<'_>,
+        period: (i64, i64),
+        window: Option<(i64, i64)>,
+        memory: &'f Held,
+    ) -> Result<Finder<'f>, QueryError> {
+        let durations = Durations::new(&candidates.durations, sources, period, memory).await?;
+        Ok(Finder { candidates, window, durations, memory, seen: HashSet::new(), partial: HashMap::new() })
+    }
+
+    /// Traces that may match, by what this source and those before it have of them; each is named once.
+    pub async fn traces(&mut self, sources: &Sources<'_>, source: &Source) -> Result<Vec<TraceId>, QueryError> {
+        let mut names = vec![TRACE_ID];
+        self.candidates.filters.iter().for_each(|filter| filter.columns(&mut names));
+        if self.window.is_some() {
+            names.push(START);
+        }
+        // What is kept decoded is read without waiting: whoever ends the question has to have a chance.
+        tokio::task::yield_now().await;
+        let rows = sources.read(source, &names).await?;
+        let all = || (0..source.rows() as u32).collect::<Vec<u32>>();
+        let found: Vec<Vec<u32>> = self.candidates.filters.iter().map(|filter| filter.rows(&rows, all())).collect();
+        let ids = rows.trace_ids()?;
+        let is_in_window = window(self.window, &rows)?;
+        let known = self.seen.len() + self.partial.len();
+        let mut next = Vec::new();
+        let mut of_last = (None, 0);
+        for (filter, found) in found.iter().enumerate() {
+            let mut last = None;
+            for row in found {
+                let Ok(id) = TraceId::try_from(ids.value(*row as usize)) else { continue };
+                let bits = 1 << filter | if is_in_window(*row) { IN_WINDOW } else { 0 };
+                if last == Some((id, bits)) || self.seen.contains(&id) {
+                    continue;
+                }
+                last = Some((id, bits));
+                if of_last.0 != Some(id) {
+                    of_last = (Some(id), self.durations.of(&id));
+                }
+                let durations = of_last.1;
+                if !self.candidates.is_possible(durations) {
+                    continue;
+                }
+                let filters = self.partial.entry(id).or_default();
+                *filters |= bits;
+                if *filters & IN_WINDOW != 0 && self.candidates.is_met(*filters as u32, durations) {
+                    self.partial.remove(&id);
+                    self.seen.insert(id);
+                    next.push(id);
+                }
+            }
+        }
+        let more = (self.seen.len() + self.partial.len()).saturating_sub(known);
+        self.memory.grow(more * TRACE_BYTES).map_err(|error| QueryError::LimitExceeded(error.to_string()))?;
+        Ok(next)
+    }
+}
+
+/// Tells of a row whether its span starts in the window.
+fn window<'r>(window: Option<(i64, i64)>, rows: &'r Rows) -> Result<Box<dyn Fn(u32) -> bool + 'r>, QueryError> {
+    let Some((after, until)) = window else { return Ok(Box::new(|_| true)) };
+    let starts = rows.starts()?;
+    Ok(Box::new(move |row| starts[row as usize] > after && starts[row as usize] <= until))
+}
