@@ -174,6 +174,9 @@ enum ValueKind {
 impl Reference {
     fn of(expression: &Expression) -> Read<Reference> {
         match expression {
+            Expression { attr: Some(AttributeReference { key, .. }), .. } if key.is_empty() => {
+                Err("an attribute has a key".to_owned())
+            }
             Expression { attr: Some(AttributeReference { key, level }), .. } => {
                 let scopes = match level.as_str() {
                     "" => vec![Scope::Span, Scope::Resource],
@@ -250,6 +253,9 @@ fn built_in(level: &str, name: &str) -> Option<(Attribute, ValueKind)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use trefoil_traceql::eval::{Filter, Trace};
+
     use super::*;
 
     fn read(json: &str) -> Read<String> {
@@ -308,9 +314,44 @@ mod tests {
                 r#"{"op":"eq","args":[{"attr":{"key":"c","level":"x"}},{"scalar":{"value":"500"}}]}"#,
                 "there is no level \"x\"",
             ),
+            (r#"{"op":"exists","args":[{"attr":{"key":""}}]}"#, "an attribute has a key"),
             (r#"{"op":"eq","extra":1}"#, "unknown field `extra`"),
         ] {
             assert!(read(json).unwrap_err().starts_with(told), "{json}: {:?}", read(json));
+        }
+    }
+
+    fn any_call() -> impl Strategy<Value = Call> {
+        let text = || prop_oneof![Just(String::new()), ".{0,3}", "span|event|kind|duration|name|int|bool|5|2s|client"];
+        let attr = (text(), text()).prop_map(|(key, level)| Expression {
+            attr: Some(AttributeReference { key, level }),
+            ..Expression::default()
+        });
+        let field = (text(), text()).prop_map(|(name, level)| Expression {
+            field: Some(FieldReference { name, level }),
+            ..Expression::default()
+        });
+        let scalar = (text(), text())
+            .prop_map(|(value, kind)| Expression { scalar: Some(Scalar { value, kind }), ..Expression::default() });
+        let list = (proptest::collection::vec(text(), 0..3), text())
+            .prop_map(|(values, kind)| Expression { list: Some(List { values, kind }), ..Expression::default() });
+        let op = || proptest::sample::select([&OPERATORS[..], &["some", ""]].concat()).prop_map(str::to_owned);
+        let atom = prop_oneof![attr, field, scalar, list];
+        let tree = atom.prop_recursive(4, 20, 3, move |inner| {
+            (op(), proptest::collection::vec(inner, 0..3))
+                .prop_map(|(op, args)| Expression { call: Some(Call { op, args }), ..Expression::default() })
+        });
+        tree.prop_map(|expression| Call { op: "and".to_owned(), args: vec![expression] })
+    }
+
+    proptest! {
+        #[test]
+        fn any_filter_can_be_evaluated_or_is_refused(call in any_call()) {
+            if let Ok(field) = super::field(&call) {
+                let filter = Filter::new(&field);
+                let columns = filter.attributes().iter().map(|_| vec![Value::string("a")]).collect();
+                filter.holds(&Trace { columns, ..Trace::default() }, 0);
+            }
         }
     }
 }

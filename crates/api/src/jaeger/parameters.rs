@@ -144,6 +144,8 @@ pub(super) fn now() -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use base64::prelude::BASE64_STANDARD;
+
     use super::*;
 
     #[test]
@@ -202,5 +204,20 @@ mod tests {
             assert_eq!(hint(none), Ok(None), "{none}");
         }
         assert!(hint("start=soon").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_an_id_or_refused(text in ".*") {
+            let _ = (trace_id(&text), parse_duration(&text), parse_bool(&text), integer(&text));
+        }
+
+        #[test]
+        fn ids_come_back_in_every_form(id in proptest::array::uniform16(0_u8..)) {
+            let (hex, encoded) = (format!("{:x}", u128::from_be_bytes(id)), BASE64_STANDARD.encode(id));
+            proptest::prop_assert_eq!(trace_id(&hex), Ok(id));
+            proptest::prop_assert_eq!(trace_id(&encoded), Ok(id));
+            proptest::prop_assert_eq!(trace_id(encoded.trim_end_matches('=')), Ok(id));
+        }
     }
 }

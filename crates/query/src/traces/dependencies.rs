@@ -393,4 +393,21 @@ mod tests {
         assert_eq!(links(&[&answers[..1], &[caller, answers[1]]]), [(0, 1, 2)]);
         assert_eq!(links(&[&[Span { start: 10, ..caller }]]), []);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn where_spans_lie_makes_no_difference(
+            told in proptest::collection::vec((0_u64..14, 0_u32..4, 0_i32..6, proptest::option::of(0_u32..6), 0_usize..4), 0..14),
+        ) {
+            let spans = told.iter().enumerate().map(|(place, (parent, service, kind, remote, part))| {
+                let span = span(place as u64 + 1, *parent, *service, *kind);
+                (Span { remote: remote.filter(|_| span.is_calling()), ..span }, *part)
+            });
+            let spans: Vec<(Span, usize)> = spans.collect();
+            let of_part = |part| spans.iter().filter(|(_, of)| *of == part).map(|(span, _)| *span).collect::<Vec<_>>();
+            let parts = [0, 1, 2, 3].map(of_part);
+            let all: Vec<Span> = spans.iter().map(|(span, _)| *span).collect();
+            proptest::prop_assert_eq!(links(&parts.each_ref().map(Vec::as_slice)), links(&[&all]));
+        }
+    }
 }
