@@ -292,7 +292,7 @@ def test_version_3_answers_otlp(server):
     for path, status, told in [
         (f"/api/v3/traces?query.service_name=nobody&{times}", 404, "No traces found"),
         ("/api/v3/traces", 400, "query.startTimeMin and query.startTimeMax are required"),
-        ("/api/v3/traces/77", 404, "trace not found"),
+        ("/api/v3/traces/77", 404, "No traces found"),
         ("/api/v3/traces/x.y", 400, "malformed parameter trace_id"),
         (f"/api/v3/traces?query.filter={{}}&{times}", 400, "malformed parameter query.filter"),
     ]:

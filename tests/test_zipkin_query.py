@@ -150,6 +150,7 @@ def test_searches(server):
         ({"annotationQuery": "retried"}, [FIRST]),
         ({"annotationQuery": "retried and http.status_code=500"}, [FIRST]),
         ({"annotationQuery": "http.status_code"}, [FIRST]),
+        ({"annotationQuery": "http.status_code="}, [FIRST]),
         ({"annotationQuery": "http.status_code=501"}, []),
         ({"annotationQuery": "error"}, [FIRST]),
         ({"annotationQuery": "error=no stock"}, [FIRST]),
@@ -177,7 +178,7 @@ def test_wrong_questions_are_answered_with_text(server):
         ("/api/v2/dependencies", {"endTs": 0}, "endTs <= 0"),
         ("/api/v2/traceMany", {}, "traceIds parameter is empty"),
         ("/api/v2/traceMany", {"traceIds": FIRST}, "Use /api/v2/trace/{traceId} endpoint to retrieve a single trace"),
-        ("/api/v2/trace/xyz", {}, 'the trace id "xyz" is not hexadecimal'),
+        ("/api/v2/trace/xyz", {}, "xyz should be lower-hex encoded with no prefix"),
     ]:
         assert ask(server, path, status=400, **parameters) == told
 

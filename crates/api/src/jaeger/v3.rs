@@ -14,13 +14,14 @@ use trefoil_model::Signal;
 use trefoil_query::traces::Found;
 use trefoil_traceql::ast::Field;
 
-use super::failure::{Failure, TRACE_NOT_FOUND, V3};
+use super::failure::{Failure, V3};
 use super::filter;
 use super::parameters::{Parameters, integer, now, parse_bool, parse_duration, trace_id};
 use super::search::{Asking, DEFAULT_LIMIT, TraceQuery};
 use crate::ApiState;
 
 const DEFAULT_LOOKBACK: i64 = 86_400_000_000_000;
+const NO_TRACES: &str = "No traces found";
 
 pub(super) async fn services(State(state): State<ApiState>, headers: HeaderMap) -> Result<Json<JsonValue>, V3> {
     let services = Asking::new(&state, &headers)?.services().await?;
@@ -68,7 +69,7 @@ pub(super) async fn trace(
     let end = time(&parameters, &["endTime", "end_time"])?;
     let is_raw = flag(&parameters, &["rawTraces", "raw_traces"])?;
     let trace = asking.trace(id, start.zip(end).filter(|(start, end)| start <= end), is_raw).await?;
-    result(&[trace.ok_or_else(|| Failure::not_found(TRACE_NOT_FOUND))?])
+    result(&[trace.ok_or_else(|| Failure::not_found(NO_TRACES))?])
 }
 
 pub(super) async fn traces(
@@ -79,7 +80,7 @@ pub(super) async fn traces(
     let asking = Asking::new(&state, &headers)?;
     let found = asking.find(&trace_query(&parameters)?).await?;
     match found.is_empty() {
-        true => Err(Failure::not_found("No traces found").into()),
+        true => Err(Failure::not_found(NO_TRACES).into()),
         false => result(&found),
     }
 }

@@ -73,8 +73,11 @@ impl Parameters {
     /// Traces that match, the newest. Each condition holds for some span of the service, not all of them for the same one.
     pub fn search(&self, now: i64) -> Result<SearchRequest, ZipkinError> {
         let limit = self.number("limit")?.unwrap_or(DEFAULT_LIMIT);
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(ZipkinError::bad_request(format!("limit must be between 1 and {MAX_LIMIT}")));
+        if limit <= 0 {
+            return Err(ZipkinError::bad_request("limit <= 0"));
+        }
+        if limit > MAX_LIMIT {
+            return Err(ZipkinError::bad_request(format!("limit > {MAX_LIMIT}")));
         }
         let period = self.period(now)?;
         Ok(SearchRequest {
@@ -88,11 +91,12 @@ impl Parameters {
     }
 
     fn spanset(&self) -> Result<Spanset, ZipkinError> {
-        let name = |name: &str| Some(self.get(name)).filter(|name| !name.is_empty() && *name != "all");
+        let name = |name: &str| Some(self.get(name)).filter(|name| !name.is_empty());
         let service = name("serviceName").map(|name| is_named(service_attribute(), name));
         let mut conditions = Vec::new();
         conditions.extend(name("remoteServiceName").map(is_remote));
-        conditions.extend(name("spanName").map(|name| is_named(Attribute::Intrinsic(Intrinsic::Name), name)));
+        let span = name("spanName").filter(|name| *name != "all");
+        conditions.extend(span.map(|name| is_named(Attribute::Intrinsic(Intrinsic::Name), name)));
         conditions.extend(annotations(self.get("annotationQuery")));
         conditions.extend(self.durations()?);
         if conditions.len() > MAX_CONDITIONS {
@@ -130,8 +134,13 @@ impl Parameters {
 
 /// `retried and http.method=GET`: events, or tags of any value, and tags of one value.
 fn annotations(query: &str) -> Vec<Field> {
-    let parts = query.split(" and ").map(str::trim).filter(|part| !part.is_empty());
-    parts.map(|part| part.split_once('=').map_or_else(|| is_there(part), |(key, value)| tag(key, value))).collect()
+    let parts = query.split(" and ").map(str::trim).filter(|part| !part.is_empty() && !part.starts_with('='));
+    let condition = |part: &str| match part.split_once('=') {
+        Some((key, value)) if !value.is_empty() => tag(key, value),
+        Some((key, _)) => is_there(key),
+        None => is_there(part),
+    };
+    parts.map(condition).collect()
 }
 
 fn is_there(name: &str) -> Field {
@@ -199,7 +208,7 @@ mod tests {
     fn every_condition_may_hold_for_another_span() {
         let text = |query: &str| asked(query).unwrap().pipeline.to_string();
         assert_eq!(text(""), "{ true }");
-        assert_eq!(text("serviceName=all&spanName=all"), "{ true }");
+        assert_eq!(text("serviceName=&spanName=all"), "{ true }");
         assert_eq!(text("serviceName=web"), "{ resource.service.name =~ `(?i)web` }");
         insta::assert_snapshot!(text("serviceName=web&spanName=get%20%2F&minDuration=10&maxDuration=2000"), @"{ (resource.service.name =~ `(?i)web`) && (name =~ `(?i)get /`) } && { (resource.service.name =~ `(?i)web`) && ((duration >= 10µs) && (duration <= 2ms)) }");
         insta::assert_snapshot!(text("annotationQuery=retried%20and%20error%20and%20n%3D5"), @"({ (event:name = `retried`) || (span.retried != nil) || (resource.retried != nil) || (instrumentation.retried != nil) } && { (event:name = `error`) || (span.error != nil) || (resource.error != nil) || (instrumentation.error != nil) || (status = error) }) && { (span.n = `5`) || (span.n = 5) || (resource.n = `5`) || (resource.n = 5) || (instrumentation.n = `5`) || (instrumentation.n = 5) }");
@@ -216,7 +225,8 @@ mod tests {
     #[test]
     fn wrong_parameters_are_named() {
         for (query, told) in [
-            ("limit=0", "limit must be between 1 and 10000"),
+            ("limit=0", "limit <= 0"),
+            ("limit=10001", "limit > 10000"),
             ("limit=x", "limit: \"x\" is not a number"),
             ("endTs=0", "endTs <= 0"),
             ("lookback=-1", "lookback <= 0"),

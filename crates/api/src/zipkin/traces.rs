@@ -71,7 +71,7 @@ fn trace_ids(text: &str) -> Result<Vec<[u8; 16]>, ZipkinError> {
     for text in texts {
         let id = trace_id(text)?;
         if ids.contains(&id) {
-            return Err(ZipkinError::bad_request(format!("redundant trace ID: {text}")));
+            return Err(ZipkinError::bad_request(format!("redundant traceId: {text}")));
         }
         ids.push(id);
     }
@@ -79,7 +79,8 @@ fn trace_ids(text: &str) -> Result<Vec<[u8; 16]>, ZipkinError> {
 }
 
 fn trace_id(text: &str) -> Result<[u8; 16], ZipkinError> {
-    let number = parse_trace_id(text).map_err(|error| ZipkinError::bad_request(format!("the trace id {error}")))?;
+    let number = parse_trace_id(text)
+        .map_err(|_| ZipkinError::bad_request(format!("{text} should be lower-hex encoded with no prefix")))?;
     Ok(number.to_be_bytes())
 }
 
@@ -136,8 +137,8 @@ mod tests {
         for (text, told) in [
             ("", "traceIds parameter is empty"),
             ("1", "Use /api/v2/trace/{traceId} endpoint to retrieve a single trace"),
-            ("1,01", "redundant trace ID: 01"),
-            ("1,x", "the trace id \"x\" is not hexadecimal"),
+            ("1,01", "redundant traceId: 01"),
+            ("1,x", "x should be lower-hex encoded with no prefix"),
         ] {
             assert_eq!(read(text).unwrap_err(), told, "{text}");
         }
