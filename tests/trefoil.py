@@ -58,8 +58,9 @@ class Server:
         self.log_path = self.directory / "server.log"
         self.config_path = self.directory / "trefoil.yaml"
         self.environment = {**os.environ, **(environment or {})}
-        ports = free_ports(6)
-        self.grpc_port, self.http_port, self.main_port, self.tempo_port, self.internal_port, self.prometheus_port = ports
+        ports = free_ports(8)
+        self.grpc_port, self.http_port, self.main_port, self.tempo_port, self.internal_port, self.prometheus_port = ports[:6]
+        self.jaeger_port, self.jaeger_grpc_port = ports[6:]
         self.config = merged(self._base(), config or {})
         self.process = None
 
@@ -77,6 +78,8 @@ class Server:
                 "main": address(self.main_port),
                 "tempo": address(self.tempo_port),
                 "prometheus": address(self.prometheus_port),
+                "jaeger": address(self.jaeger_port),
+                "jaeger_grpc": address(self.jaeger_grpc_port),
                 "internal": address(self.internal_port),
             },
         }
@@ -155,6 +158,10 @@ class Server:
     @property
     def prometheus(self):
         return f"http://127.0.0.1:{self.prometheus_port}"
+
+    @property
+    def jaeger(self):
+        return f"http://127.0.0.1:{self.jaeger_port}"
 
     @property
     def internal(self):

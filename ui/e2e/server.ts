@@ -50,6 +50,7 @@ export async function waitUntil<T>(condition: () => Promise<T | undefined>, what
 
 /** The sections of a configuration that say where a server listens: gRPC, HTTP, main, Tempo, internal, Prometheus. */
 export function listenersAt(ports: readonly number[]) {
+  const off = { enabled: false };
   const [grpc, http, main, tempo, internal, prometheus] = ports.map((port) => ({ endpoint: `127.0.0.1:${port}` }));
   return {
     receivers: { otlp: { protocols: { grpc, http } } },
@@ -59,7 +60,7 @@ export function listenersAt(ports: readonly number[]) {
         ['traces', 'metrics', 'logs'].map((signal) => [signal, { receivers: ['otlp'], exporters: ['trefoil'] }]),
       ),
     },
-    listeners: { main, tempo, internal, prometheus },
+    listeners: { main, tempo, internal, prometheus, jaeger: off, jaeger_grpc: off },
   };
 }
 

@@ -4,15 +4,18 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod answers;
+mod conditions;
 mod grpc;
 mod ids;
 pub mod internal;
+mod jaeger;
 pub mod prometheus;
 mod request_span;
 pub mod state;
 mod tempo;
 mod trefoil;
 mod ui;
+mod zipkin;
 
 pub use prometheus::PrometheusApi;
 pub use state::{ApiState, OtlpEndpoints};
@@ -24,6 +27,8 @@ pub fn main_router(state: ApiState) -> Router {
     let apis = Router::new()
         .merge(trefoil::router(state.clone()))
         .nest("/tempo", tempo::router(state.clone()))
+        .nest("/jaeger", jaeger::router(state.clone()))
+        .merge(zipkin::router_below_prefix(state.clone()))
         .nest("/prometheus", prometheus::router(state));
     // Outside of the layers: own traces are about questions, not about scripts and pictures.
     api_router(apis).fallback(ui::serve)
@@ -37,6 +42,25 @@ pub fn tempo_router(state: ApiState) -> Router {
 /// Prometheus' own listener.
 pub fn prometheus_router(state: ApiState) -> Router {
     api_router(prometheus::router(state))
+}
+
+/// Jaeger's own listener, with what a Jaeger's `--query.base-path` would be (`/jaeger`); empty or `/` for none.
+pub fn jaeger_router(state: ApiState, base_path: &str) -> Router {
+    let router = jaeger::router(state);
+    api_router(match base_path.trim_end_matches('/') {
+        "" => router,
+        base_path => Router::new().nest(base_path, router),
+    })
+}
+
+/// Jaeger's listener for gRPC.
+pub fn jaeger_grpc_router(state: ApiState) -> Router {
+    jaeger::grpc::router(state).layer(axum::middleware::from_fn(request_span::trace_request))
+}
+
+/// Zipkin's query API, for where its spans are taken.
+pub fn zipkin_router(state: ApiState) -> Router {
+    api_router(zipkin::router(state))
 }
 
 fn api_router(router: Router) -> Router {

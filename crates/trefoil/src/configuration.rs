@@ -40,7 +40,10 @@ impl Configuration {
         if let Err(error) = storage.validate() {
             problems.push(document.problem("storage", error));
         }
-        let listeners = own(document, "listeners", &mut problems);
+        let listeners: Listeners = own(document, "listeners", &mut problems);
+        for (option, problem) in listeners.problems() {
+            problems.push(document.problem(&format!("listeners.{option}"), problem));
+        }
         let prometheus: PrometheusSection = own(document, "prometheus", &mut problems);
         for (option, problem) in prometheus.problems() {
             problems.push(document.problem(&format!("prometheus.{option}"), problem));

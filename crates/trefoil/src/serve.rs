@@ -25,6 +25,7 @@ use trefoil_pipeline::graph::{self, Graph, ReloadError, Resources};
 use trefoil_pipeline::receivers::otlp::{self, HttpLimits, http_router};
 use trefoil_pipeline::receivers::prometheus::Scraping;
 use trefoil_pipeline::receivers::prometheusremotewrite::{self, WriteLimits};
+use trefoil_pipeline::receivers::zipkin;
 use trefoil_pipeline::{Metrics, Store};
 use trefoil_query::Engine;
 use trefoil_storage::Storage;
@@ -98,11 +99,15 @@ pub async fn serve(
     let prometheus = prometheus_api(&configuration.prometheus, notifications.clone(), &control, registry.clone());
     let surfaces = Surfaces {
         api: api_state(&configuration, engine.clone(), otlp_listening.clone(), scraping.clone(), prometheus),
+        base_path: configuration.listeners.jaeger.base_path.clone(),
         otlp: configuration.listeners.main.otlp.then(|| otlp_router(otlp.clone(), tenancy, &metrics)),
+        zipkin: configuration.listeners.main.otlp.then(|| zipkin_router(otlp.clone(), tenancy, &metrics)),
         writes: Writes::new(&configuration, otlp.clone(), tenancy, &metrics),
         registry,
         readiness: readiness.clone(),
     };
+    let zipkin_queries =
+        configuration.listeners.zipkin.enabled.then(|| trefoil_api::zipkin_router(surfaces.api.clone()));
     for listener in listeners {
         let router = surfaces.of(listener.name());
         listener.serve(router, &mut tasks, closing.clone());
@@ -121,6 +126,7 @@ pub async fn serve(
         health: Health::default(),
         metrics,
         scraping,
+        zipkin_queries,
         otlp: otlp.clone(),
         otlp_listening,
         grace: GRACE,
@@ -226,8 +232,12 @@ fn api_state(
 /// What the listeners serve.
 struct Surfaces {
     api: ApiState,
+    /// Of Jaeger's listener.
+    base_path: String,
     /// Unless it is switched off.
     otlp: Option<Router>,
+    /// Where Zipkin's spans are taken, likewise.
+    zipkin: Option<Router>,
     writes: Writes,
     registry: Arc<Registry>,
     readiness: Readiness,
@@ -238,6 +248,8 @@ impl Surfaces {
         match listener {
             "internal" => trefoil_api::internal::router(self.registry.clone(), self.readiness.clone()),
             "tempo" => trefoil_api::tempo_router(self.api.clone()),
+            "jaeger" => trefoil_api::jaeger_router(self.api.clone(), &self.base_path),
+            "jaeger_grpc" => trefoil_api::jaeger_grpc_router(self.api.clone()),
             "prometheus" => {
                 let writes = &self.writes.on_prometheus;
                 let router = trefoil_api::prometheus_router(self.api_with(writes)).merge(pprof::router());
@@ -249,6 +261,7 @@ impl Surfaces {
                 (api.prometheus.lifecycle, api.prometheus.registry) = (None, None);
                 let main = trefoil_api::main_router(api);
                 let main = self.otlp.iter().fold(main, |main, otlp| main.nest("/otlp", otlp.clone()));
+                let main = self.zipkin.iter().fold(main, |main, zipkin| main.nest("/zipkin", zipkin.clone()));
                 writes.routers().fold(main, |main, write| main.nest("/prometheus", write))
             }
         }
@@ -266,6 +279,11 @@ impl Surfaces {
 fn otlp_router(pipelines: Downstream, tenancy: Tenancy, metrics: &Metrics) -> Router {
     let metrics = metrics.receiver(graph::MAIN_LISTENER).over("http");
     http_router(pipelines, tenancy, HttpLimits::default(), None, metrics)
+}
+
+/// Zipkin's spans for the main listener, into the same pipelines.
+fn zipkin_router(pipelines: Downstream, tenancy: Tenancy, metrics: &Metrics) -> Router {
+    zipkin::http_router(pipelines, tenancy, HttpLimits::default(), &metrics.receiver(graph::MAIN_LISTENER))
 }
 
 /// Prometheus' ways to write on listeners that have other things, too, into the pipelines that OTLP on the main listener leads

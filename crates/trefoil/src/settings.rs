@@ -18,12 +18,18 @@ const LEAST_MEMORY: ByteSize = ByteSize::mib(512);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Listeners {
-    /// Trefoil's own API, and every other one under a prefix (`/tempo`, `/prometheus`); OTLP over HTTP under `/otlp`.
+    /// Trefoil's own API, and every other one under a prefix (`/tempo`, `/prometheus`, `/jaeger`, `/zipkin`); OTLP over HTTP under `/otlp`.
     pub main: MainListener,
     /// Tempo's API where Tempo has it.
     pub tempo: Listener,
     /// Prometheus' API where Prometheus has it.
     pub prometheus: PrometheusListener,
+    /// Jaeger's query API over HTTP where Jaeger has it.
+    pub jaeger: JaegerListener,
+    /// Jaeger's query services over gRPC, and what a Jaeger asks of a remote storage.
+    pub jaeger_grpc: Listener,
+    /// Zipkin's query API, which is where its spans are taken: on the endpoints of the `zipkin` receivers.
+    pub zipkin: ZipkinQueries,
     /// `/metrics`, `/healthz`, `/readyz`.
     pub internal: Listener,
 }
@@ -35,6 +41,28 @@ pub struct Listener {
     pub endpoint: Option<String>,
     /// `false` switches the listener off.
     pub enabled: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JaegerListener {
+    pub endpoint: Option<String>,
+    pub enabled: Option<bool>,
+    /// What comes before its paths, such as `/jaeger`. (Jaeger's `base_path`.)
+    pub base_path: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ZipkinQueries {
+    /// `false`: the receivers take spans, and answer no questions.
+    pub enabled: bool,
+}
+
+impl Default for ZipkinQueries {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,17 +104,29 @@ impl Default for PrometheusListener {
 impl Listeners {
     /// Name and address of every listener that is switched on.
     pub fn addresses(&self) -> Vec<(&'static str, String)> {
-        let Self { main, tempo, prometheus, internal } = self;
+        let Self { main, tempo, prometheus, jaeger, jaeger_grpc, zipkin: _, internal } = self;
         [
             ("main", main.enabled, &main.endpoint, 3000),
             ("tempo", tempo.enabled, &tempo.endpoint, 3200),
             ("prometheus", prometheus.enabled, &prometheus.endpoint, 9090),
+            ("jaeger", jaeger.enabled, &jaeger.endpoint, 16686),
+            ("jaeger_grpc", jaeger_grpc.enabled, &jaeger_grpc.endpoint, 16685),
             ("internal", internal.enabled, &internal.endpoint, 8888),
         ]
         .into_iter()
         .filter(|(_, enabled, ..)| enabled.unwrap_or(true))
         .map(|(name, _, endpoint, port)| (name, endpoint.clone().unwrap_or_else(|| format!("127.0.0.1:{port}"))))
         .collect()
+    }
+
+    /// What of it cannot be: the option and why.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let path = self.jaeger.base_path.trim_end_matches('/');
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.');
+        match path.is_empty() || (path.starts_with('/') && !path.contains("//") && path.chars().all(is_plain)) {
+            true => Vec::new(),
+            false => vec![("jaeger.base_path", "must be a path such as /jaeger".to_owned())],
+        }
     }
 }
 
@@ -219,6 +259,8 @@ mod tests {
                 ("main", "127.0.0.1:3000".to_owned()),
                 ("tempo", "127.0.0.1:3200".to_owned()),
                 ("prometheus", "127.0.0.1:9090".to_owned()),
+                ("jaeger", "127.0.0.1:16686".to_owned()),
+                ("jaeger_grpc", "127.0.0.1:16685".to_owned()),
                 ("internal", "127.0.0.1:8888".to_owned()),
             ]
         );
@@ -226,14 +268,24 @@ mod tests {
 
     #[test]
     fn a_listener_can_be_moved_or_switched_off() {
-        let section =
-            r#"{"main": {"endpoint": "0.0.0.0:80"}, "tempo": {"enabled": false}, "prometheus": {"enabled": false}}"#;
+        let section = r#"{"main": {"endpoint": "0.0.0.0:80"}, "tempo": {"enabled": false}, "prometheus": {"enabled": false},
+                "jaeger": {"enabled": false}, "jaeger_grpc": {"enabled": false}}"#;
         let listeners: Listeners = serde_json::from_str(section).unwrap();
         assert_eq!(
             listeners.addresses(),
             [("main", "0.0.0.0:80".to_owned()), ("internal", "127.0.0.1:8888".to_owned())]
         );
         assert!(serde_json::from_str::<Listeners>(r#"{"grafana": {}}"#).is_err());
+    }
+
+    #[test]
+    fn a_base_path_is_a_path() {
+        let problems = |base_path: &str| {
+            let section = format!(r#"{{"jaeger": {{"base_path": "{base_path}"}}}}"#);
+            serde_json::from_str::<Listeners>(&section).unwrap().problems().len()
+        };
+        assert_eq!(["", "/", "/jaeger", "/a/b-c/"].map(problems), [0; 4]);
+        assert_eq!(["jaeger", "/{a}", "//a", "/a b"].map(problems), [1; 4]);
     }
 
     #[test]

@@ -50,8 +50,11 @@ pub(crate) const LOCAL: EndpointNames = EndpointNames {
     port: &["network.local.port", "net.host.port", "net.sock.host.port"],
 };
 
+/// Attributes that name the service on the other side of a call.
+pub const REMOTE_SERVICES: [&str; 2] = ["peer.service", "service.peer.name"];
+
 pub(crate) const REMOTE: EndpointNames = EndpointNames {
-    service: &["peer.service", "service.peer.name"],
+    service: &REMOTE_SERVICES,
     address: &["network.peer.address", "net.peer.ip", "net.sock.peer.addr"],
     port: &["network.peer.port", "net.peer.port", "net.sock.peer.port"],
 };

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::Router;
 use thiserror::Error;
 use trefoil_model::{Signal, Tenancy};
 
@@ -60,6 +61,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Where receivers tell what they scrape.
     pub scraping: Scraping,
+    /// What is asked where Zipkin's spans are taken.
+    pub zipkin_queries: Option<Router>,
 }
 
 impl Context {

@@ -65,7 +65,9 @@ fn the_built_in_configuration_is_valid() {
     assert!(configuration.warnings.is_empty());
     let pipelines: Vec<String> = configuration.pipelines.iter().map(|pipeline| pipeline.id.to_string()).collect();
     assert_eq!(pipelines, ["traces", "metrics", "logs"]);
-    assert_eq!(configuration.receivers.len(), 1);
+    let receivers: Vec<String> = configuration.pipelines[0].receivers.iter().map(ToString::to_string).collect();
+    assert_eq!(receivers, ["otlp", "jaeger", "zipkin"]);
+    assert_eq!(configuration.receivers.len(), 3);
     assert_eq!(configuration.exporters.len(), 1);
 }
 

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use futures::future::join_all;
 use thiserror::Error;
 use tokio::time::timeout;
@@ -51,6 +52,8 @@ pub struct Resources {
     pub metrics: Metrics,
     /// What receivers scrape, for the API.
     pub scraping: Scraping,
+    /// Zipkin's query API, for its receivers to serve on their endpoints, too.
+    pub zipkin_queries: Option<Router>,
     /// The graph leads it to the pipelines of the `otlp` receivers, for OTLP that comes in by other listeners: begin with
     /// [`Downstream::not_running`].
     pub otlp: Downstream,
@@ -71,6 +74,7 @@ impl Resources {
             health: self.health.clone(),
             metrics: self.metrics.clone(),
             scraping: self.scraping.clone(),
+            zipkin_queries: self.zipkin_queries.clone(),
         }
     }
 }

@@ -187,6 +187,7 @@ fn resources() -> Resources {
         health: Health::default(),
         metrics: Metrics::default(),
         scraping: Scraping::default(),
+        zipkin_queries: None,
         otlp: Downstream::not_running(),
         otlp_listening: OtlpListening::default(),
         grace: Duration::from_secs(5),

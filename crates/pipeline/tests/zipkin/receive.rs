@@ -45,7 +45,7 @@ impl Running {
 pub async fn start_with(options: &str, tenancy: Tenancy, downstream: Downstream) -> Running {
     let config = parse(&format!("{{endpoint: '127.0.0.1:0', {options}}}")).unwrap();
     let metrics = Metrics::default();
-    let receiver = ZipkinReceiver::new(&config, tenancy, downstream, &metrics.receiver("zipkin")).unwrap();
+    let receiver = ZipkinReceiver::new(&config, tenancy, downstream, &metrics.receiver("zipkin"), None).unwrap();
     receiver.start().await.unwrap();
     Running { receiver: Arc::new(receiver), metrics }
 }

@@ -1,6 +1,6 @@
 //! Traces whole, from wherever their spans lie.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, FixedSizeBinaryArray};
@@ -189,6 +189,12 @@ impl<'a> Assembly<'a> {
 }
 
 impl Assembled {
+    /// Spans whose parents are not there.
+    pub fn orphans(&self) -> u32 {
+        let ids: HashSet<[u8; 8]> = self.spans.iter().map(|span| span.id).collect();
+        self.spans.iter().filter(|span| span.parent.is_some_and(|parent| !ids.contains(&parent))).count() as u32
+    }
+
     /// Of each service how many spans it has, and how many of them failed.
     pub fn services(&self) -> BTreeMap<Arc<str>, (u32, u32)> {
         let mut services: BTreeMap<Arc<str>, (u32, u32)> = BTreeMap::new();

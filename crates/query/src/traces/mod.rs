@@ -7,17 +7,25 @@
 mod assemble;
 mod candidates;
 mod columns;
+mod dependencies;
 mod durations;
 mod filter;
 mod finder;
 mod metrics;
+mod operations;
 mod place;
+mod rates;
 mod search;
 mod source;
 mod tags;
+mod texts;
 mod value;
+mod whole;
 
 pub use columns::Columns;
+pub use dependencies::Dependency;
 pub use metrics::{Measured, MetricsRequest};
+pub use operations::{IsOfService, Operation};
+pub use rates::{RateRequest, SpanRates, Window};
 pub use search::{Found, FoundSpan, FoundSpanset, SearchRequest, Searched, ServiceStats};
 pub use tags::{KnownNames, Names, TagRequest};

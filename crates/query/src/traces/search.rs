@@ -50,6 +50,8 @@ pub struct Found {
     pub duration: i64,
     pub spansets: Vec<FoundSpanset>,
     pub services: BTreeMap<Arc<str>, ServiceStats>,
+    /// Spans whose parents are not there.
+    pub orphans: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,6 +241,7 @@ impl Search<'_> {
             duration: of.end.saturating_sub(of.start),
             spansets: spansets.into_iter().map(spanset).collect(),
             services: of.services().into_iter().map(stats).collect(),
+            orphans: of.orphans(),
         }
     }
 

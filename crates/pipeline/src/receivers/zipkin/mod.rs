@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::Router;
 use trefoil_model::Signal;
 use trefoil_model::tenant::Tenancy;
 
 use self::config::Config;
 use super::http_listener::{HttpListener, with_layers};
+use super::otlp::HttpLimits;
 use super::otlp::intake::{DEFAULT_IN_FLIGHT_BYTES, Intake};
 use super::otlp::load_tls;
 use crate::component::{
@@ -30,10 +32,16 @@ fn parse(section: &Section<'_>) -> Result<Box<dyn ReceiverConfig>, ConfigError> 
     Ok(Box::new(Config::parse(section)?))
 }
 
+/// The receiver's paths as routes for another listener, which nests them where it likes.
+pub fn http_router(downstream: Downstream, tenancy: Tenancy, limits: HttpLimits, metrics: &ReceiverMetrics) -> Router {
+    let intake = Intake::new(downstream, tenancy, DEFAULT_IN_FLIGHT_BYTES);
+    http::routes(intake.of_another_listener(), limits, false, metrics)
+}
+
 impl ReceiverConfig for Config {
     fn build(&self, context: Context, downstream: Downstream) -> Result<Arc<dyn Receiver>, ComponentError> {
         let metrics = context.metrics.receiver(&context.id);
-        Ok(Arc::new(ZipkinReceiver::new(self, context.tenancy, downstream, &metrics)?))
+        Ok(Arc::new(ZipkinReceiver::new(self, context.tenancy, downstream, &metrics, context.zipkin_queries)?))
     }
 }
 
@@ -41,16 +49,18 @@ impl ReceiverConfig for Config {
 pub struct ZipkinReceiver(HttpListener);
 
 impl ZipkinReceiver {
-    /// Reads certificates; listens only when started.
+    /// Reads certificates; listens only when started. `queries` are answered on the same endpoint.
     pub fn new(
         config: &Config,
         tenancy: Tenancy,
         downstream: Downstream,
         metrics: &ReceiverMetrics,
+        queries: Option<Router>,
     ) -> Result<Self, ComponentError> {
         let intake = Intake::new(downstream, tenancy, DEFAULT_IN_FLIGHT_BYTES);
         let limits = config.http.limits().map_err(ComponentError::new)?;
-        let router = http::routes(intake.clone(), limits, config.parse_string_tags, metrics);
+        let routes = http::routes(intake.clone(), limits, config.parse_string_tags, metrics);
+        let router = queries.into_iter().fold(routes, Router::merge);
         let listener = Listener {
             protocol: "http",
             endpoint: config.http.endpoint.clone(),
