@@ -8,6 +8,8 @@ mod search;
 mod tags;
 mod trace_by_id;
 
+pub(crate) use trace_by_id::document as trace_document;
+
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};

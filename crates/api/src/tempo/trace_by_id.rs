@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Json, Response};
 use opentelemetry_proto::tonic::trace::v1::TracesData;
 use prost::Message;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::json::resource_spans;
 use super::{TempoError, protobuf, wants_protobuf};
@@ -85,13 +85,17 @@ pub(super) async fn v2(
         let metrics = Some(TraceByIdMetrics::default());
         return Ok(protobuf(&TraceByIdResponse { trace: Some(trace), metrics, status: 0, message: String::new() }));
     }
-    Ok(Json(json!({
-        "trace": { "resourceSpans": resource_spans(&trace) },
+    Ok(Json(document(&trace)).into_response())
+}
+
+/// The JSON of `tempopb.TraceByIDResponse`.
+pub(crate) fn document(trace: &TracesData) -> Value {
+    json!({
+        "trace": { "resourceSpans": resource_spans(trace) },
         "metrics": {},
         "status": "COMPLETE",
         "message": "",
-    }))
-    .into_response())
+    })
 }
 
 async fn find(
