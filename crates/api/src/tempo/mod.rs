@@ -2,7 +2,10 @@
 //!
 //! Errors are a status and plain text. Not found is a 404 without a body.
 
+mod diff;
 pub(crate) mod json;
+mod llm;
+mod narrow;
 mod proto;
 mod search;
 mod tags;
@@ -13,7 +16,7 @@ pub(crate) use trace_by_id::document as trace_document;
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use prost::Message;
 use serde_json::json;
 use trefoil_model::tenant::NoTenant;
@@ -33,6 +36,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v2/search/tag/{*path}", get(tags::values_v2))
         .route("/api/traces/{trace_id}", get(trace_by_id::v1))
         .route("/api/v2/traces/{trace_id}", get(trace_by_id::v2))
+        .route("/api/v2/traces/diff", post(diff::diff).fallback(diff::only_post))
         .with_state(state)
 }
 
@@ -93,8 +97,10 @@ fn protobuf(message: &impl Message) -> Response {
 }
 
 fn wants_protobuf(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("application/protobuf"))
+    accepts(headers, "application/protobuf")
+}
+
+fn accepts(headers: &HeaderMap, content_type: &str) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains(content_type))
 }

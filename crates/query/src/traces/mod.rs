@@ -8,6 +8,7 @@ mod assemble;
 mod candidates;
 mod columns;
 mod filter;
+mod matching;
 mod place;
 mod search;
 mod source;
