@@ -15,6 +15,7 @@ mod ui;
 
 pub use prometheus::PrometheusApi;
 pub use state::{ApiState, OtlpEndpoints};
+pub use tempo::{keep_overrides, read_overrides};
 
 use axum::Router;
 

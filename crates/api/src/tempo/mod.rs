@@ -6,11 +6,13 @@ mod diff;
 pub(crate) mod json;
 mod llm;
 mod narrow;
+mod overrides;
 mod proto;
 mod search;
 mod tags;
 mod trace_by_id;
 
+pub use overrides::{keep_overrides, read_overrides};
 pub(crate) use trace_by_id::document as trace_document;
 
 use axum::Router;
@@ -36,6 +38,10 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v2/search/tag/{*path}", get(tags::values_v2))
         .route("/api/traces/{trace_id}", get(trace_by_id::v1))
         .route("/api/v2/traces/{trace_id}", get(trace_by_id::v2))
+        .route(
+            "/api/overrides",
+            get(overrides::get).post(overrides::post).patch(overrides::patch).delete(overrides::delete),
+        )
         .route("/api/v2/traces/diff", post(diff::diff).fallback(diff::only_post))
         .with_state(state)
 }

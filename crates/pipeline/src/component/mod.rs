@@ -16,6 +16,7 @@ use trefoil_model::{Signal, Tenancy};
 
 use crate::config::{ConfigError, Section};
 use crate::metrics::Metrics;
+use crate::overrides::Overrides;
 use crate::receivers::prometheus::Scraping;
 use crate::store::Store;
 use crate::telemetry::Consumer;
@@ -60,6 +61,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Where receivers tell what they scrape.
     pub scraping: Scraping,
+    /// What tenants choose for themselves.
+    pub overrides: Overrides,
 }
 
 impl Context {

@@ -23,6 +23,7 @@ use crate::component::{
 };
 use crate::config::{Configuration, Node};
 use crate::metrics::Metrics;
+use crate::overrides::Overrides;
 use crate::receivers::otlp;
 use crate::receivers::prometheus::Scraping;
 use crate::store::Store;
@@ -51,6 +52,8 @@ pub struct Resources {
     pub metrics: Metrics,
     /// What receivers scrape, for the API.
     pub scraping: Scraping,
+    /// What tenants choose for themselves.
+    pub overrides: Overrides,
     /// The graph leads it to the pipelines of the `otlp` receivers, for OTLP that comes in by other listeners: begin with
     /// [`Downstream::not_running`].
     pub otlp: Downstream,
@@ -71,6 +74,7 @@ impl Resources {
             health: self.health.clone(),
             metrics: self.metrics.clone(),
             scraping: self.scraping.clone(),
+            overrides: self.overrides.clone(),
         }
     }
 }

@@ -193,6 +193,7 @@ pub fn context(id: &str, data_dir: &Path) -> Context {
         health: Health::default(),
         metrics: Metrics::default(),
         scraping: Default::default(),
+        overrides: Default::default(),
     }
 }
 
