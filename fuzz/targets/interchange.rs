@@ -1,5 +1,5 @@
-//! Any bytes as a file of traces: no panic, every span that comes out has ids and is one that the store takes, batches are no longer
-//! than they may be, and how the bytes come makes no difference.
+//! Any bytes as a file of traces: no panic, every batch is a request that can be decoded and holds as many spans as it says, also split,
+//! and how the bytes come makes no difference.
 //!
 //! The first byte says what the file is said to be, and how many bytes come at once.
 
@@ -48,7 +48,8 @@ fuzz_target!(|data: &[u8]| {
     }
     let (parts, failed) = read(bytes, form);
     assert!(!failed, "bytes in memory are no file that cannot be read");
-    assert_eq!(read(Trickle(bytes, step), form), (parts.clone(), false));
+    // As text: no NaN is equal to another.
+    assert_eq!(format!("{:?}", read(Trickle(bytes, step), form)), format!("{:?}", (&parts, false)));
 
     let (promoted, series, limits) = (Promoted::default(), SeriesIndex::new(100), Limits::default());
     let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
