@@ -127,10 +127,13 @@ impl Component for WorkflowReceiver {
         self.listener.shutdown(grace).await;
         self.stop.cancel();
         let sweeper = self.sweeper.lock().take();
-        if let Some(sweeper) = sweeper
-            && let Err(error) = sweeper.await
-        {
-            tracing::error!(%error, "looking after workflows ended early");
+        if let Some(mut sweeper) = sweeper {
+            match tokio::time::timeout(grace, &mut sweeper).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "looking after workflows ended early"),
+                // What the pipelines have not taken yet is pending on disk.
+                Err(_) => sweeper.abort(),
+            }
         }
         if let Some(ledger) = self.workflows.ledger.get() {
             ledger.close().await;

@@ -210,29 +210,33 @@ fn status(change: &Change) -> Option<Status> {
     change.is_error.then(|| Status { code: StatusCode::Error as i32, message: change.state.clone() })
 }
 
+/// What tells resources apart: `service.name` and `service.namespace`.
+type Owner = (String, Option<String>);
+
 /// One export request of spans, by resource.
 pub fn request(spans: Vec<Placed>) -> ExportTraceServiceRequest {
-    let mut resources: Vec<((String, Option<String>), Vec<Span>)> = Vec::new();
-    let mut places: HashMap<(String, Option<String>), usize> = HashMap::new();
+    let mut groups: Vec<(Owner, Vec<Span>)> = Vec::new();
+    let mut places: HashMap<Owner, usize> = HashMap::new();
     for Placed { service, namespace, span } in spans {
-        let key = (service, namespace);
-        let place = *places.entry(key.clone()).or_insert(resources.len());
-        if place == resources.len() {
-            resources.push((key, Vec::new()));
+        let owner = (service, namespace);
+        let place = *places.entry(owner.clone()).or_insert(groups.len());
+        if place == groups.len() {
+            groups.push((owner, Vec::new()));
         }
-        resources[place].1.push(span);
+        groups[place].1.push(span);
     }
-    let of_resource = |((service, namespace), spans): ((String, Option<String>), Vec<Span>)| {
-        let mut attributes = vec![text("service.name", &service)];
-        attributes.extend(namespace.map(|namespace| text("service.namespace", &namespace)));
-        let scope = InstrumentationScope { name: SCOPE.to_owned(), ..InstrumentationScope::default() };
-        ResourceSpans {
-            resource: Some(Resource { attributes, ..Resource::default() }),
-            scope_spans: vec![ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() }],
-            ..ResourceSpans::default()
-        }
-    };
-    ExportTraceServiceRequest { resource_spans: resources.into_iter().map(of_resource).collect() }
+    ExportTraceServiceRequest { resource_spans: groups.into_iter().map(of_resource).collect() }
+}
+
+fn of_resource(((service, namespace), spans): (Owner, Vec<Span>)) -> ResourceSpans {
+    let mut attributes = vec![text("service.name", &service)];
+    attributes.extend(namespace.map(|namespace| text("service.namespace", &namespace)));
+    let scope = InstrumentationScope { name: SCOPE.to_owned(), ..InstrumentationScope::default() };
+    ResourceSpans {
+        resource: Some(Resource { attributes, ..Resource::default() }),
+        scope_spans: vec![ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() }],
+        ..ResourceSpans::default()
+    }
 }
 
 fn text(name: &str, value: &str) -> KeyValue {
