@@ -206,7 +206,7 @@ def test_the_handshake_of_webhooks(workflows):
     post(server, history("order-3")[0], {**STRUCTURED, "WebHook-Request-Origin": "events.example.com"})
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_kill_9_between_events_loses_nothing_acknowledged(workflows):
     server = workflows()
     chance = random.Random(20240722)
@@ -252,7 +252,7 @@ def test_kill_9_between_events_loses_nothing_acknowledged(workflows):
         assert by_id(server, trace)[0] == whole()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_300_workflows_at_once(workflows):
     server = workflows({"mapping": {"state": "data.state"}})
     chance = random.Random(300)
