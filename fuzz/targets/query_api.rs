@@ -41,6 +41,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
         tenancy: Tenancy::Single,
         admin_api: false,
         scraping: Default::default(),
+        overrides: Default::default(),
         otlp,
         prometheus,
     });

@@ -19,6 +19,7 @@ mod zipkin;
 
 pub use prometheus::PrometheusApi;
 pub use state::{ApiState, OtlpEndpoints};
+pub use tempo::{keep_overrides, read_overrides};
 
 use axum::Router;
 

@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use serde::Serialize;
 use trefoil_model::tenant::{NoTenant, TENANT_HEADER};
 use trefoil_model::{Tenancy, Tenant};
+use trefoil_pipeline::overrides::Overrides;
 use trefoil_pipeline::receivers::prometheus::Scraping;
 use trefoil_query::{Engine, Limits};
 use utoipa::ToSchema;
@@ -21,6 +22,8 @@ pub struct ApiState {
     pub admin_api: bool,
     /// What is scraped, now.
     pub scraping: Scraping,
+    /// What tenants choose for themselves, now.
+    pub overrides: Overrides,
     /// Asked for every answer that tells it: a reload may move receivers.
     pub otlp: Arc<dyn Fn() -> OtlpEndpoints + Send + Sync>,
     /// Of the listener that has this state.

@@ -39,6 +39,7 @@ impl Server {
         let otlp = OtlpEndpoints { grpc: Some("127.0.0.1:4317".into()), http: None, main: true };
         let state = ApiState {
             scraping: Default::default(),
+            overrides: Default::default(),
             engine: Engine::new(storage.clone(), 64 << 20).unwrap(),
             tenancy,
             admin_api: true,

@@ -20,6 +20,7 @@ pub mod series;
 pub mod series_id;
 pub mod signal;
 pub mod tenant;
+pub mod versions;
 pub mod wire;
 
 pub use limits::Limits;

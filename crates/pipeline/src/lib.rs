@@ -15,6 +15,7 @@ pub mod extensions;
 pub mod graph;
 pub mod metrics;
 pub mod net;
+pub mod overrides;
 pub mod processors;
 pub mod receivers;
 pub mod store;

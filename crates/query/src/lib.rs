@@ -11,6 +11,7 @@ pub mod memory;
 pub mod metrics;
 pub mod search;
 pub mod session;
+pub mod settings;
 pub mod sql;
 mod thread;
 pub mod trace;

@@ -9,7 +9,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::prelude::{Expr, col, lit};
 use futures::FutureExt;
 use opentelemetry_proto::tonic::trace::v1::TracesData;
-use trefoil_model::{Table, Tenant};
+use trefoil_model::{Table, Tenant, versions};
 
 use crate::{Engine, Limits, QueryError};
 
@@ -55,7 +55,10 @@ impl Engine {
         if found > limits.max_rows {
             return Err(too_many_spans(limits));
         }
-        trefoil_model::encode::traces(&batches).map_err(|error| QueryError::Internal(error.to_string()))
+        let encoded = trefoil_model::encode::traces(&batches);
+        let mut trace = encoded.map_err(|error| QueryError::Internal(error.to_string()))?;
+        versions::keep_last(&mut trace);
+        Ok(trace)
     }
 
     /// The rows of `spans` that `wanted` holds for: at most one more than allowed, which tells "too many" from "just as

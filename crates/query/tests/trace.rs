@@ -52,6 +52,33 @@ async fn spans_come_in_the_order_they_started() {
     assert_eq!(spans.map(|span| span.span_id[0]).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_span_that_was_written_more_than_once_is_its_last_version() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = Storage::open(StorageConfig::in_directory(directory.path())).await.unwrap();
+    let engine = Engine::new(storage.clone(), 64 << 20).unwrap();
+    let tenant = Tenant::default();
+    let start = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
+    // The last comes first, so that it is in a file; then an earlier one.
+    for (version, length) in [(2, 9), (1, 5)] {
+        let mut request = ExportTraceServiceRequest::decode(request(start, &[(0, 1), (1, 2)]).as_slice()).unwrap();
+        let span = &mut request.resource_spans[0].scope_spans[0].spans[0];
+        span.trace_state = trefoil_model::versions::stamped("a=b", version);
+        span.end_time_unix_nano = start + length;
+        storage.append(&tenant, Signal::Traces, request.encode_to_vec().into()).await.unwrap();
+        storage.flush().await.unwrap();
+    }
+    let seen = |trace: opentelemetry_proto::tonic::trace::v1::TracesData| {
+        let spans = trace.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+        let spans = spans.flat_map(|scope| scope.spans);
+        spans.map(|span| (span.span_id[0], span.end_time_unix_nano - start, span.trace_state)).collect::<Vec<_>>()
+    };
+    // Those without a version are not touched, also when they come twice.
+    let expected = [(1, 9, "a=b".to_owned()), (2, 2, String::new()), (2, 2, String::new())];
+    assert_eq!(seen(engine.trace(&tenant, TRACE, None, Limits::default()).await.unwrap()), expected);
+    assert_eq!(seen(engine.span(&tenant, TRACE, [1; 8], Limits::default()).await.unwrap()), expected[..1]);
+}
+
 /// Spans `(trace, id, parent, name, kind, offset, has failed)` of a service.
 type Told<'a> = (u8, u8, u8, &'a str, i32, u64, bool);
 

@@ -137,6 +137,11 @@ impl Storage {
         })))
     }
 
+    /// What tenants set for themselves is kept in the catalog.
+    pub fn settings(&self) -> &Catalog {
+        &self.0.engine.catalog
+    }
+
     /// Stores one OTLP export request (protobuf). On return its accepted items are durable and visible. If the caller
     /// gives up waiting, they may be stored without anybody having been told.
     pub async fn append(&self, tenant: &Tenant, signal: Signal, body: Bytes) -> Result<Appended, AppendError> {

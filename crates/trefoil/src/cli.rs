@@ -79,6 +79,20 @@ pub enum Command {
         #[command(flatten)]
         server: Server,
     },
+    /// Write traces in the JSON of another system: one by its id, or all that match a query.
+    ///
+    /// trefoil export 4bf92f3577b34da6a3ce929d0e0e4736 --format jaeger > trace.json
+    ///
+    /// trefoil export --query '{ status = error }' --since 6h --output errors.json
+    Export(ExportArgs),
+    /// Send traces from files to a running server.
+    ///
+    /// Reads what `trefoil export`, Jaeger, Zipkin, Tempo, Grafana and the Collector's file exporter write, compressed by gzip or
+    /// zstd or not, and finds out which it is. Files may be of any size. What is broken is told with its line and left out; then,
+    /// or when the server refuses spans, the exit status is 1.
+    ///
+    /// trefoil import --tenant acme-books traces-*.json.gz
+    Import(ImportArgs),
     /// Print a completion script for a shell.
     ///
     /// For bash: trefoil completions bash > /etc/bash_completion.d/trefoil
@@ -188,6 +202,77 @@ pub struct CardinalityArgs {
     pub output: QueryOutput,
     #[command(flatten)]
     pub server: Server,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The trace id, in up to 32 hexadecimal digits.
+    #[arg(required_unless_present = "query", conflicts_with_all = ["query", "since", "start", "end", "limit"])]
+    pub id: Option<String>,
+    /// TraceQL: traces that match are written. `{}` is all of them.
+    #[arg(long, short, value_name = "TRACEQL")]
+    pub query: Option<String>,
+    /// How far the window goes back from its end (90s, 1h30m, 7d); 1h without it.
+    #[arg(long, value_name = "DURATION", conflicts_with = "start")]
+    pub since: Option<String>,
+    /// Where the window begins: seconds since 1970, or RFC 3339.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub start: Option<String>,
+    /// Where the window ends; now without it.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub end: Option<String>,
+    /// Traces at most.
+    #[arg(long, default_value_t = 1000)]
+    pub limit: u32,
+    #[arg(long, short, value_enum, default_value_t = ExportFormat::Otlp)]
+    pub format: ExportFormat,
+    /// Where to; standard output without it.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub server: Server,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// OTLP's JSON, a line for each trace. It holds everything.
+    Otlp,
+    /// Tempo's answer to a question for a trace, a line for each. It holds everything.
+    Tempo,
+    /// What Jaeger's UI downloads and reads.
+    Jaeger,
+    /// Spans as Zipkin takes them.
+    Zipkin,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The files, `-` for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// What the files are; found out by content without it.
+    #[arg(long, short, value_enum)]
+    pub format: Option<ImportFormat>,
+    /// Send to this address of OTLP over HTTP instead (http://127.0.0.1:4318).
+    #[arg(long, value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+    /// How long to go on trying where the server takes nothing for now.
+    #[arg(long, value_name = "DURATION", default_value = "2m")]
+    pub retry_for: String,
+    #[command(flatten)]
+    pub server: Server,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ImportFormat {
+    /// OTLP's JSON, also as the Collector's file exporter writes it.
+    Otlp,
+    /// Tempo's answers, and what Grafana downloads.
+    Tempo,
+    /// What Jaeger's API answers and its UI downloads.
+    Jaeger,
+    /// Spans of Zipkin, versions 1 and 2.
+    Zipkin,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

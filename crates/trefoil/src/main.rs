@@ -37,6 +37,8 @@ async fn main() -> ExitCode {
         Command::Query(args) => commands::query::run(args).await,
         Command::Cardinality(args) => commands::cardinality::run(args).await,
         Command::Trace { id, server } => commands::trace::run(&id, &server).await,
+        Command::Export(args) => commands::export::run(args).await,
+        Command::Import(args) => commands::import::run(args).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "trefoil", &mut std::io::stdout());
             Ok(())

@@ -70,6 +70,7 @@ mod tests {
     fn touch_pipelines(metrics: &Metrics) {
         metrics.receiver("r").over("grpc");
         metrics.packets("r", "udp_thrift_compact");
+        metrics.workflows("r");
         metrics.processor("p", Signal::Traces);
         metrics.refused_by("p");
         metrics.batch("p");

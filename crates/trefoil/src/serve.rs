@@ -22,6 +22,7 @@ use trefoil_model::Tenancy;
 use trefoil_pipeline::component::{Downstream, Health, OtlpListening};
 use trefoil_pipeline::extensions::pprof;
 use trefoil_pipeline::graph::{self, Graph, ReloadError, Resources};
+use trefoil_pipeline::overrides::Overrides;
 use trefoil_pipeline::receivers::otlp::{self, HttpLimits, http_router};
 use trefoil_pipeline::receivers::prometheus::Scraping;
 use trefoil_pipeline::receivers::prometheusremotewrite::{self, WriteLimits};
@@ -82,6 +83,7 @@ pub async fn serve(
     let tenancy = Tenancy::from(configuration.tenancy);
     let otlp = Downstream::not_running();
     let scraping = Scraping::default();
+    let overrides = Overrides::default();
     let scrapes = Scrapes::of(&args, tenancy)?;
     let listeners = bind(&configuration).await?;
     let main = listeners.iter().find(|listener| listener.name() == "main").and_then(Listener::address);
@@ -98,8 +100,15 @@ pub async fn serve(
     let registry = Arc::new(metrics::registry(&storage, &engine, &metrics));
     let prometheus = prometheus_api(&configuration.prometheus, notifications.clone(), &control, registry.clone());
     let surfaces = Surfaces {
-        api: api_state(&configuration, engine.clone(), otlp_listening.clone(), scraping.clone(), prometheus),
         base_path: configuration.listeners.jaeger.base_path.clone(),
+        api: api_state(
+            &configuration,
+            engine.clone(),
+            otlp_listening.clone(),
+            scraping.clone(),
+            overrides.clone(),
+            prometheus,
+        ),
         otlp: configuration.listeners.main.otlp.then(|| otlp_router(otlp.clone(), tenancy, &metrics)),
         zipkin: configuration.listeners.main.otlp.then(|| zipkin_router(otlp.clone(), tenancy, &metrics)),
         writes: Writes::new(&configuration, otlp.clone(), tenancy, &metrics),
@@ -119,6 +128,15 @@ pub async fn serve(
         async move { closing.run_until_cancelled(engine.keep_indexed()).await.unwrap_or_default() }
     });
 
+    // Before anything is counted for anybody.
+    trefoil_api::read_overrides(&engine, &overrides).await.context("what tenants have set cannot be read")?;
+    tasks.spawn({
+        let (engine, overrides, closing) = (engine.clone(), overrides.clone(), closing.clone());
+        async move {
+            closing.run_until_cancelled(trefoil_api::keep_overrides(&engine, &overrides)).await.unwrap_or_default()
+        }
+    });
+
     let resources = Resources {
         store,
         tenancy,
@@ -127,6 +145,7 @@ pub async fn serve(
         metrics,
         scraping,
         zipkin_queries,
+        overrides,
         otlp: otlp.clone(),
         otlp_listening,
         grace: GRACE,
@@ -215,6 +234,7 @@ fn api_state(
     engine: Engine,
     listening: OtlpListening,
     scraping: Scraping,
+    overrides: Overrides,
     prometheus: PrometheusApi,
 ) -> ApiState {
     let main = configuration.listeners.main.otlp;
@@ -224,6 +244,7 @@ fn api_state(
         tenancy: Tenancy::from(configuration.tenancy),
         admin_api: configuration.listeners.prometheus.admin_api,
         scraping,
+        overrides,
         otlp: Arc::new(move || OtlpEndpoints { grpc: endpoint("grpc"), http: endpoint("http"), main }),
         prometheus,
     }

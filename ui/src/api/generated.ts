@@ -84,6 +84,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Traces that match, in the JSON of a system
+         * @description As for one trace; `otlp` and `tempo` have a line for each. The answer is streamed. Traces that cannot be read are left out, and the
+         *     answer is cut off at its very end.
+         */
+        get: operations["export_traces"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{trace_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One trace in the JSON of a system
+         * @description `otlp`: `{"resourceSpans"}`; `tempo`: what Tempo's `/api/v2/traces/{trace_id}` answers; `jaeger`: `{"data": […]}` as Jaeger's API
+         *     answers and its UI downloads; `zipkin`: the list of spans that Zipkin's `/api/v2/spans` takes.
+         */
+        get: operations["export_trace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/traces/{trace_id}/search": {
         parameters: {
             query?: never;
@@ -306,6 +348,8 @@ export interface components {
             /** @example 1767225600000000000 */
             start_time_unix_nano: string;
         };
+        /** @description A trace, all of it. */
+        WrittenTraces: Record<string, never>;
     };
     responses: never;
     parameters: never;
@@ -533,6 +577,174 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+        };
+    };
+    export_traces: {
+        parameters: {
+            query?: {
+                /**
+                 * @description TraceQL; all traces without it.
+                 * @example { status = error }
+                 */
+                q?: string;
+                /** @description Traces that begin, end or are under way from here on: seconds since 1970 or RFC 3339. */
+                start?: string;
+                /** @description … to here. */
+                end?: string;
+                /** @description Traces in the answer: those that are found first, with `most_recent` in the query the newest. */
+                limit?: number;
+                /** @description How traces are written. */
+                format?: "otlp" | "tempo" | "jaeger" | "zipkin";
+            };
+            header?: {
+                /** @description The tenant, where tenancy is enabled */
+                "X-Scope-OrgID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The traces */
+            200: {
+                headers: {
+                    /** @description How many match, at most `limit` */
+                    "trefoil-traces"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WrittenTraces"];
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant is missing or invalid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A trace has more spans than an answer may have rows */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The search took longer than a query may */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    export_trace: {
+        parameters: {
+            query?: {
+                /** @description How the trace is written. */
+                format?: "otlp" | "tempo" | "jaeger" | "zipkin";
+            };
+            header?: {
+                /** @description The tenant, where tenancy is enabled */
+                "X-Scope-OrgID"?: string | null;
+            };
+            path: {
+                /** @description 1 to 32 hexadecimal digits */
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The trace */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WrittenTraces"];
+                };
+            };
+            /** @description The id is none, or there is no such format */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant is missing or invalid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant has no such trace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The trace has more spans than an answer may have rows */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description It took longer than a query may */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
         };

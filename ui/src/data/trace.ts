@@ -68,6 +68,9 @@ export function parseTraceId(text: string): string | undefined {
   return hex.padStart(32, '0');
 }
 
+/** Of a span that is written more than once: the highest is the span (`trefoil=v:7` in its trace state). */
+const VERSION = sql`TRY_CAST(nullif(split_part(split_part(trace_state, ',', 1), 'trefoil=v:', 2), '') AS BIGINT)`;
+
 /** The spans of a trace; `length` is 0 when the store has none. */
 export async function fetchTrace(traceId: string, signal?: AbortSignal, limit = MOST_SPANS): Promise<TraceSpans> {
   // Offsets instead of times: nanoseconds since the epoch lose digits in JSON. Only the earliest row carries the start.
@@ -75,12 +78,15 @@ export async function fetchTrace(traceId: string, signal?: AbortSignal, limit = 
     sql`SELECT span_id, parent_span_id, o, CASE WHEN o = 0 THEN CAST(start AS VARCHAR) END,
           duration_nano, name, service, kind, status_code, events, links
         FROM (
-          SELECT span_id, parent_span_id, arrow_cast(start_time_unix_nano, 'Int64') AS start,
-            arrow_cast(start_time_unix_nano, 'Int64') - min(arrow_cast(start_time_unix_nano, 'Int64')) OVER () AS o,
-            duration_nano, left(name, ${LONGEST_NAME}) AS name, left(service_name, ${LONGEST_NAME}) AS service, kind, status_code,
-            arrow_cast(coalesce(cardinality(events), 0), 'Int64') AS events,
-            arrow_cast(coalesce(cardinality(links), 0), 'Int64') AS links
-          FROM spans WHERE trace_id = ${traceId})
+          SELECT *, start - min(start) OVER () AS o,
+            row_number() OVER (PARTITION BY span_id ORDER BY version DESC NULLS LAST, start + duration_nano DESC) AS place
+          FROM (
+            SELECT span_id, parent_span_id, arrow_cast(start_time_unix_nano, 'Int64') AS start, ${VERSION} AS version,
+              duration_nano, left(name, ${LONGEST_NAME}) AS name, left(service_name, ${LONGEST_NAME}) AS service, kind, status_code,
+              arrow_cast(coalesce(cardinality(events), 0), 'Int64') AS events,
+              arrow_cast(coalesce(cardinality(links), 0), 'Int64') AS links
+            FROM spans WHERE trace_id = ${traceId}))
+        WHERE version IS NULL OR place = 1
         ORDER BY o, duration_nano DESC, span_id LIMIT ${limit + 1}`,
     { signal },
   );

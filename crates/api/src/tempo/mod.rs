@@ -2,8 +2,12 @@
 //!
 //! Errors are a status and plain text. Not found is a 404 without a body.
 
+mod diff;
 pub(crate) mod json;
+mod llm;
 mod metrics;
+mod narrow;
+mod overrides;
 mod proto;
 mod search;
 mod streaming;
@@ -11,10 +15,13 @@ mod tags;
 mod trace_by_id;
 mod values;
 
+pub use overrides::{keep_overrides, read_overrides};
+pub(crate) use trace_by_id::document as trace_document;
+
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use prost::Message;
 use serde_json::json;
 use trefoil_model::tenant::NoTenant;
@@ -36,6 +43,11 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/metrics/query", get(metrics::query))
         .route("/api/traces/{trace_id}", get(trace_by_id::v1))
         .route("/api/v2/traces/{trace_id}", get(trace_by_id::v2))
+        .route(
+            "/api/overrides",
+            get(overrides::get).post(overrides::post).patch(overrides::patch).delete(overrides::delete),
+        )
+        .route("/api/v2/traces/diff", post(diff::diff).fallback(diff::only_post))
         .merge(streaming::routes())
         .with_state(state)
 }
@@ -97,8 +109,10 @@ fn protobuf(message: &impl Message) -> Response {
 }
 
 fn wants_protobuf(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("application/protobuf"))
+    accepts(headers, "application/protobuf")
+}
+
+fn accepts(headers: &HeaderMap, content_type: &str) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains(content_type))
 }

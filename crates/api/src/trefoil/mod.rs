@@ -3,6 +3,8 @@
 mod answer;
 mod cardinality;
 mod error;
+mod export;
+mod forms;
 mod openapi;
 mod search;
 mod span;
@@ -20,6 +22,8 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/sql", post(sql::run))
         .route("/api/v1/cardinality", get(cardinality::cardinality))
         .route("/api/v1/status", get(status::status))
+        .route("/api/v1/traces", get(export::by_query))
+        .route("/api/v1/traces/{trace_id}", get(export::by_id))
         .route("/api/v1/traces/{trace_id}/spans/{span_id}", get(span::span))
         .route("/api/v1/traces/{trace_id}/search", get(search::search))
         .route("/api/v1/openapi.json", get(openapi::document))

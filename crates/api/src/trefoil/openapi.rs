@@ -5,7 +5,7 @@
 use axum::response::Json;
 use utoipa::OpenApi;
 
-use super::{cardinality, search, span, sql, status};
+use super::{cardinality, export, search, span, sql, status};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,11 +16,20 @@ use super::{cardinality, search, span, sql, status};
     ),
     tags(
         (name = "query", description = "Questions in a query language"),
-        (name = "traces", description = "Parts of a trace; a whole one is Tempo's `/tempo/api/v2/traces/{trace_id}`"),
+        (name = "traces", description = "Traces as other systems write them, and parts of one"),
         (name = "metrics", description = "What is known of metrics; PromQL is Prometheus' `/prometheus/api/v1/query`"),
         (name = "server", description = "The server itself"),
     ),
-    paths(sql::run, span::span, search::search, cardinality::cardinality, status::status, document)
+    paths(
+        sql::run,
+        export::by_query,
+        export::by_id,
+        span::span,
+        search::search,
+        cardinality::cardinality,
+        status::status,
+        document
+    )
 )]
 struct Document;
 

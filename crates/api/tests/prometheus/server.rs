@@ -34,6 +34,7 @@ impl Server {
         let storage = Storage::open(config).await.unwrap();
         let state = ApiState {
             scraping: Default::default(),
+            overrides: Default::default(),
             engine: Engine::new(storage.clone(), 64 << 20).unwrap(),
             tenancy,
             admin_api: true,

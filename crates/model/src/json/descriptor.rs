@@ -60,11 +60,20 @@ impl Message {
         self.fields
     }
 
-    /// The field of this JSON name, in `lowerCamelCase` or as the `.proto` file spells it.
+    /// The field of this JSON name, in `lowerCamelCase`, as the `.proto` file spells it, or as OTLP called it before 0.16.
     pub fn field(&self, name: &str) -> Option<&'static Field> {
+        let name = FORMER_NAMES.iter().find(|(former, _)| *former == name).map_or(name, |(_, name)| name);
         self.fields.iter().find(|field| field.name == name || is_snake_case_of(name, field.name))
     }
 }
+
+/// Of fields whose messages are the same in JSON. Grafana still writes them when it downloads a trace.
+const FORMER_NAMES: [(&str, &str); 4] = [
+    ("instrumentationLibrarySpans", "scopeSpans"),
+    ("instrumentationLibraryMetrics", "scopeMetrics"),
+    ("instrumentationLibraryLogs", "scopeLogs"),
+    ("instrumentationLibrary", "scope"),
+];
 
 fn is_snake_case_of(snake: &str, camel: &str) -> bool {
     if !snake.contains('_') {

@@ -141,7 +141,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         let found = || format!("{:?}", shortened(text));
         match self.0.kind {
             Kind::String => Ok(Scalar::Bytes(text.as_bytes().to_vec())),
-            Kind::Id => from_hex(text).map(Scalar::Bytes).ok_or_else(|| self.wrong(found())),
+            Kind::Id => id(text).map(Scalar::Bytes).ok_or_else(|| self.wrong(found())),
             Kind::Base64 => from_base64(text).map(Scalar::Bytes).ok_or_else(|| self.wrong(found())),
             Kind::Double => match f64::from_str(text) {
                 Ok(value) => Ok(Scalar::Fixed64(value.to_bits())),
@@ -165,6 +165,15 @@ impl<'de> Visitor<'de> for ScalarVisitor {
 /// Enough of a text to recognise it in an error.
 fn shortened(text: &str) -> String {
     text.chars().take(40).collect()
+}
+
+/// OTLP's hexadecimal digits, or the Base64 of protobuf's own JSON, in which Tempo answers: of ids, it always ends with a sign
+/// that no digit is.
+fn id(text: &str) -> Option<Vec<u8>> {
+    match text.ends_with('=') {
+        false => from_hex(text),
+        true => from_base64(text).filter(|bytes| matches!(bytes.len(), 8 | 16)),
+    }
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {

@@ -50,6 +50,24 @@ fn reads_every_way_to_write_a_value() {
 }
 
 #[test]
+fn reads_ids_and_names_as_tempo_and_grafana_write_them() {
+    let json = r#"{"resourceSpans":[{"instrumentationLibrarySpans":[{"instrumentationLibrary":{"name":"lib"},"spans":[
+        {"traceId":"AQEBAQEBAQEBAQEBAQEBAQ==","spanId":"AgICAgICAgI=","parentSpanId":""}]}]}]}"#;
+    let request = traces(json);
+    let scope = &request.resource_spans[0].scope_spans[0];
+    assert_eq!(scope.scope.as_ref().unwrap().name, "lib");
+    let span = &scope.spans[0];
+    assert_eq!((span.trace_id.as_slice(), span.span_id.as_slice()), (&[1; 16][..], &[2; 8][..]));
+    assert!(error(Signal::Traces, &span_of("AQ==")).contains("`traceId` must be hexadecimal digits"));
+    // Without its padding, Base64 might be digits.
+    assert!(error(Signal::Traces, &span_of("AQEBAQEBAQEBAQEBAQEBAQ")).contains("`traceId` must be hexadecimal digits"));
+}
+
+fn span_of(trace_id: &str) -> String {
+    span(&format!(r#""traceId":"{trace_id}""#))
+}
+
+#[test]
 fn reads_numbers_of_all_kinds_in_metrics() {
     let json = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[
         {"name":"s","sum":{"aggregationTemporality":2,"isMonotonic":true,"dataPoints":[{"asInt":"-3","timeUnixNano":1}]}},

@@ -17,6 +17,7 @@ use trefoil_model::{Signal, Tenancy};
 
 use crate::config::{ConfigError, Section};
 use crate::metrics::Metrics;
+use crate::overrides::Overrides;
 use crate::receivers::prometheus::Scraping;
 use crate::store::Store;
 use crate::telemetry::Consumer;
@@ -63,6 +64,8 @@ pub struct Context {
     pub scraping: Scraping,
     /// What is asked where Zipkin's spans are taken.
     pub zipkin_queries: Option<Router>,
+    /// What tenants choose for themselves.
+    pub overrides: Overrides,
 }
 
 impl Context {

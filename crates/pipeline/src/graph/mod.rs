@@ -24,6 +24,7 @@ use crate::component::{
 };
 use crate::config::{Configuration, Node};
 use crate::metrics::Metrics;
+use crate::overrides::Overrides;
 use crate::receivers::otlp;
 use crate::receivers::prometheus::Scraping;
 use crate::store::Store;
@@ -54,6 +55,8 @@ pub struct Resources {
     pub scraping: Scraping,
     /// Zipkin's query API, for its receivers to serve on their endpoints, too.
     pub zipkin_queries: Option<Router>,
+    /// What tenants choose for themselves.
+    pub overrides: Overrides,
     /// The graph leads it to the pipelines of the `otlp` receivers, for OTLP that comes in by other listeners: begin with
     /// [`Downstream::not_running`].
     pub otlp: Downstream,
@@ -75,6 +78,7 @@ impl Resources {
             metrics: self.metrics.clone(),
             scraping: self.scraping.clone(),
             zipkin_queries: self.zipkin_queries.clone(),
+            overrides: self.overrides.clone(),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::component::{
 };
 use crate::config::Document;
 use crate::connectors;
+use crate::overrides::Overrides;
 use crate::telemetry::{Accepted, Consumer, Payload, Refused, Telemetry};
 
 /// What happened, in order; every test has its own journal by the name in its configurations.
@@ -188,6 +189,7 @@ fn resources() -> Resources {
         metrics: Metrics::default(),
         scraping: Scraping::default(),
         zipkin_queries: None,
+        overrides: Overrides::default(),
         otlp: Downstream::not_running(),
         otlp_listening: OtlpListening::default(),
         grace: Duration::from_secs(5),

@@ -17,6 +17,7 @@ use self::guard::Guards;
 use self::packets::Packets;
 use self::processor::Processors;
 use self::receiver::Receivers;
+use self::workflow::Workflows;
 
 mod connector;
 mod exporter;
@@ -28,6 +29,7 @@ mod receiver;
 mod scrape;
 #[cfg(test)]
 mod tests;
+mod workflow;
 
 pub use connector::{OutletMetrics, ServiceGraphMetrics, SpanMetrics};
 pub use exporter::{ExporterMetrics, QueueMetrics};
@@ -37,12 +39,14 @@ pub use packets::{Dropped, PacketMetrics};
 pub use processor::{BatchMetrics, ProcessorMetrics, Trigger};
 pub use receiver::{ReceiverMetrics, RequestMetrics, TransportMetrics};
 pub use scrape::ScrapeMetrics;
+pub use workflow::WorkflowMetrics;
 
 /// The metrics of all components. Clones share their values.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     receivers: Arc<Receivers>,
     packets: Arc<Packets>,
+    workflows: Arc<Workflows>,
     processors: Arc<Processors>,
     guards: Arc<Guards>,
     connectors: Arc<Connectors>,
@@ -57,6 +61,7 @@ impl Metrics {
         let registry = registry.sub_registry_with_prefix("otelcol");
         self.receivers.register(registry);
         self.packets.register(registry);
+        self.workflows.register(registry);
         self.processors.register(registry);
         self.guards.register(registry);
         self.connectors.register(registry);
@@ -76,6 +81,11 @@ impl Metrics {
     /// Of the UDP packets that come to the `jaeger` receiver `id`.
     pub fn packets(&self, id: impl ToString, transport: &'static str) -> PacketMetrics {
         PacketMetrics::new(self.packets.clone(), id.to_string(), transport)
+    }
+
+    /// Of the events that come to the `workflow` receiver `id`.
+    pub fn workflows(&self, id: impl ToString) -> WorkflowMetrics {
+        self.workflows.of(id.to_string())
     }
 
     /// What goes into and comes out of the processor `id` in pipelines of `signal`.
@@ -140,6 +150,7 @@ impl Metrics {
     ) {
         self.receivers.retain(&receiver);
         self.packets.retain(&receiver);
+        self.workflows.retain(&receiver);
         for gone in self.processors.retain(processor) {
             self.guards.remove(&gone);
         }

@@ -7,8 +7,15 @@ pub mod jaeger;
 pub mod otlp;
 pub mod prometheus;
 pub mod prometheusremotewrite;
+pub mod workflow;
 pub mod zipkin;
 
 /// Every kind of receiver.
-pub const FACTORIES: &[ReceiverFactory] =
-    &[jaeger::FACTORY, otlp::FACTORY, prometheus::FACTORY, prometheusremotewrite::FACTORY, zipkin::FACTORY];
+pub const FACTORIES: &[ReceiverFactory] = &[
+    jaeger::FACTORY,
+    otlp::FACTORY,
+    prometheus::FACTORY,
+    prometheusremotewrite::FACTORY,
+    workflow::FACTORY,
+    zipkin::FACTORY,
+];

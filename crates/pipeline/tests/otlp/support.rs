@@ -194,6 +194,7 @@ pub fn context(id: &str, data_dir: &Path) -> Context {
         metrics: Metrics::default(),
         scraping: Default::default(),
         zipkin_queries: None,
+        overrides: Default::default(),
     }
 }
 

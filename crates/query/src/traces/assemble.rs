@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, FixedSizeBinaryArray};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType};
+use trefoil_model::versions;
 use trefoil_traceql::ast::{Attribute, Intrinsic};
 use trefoil_traceql::eval::{Links, Trace};
 use trefoil_traceql::value::Value;
@@ -164,6 +165,7 @@ impl<'a> Assembly<'a> {
     }
 
     fn assembled(&self, id: TraceId, mut spans: Vec<Span>) -> Option<Assembled> {
+        keep_last(&mut spans);
         spans.sort_by(|a, b| a.start.cmp(&b.start).then(a.id.cmp(&b.id)));
         // A sender that had no answer sends again.
         spans.dedup_by(|a, b| {
@@ -202,6 +204,24 @@ impl Assembled {
             *errors += u32::from(span.is_error);
         }
         services
+    }
+}
+
+/// Leaves the last version of each span, as `trefoil_model::versions` says.
+fn keep_last(spans: &mut Vec<Span>) {
+    let mut last: HashMap<[u8; 8], (u64, i64)> = HashMap::new();
+    let key = |span: &Span| {
+        let version = versions::version(span.trace_state.as_deref()?)?;
+        Some((version, span.start.saturating_add(span.duration)))
+    };
+    for span in spans.iter() {
+        if let Some(key) = key(span) {
+            let newest = last.entry(span.id).or_insert(key);
+            *newest = (*newest).max(key);
+        }
+    }
+    if !last.is_empty() {
+        spans.retain(|span| key(span).is_none_or(|key| last.get(&span.id) == Some(&key)));
     }
 }
 

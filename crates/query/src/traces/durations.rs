@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryArray, FixedSizeBinaryBuilder, Int64Array, StructArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
+use trefoil_model::versions;
 use trefoil_traceql::eval::{Filter, Trace};
 use trefoil_traceql::value::Value;
 
 use super::assemble::TraceId;
 use super::columns::Key;
 use super::source::{Rows, START, Source, Sources, TRACE_ID};
+use super::value::text;
 use crate::QueryError;
 use crate::memory::Held;
 
@@ -17,6 +19,9 @@ use crate::memory::Held;
 /// make it longer.
 const AROUND: i64 = 3600 * 1_000_000_000;
 const DURATION: &str = "duration_nano";
+const TRACE_STATE: &str = "trace_state";
+/// The end of a trace of which it is not known here: one of its spans may be an earlier version.
+const UNKNOWN: i64 = i64::MAX;
 /// What is kept of a row group beside its columns: for each trace in it, ascending, when the first span starts and the last ends.
 const EXTENTS: &str = "trace extents";
 
@@ -49,10 +54,11 @@ impl Durations {
         let mut durations = extents.chunk_by(|(a, ..), (b, ..)| a == b).filter_map(|of| {
             let start = of.iter().map(|(_, start, _)| *start).min()?;
             let end = of.iter().map(|(.., end)| *end).max()?;
-            Some((of[0].0, end.saturating_sub(start)))
+            Some((of[0].0, (end != UNKNOWN).then(|| end.saturating_sub(start))))
         });
         let mut alone = Trace { columns: vec![vec![Value::Nil]], ..Trace::default() };
-        let mut bits = |duration: i64| {
+        let mut bits = |duration: Option<i64>| {
+            let Some(duration) = duration else { return u32::MAX };
             alone.columns[0][0] = Value::Duration(duration);
             let holds = |(place, filter): (usize, &Filter)| u32::from(filter.holds(&alone, 0)) << place;
             filters.iter().enumerate().map(holds).sum::<u32>()
@@ -80,7 +86,7 @@ async fn extents_of(sources: &Sources<'_>, source: &Source) -> Result<StructArra
     if let Some(kept) = kept.as_ref().and_then(|array| array.as_struct_opt()) {
         return Ok(kept.clone());
     }
-    let rows = sources.read(source, &[TRACE_ID, START, DURATION]).await?;
+    let rows = sources.read(source, &[TRACE_ID, START, DURATION, TRACE_STATE]).await?;
     let extents = extents(&rows)?;
     if let Some(key) = key {
         sources.columns.insert(key, Some(Arc::new(extents.clone()) as ArrayRef));
@@ -92,9 +98,12 @@ fn extents(rows: &Rows) -> Result<StructArray, QueryError> {
     let (ids, starts) = (rows.trace_ids()?, rows.starts()?);
     let durations = rows.column(DURATION).and_then(|array| array.as_primitive_opt::<Int64Type>());
     let durations = durations.ok_or_else(|| QueryError::Internal("spans without durations".to_owned()))?;
+    let states = rows.column(TRACE_STATE);
+    let has_version = |row| states.and_then(|states| versions::version(text(states, row)?)).is_some();
     let mut runs: Vec<(&[u8], i64, i64)> = Vec::new();
     for (row, start) in starts.iter().enumerate() {
-        let (id, end) = (ids.value(row), start.saturating_add(durations.value(row).max(0)));
+        let id = ids.value(row);
+        let end = if has_version(row) { UNKNOWN } else { start.saturating_add(durations.value(row).max(0)) };
         match runs.last_mut().filter(|(last, ..)| *last == id) {
             Some((_, first, last)) => (*first, *last) = ((*first).min(*start), (*last).max(end)),
             None => runs.push((id, *start, end)),

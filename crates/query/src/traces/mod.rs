@@ -11,6 +11,7 @@ mod dependencies;
 mod durations;
 mod filter;
 mod finder;
+mod matching;
 mod metrics;
 mod operations;
 mod place;

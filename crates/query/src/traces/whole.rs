@@ -6,7 +6,7 @@ use arrow::array::{Array, AsArray, FixedSizeBinaryArray, RecordBatch};
 use datafusion::common::ScalarValue;
 use datafusion::prelude::{col, lit};
 use opentelemetry_proto::tonic::trace::v1::TracesData;
-use trefoil_model::Tenant;
+use trefoil_model::{Tenant, versions};
 
 use super::assemble::TraceId;
 use super::source::{START, TRACE_ID};
@@ -54,9 +54,13 @@ impl Engine {
             }
         }
         let parts = ids.iter().filter_map(|id| found.remove(id));
-        parts
-            .map(|parts| trefoil_model::encode::traces(&parts).map_err(|e| QueryError::Internal(e.to_string())))
-            .collect()
+        let trace = |parts: Vec<RecordBatch>| {
+            let encoded = trefoil_model::encode::traces(&parts);
+            let mut trace = encoded.map_err(|error| QueryError::Internal(error.to_string()))?;
+            versions::keep_last(&mut trace);
+            Ok(trace)
+        };
+        parts.map(trace).collect()
     }
 }
 

@@ -11,7 +11,10 @@ use super::error::CatalogError;
 use super::retry::pause;
 
 /// Never edit one that was released; add the next.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "log position", include_str!("migrations/0001_log_position.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "log position", include_str!("migrations/0001_log_position.sql")),
+    (2, "tenant settings", include_str!("migrations/0002_tenant_settings.sql")),
+];
 
 /// Brings the tables up to this program's version; an error if they are of a later one.
 pub(super) async fn run(database: &Database) -> Result<(), CatalogError> {

@@ -17,6 +17,7 @@ mod layout;
 mod load;
 mod migrations;
 mod retry;
+mod settings;
 mod snapshot;
 mod stats;
 mod upgrade;
@@ -25,6 +26,7 @@ mod withdraw;
 pub use change::{Change, ColumnStats, FileId, NewFile};
 pub use columns::{Column, TableColumns};
 pub use error::CatalogError;
+pub use settings::{OtherVersion, Setting};
 pub use snapshot::{Bounds, CatalogSnapshot, DataFile, pruning_columns};
 pub use withdraw::Withdrawn;
 

@@ -4,6 +4,8 @@ pub mod cardinality;
 pub mod check;
 pub mod client;
 pub mod demo;
+pub mod export;
+pub mod import;
 pub mod query;
 pub mod sql;
 pub mod trace;

@@ -308,6 +308,7 @@ mod whole {
             let state = ApiState {
                 admin_api: false,
                 scraping: Scraping::default(),
+                overrides: Default::default(),
                 engine: engine.clone(),
                 tenancy,
                 otlp: Arc::new(OtlpEndpoints::default),

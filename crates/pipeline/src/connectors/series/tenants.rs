@@ -6,35 +6,47 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use trefoil_model::Tenant;
 
+use crate::overrides::Running;
+
 /// Tenants that something is held for at once.
 const MOST_TENANTS: usize = 10_000;
 
 #[derive(Debug)]
-pub struct Tenants<S>(Mutex<BTreeMap<Tenant, Arc<Mutex<S>>>>);
-
-impl<S> Default for Tenants<S> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
+pub struct Tenants<S> {
+    held: Mutex<BTreeMap<Tenant, Arc<Mutex<S>>>>,
+    /// Who may choose to have none of it.
+    running: Running,
 }
 
 impl<S: Default> Tenants<S> {
-    /// `None`: there are too many already.
+    pub fn new(running: Running) -> Self {
+        Self { held: Mutex::default(), running }
+    }
+
+    /// `None`: there are too many already, or the tenant wants none of it.
     pub fn of(&self, tenant: &Tenant) -> Option<Arc<Mutex<S>>> {
-        let mut all = self.0.lock();
+        if !self.running.is_for(tenant) {
+            return None;
+        }
+        let mut all = self.held.lock();
         if let Some(state) = all.get(tenant) {
             return Some(state.clone());
         }
         (all.len() < MOST_TENANTS).then(|| all.entry(tenant.clone()).or_default().clone())
     }
 
+    /// Of those who want it.
     pub fn all(&self) -> Vec<(Tenant, Arc<Mutex<S>>)> {
-        self.0.lock().iter().map(|(tenant, state)| (tenant.clone(), state.clone())).collect()
+        let held = self.held.lock();
+        let wanted = held.iter().filter(|(tenant, _)| self.running.is_for(tenant));
+        wanted.map(|(tenant, state)| (tenant.clone(), state.clone())).collect()
     }
 
-    /// Forgets those of whom nothing is held.
+    /// Forgets those of whom nothing is held, or who want none of it.
     pub fn forget(&self, is_empty: impl Fn(&S) -> bool) {
         // Whoever has a state and may still add to it has got it from here, under this lock.
-        self.0.lock().retain(|_, state| Arc::strong_count(state) > 1 || !is_empty(&state.lock()));
+        self.held.lock().retain(|tenant, state| {
+            self.running.is_for(tenant) && (Arc::strong_count(state) > 1 || !is_empty(&state.lock()))
+        });
     }
 }

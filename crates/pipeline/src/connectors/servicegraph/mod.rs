@@ -25,6 +25,7 @@ use super::{malformed, now};
 use crate::component::{Component, ComponentError, Connector, ConnectorConfig, ConnectorFactory, Context, Downstream};
 use crate::config::{ConfigError, Section};
 use crate::metrics::ServiceGraphMetrics;
+use crate::overrides::Generator;
 use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
 
 mod config;
@@ -47,7 +48,9 @@ fn parse(section: &Section<'_>) -> Result<Box<dyn ConnectorConfig>, ConfigError>
 impl ConnectorConfig for Options {
     fn build(&self, context: Context, downstream: Downstream) -> Result<Arc<dyn Connector>, ComponentError> {
         let outlet = Outlet { metrics: context.metrics.outlet(&context.id), id: context.id.clone(), downstream };
-        Ok(Arc::new(ServiceGraph::new(self.clone(), outlet, context.metrics.service_graph(&context.id), now)))
+        let tenants = Tenants::new(context.overrides.run(Generator::ServiceGraphs));
+        let metrics = context.metrics.service_graph(&context.id);
+        Ok(Arc::new(ServiceGraph::new(self.clone(), tenants, outlet, metrics, now)))
     }
 }
 
@@ -66,8 +69,14 @@ struct Inner {
 }
 
 impl ServiceGraph {
-    fn new(options: Options, outlet: Outlet, metrics: ServiceGraphMetrics, clock: fn() -> u64) -> Self {
-        let inner = Arc::new(Inner { options, tenants: Tenants::default(), clock, metrics, outlet });
+    fn new(
+        options: Options,
+        tenants: Tenants<State>,
+        outlet: Outlet,
+        metrics: ServiceGraphMetrics,
+        clock: fn() -> u64,
+    ) -> Self {
+        let inner = Arc::new(Inner { options, tenants, clock, metrics, outlet });
         Self { inner, stopping: CancellationToken::new(), tasks: TaskTracker::new() }
     }
 }

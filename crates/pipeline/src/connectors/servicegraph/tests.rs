@@ -6,6 +6,7 @@ use super::*;
 use crate::config::{Document, Segment};
 use crate::connectors::test_support::*;
 use crate::metrics::Metrics;
+use crate::overrides::Overrides;
 use crate::telemetry::Payload;
 
 const REQUESTS: &str = "traces_service_graph_request_total";
@@ -25,7 +26,9 @@ impl Bench {
     fn new(text: &str) -> Self {
         set_clock(0);
         let (sink, all) = (Arc::new(Sink::default()), Metrics::default());
-        let connector = ServiceGraph::new(options(text).unwrap(), sink.outlet(&all), all.service_graph("test"), clock);
+        let tenants = Tenants::new(Overrides::default().run(Generator::ServiceGraphs));
+        let metrics = all.service_graph("test");
+        let connector = ServiceGraph::new(options(text).unwrap(), tenants, sink.outlet(&all), metrics, clock);
         Self { connector, sink }
     }
 

@@ -24,6 +24,7 @@ use super::{malformed, now};
 use crate::component::{Component, ComponentError, Connector, ConnectorConfig, ConnectorFactory, Context, Downstream};
 use crate::config::{ConfigError, Section};
 use crate::metrics::SpanMetrics;
+use crate::overrides::Generator;
 use crate::telemetry::{Accepted, Consumer, Refused, Telemetry};
 
 mod config;
@@ -49,7 +50,9 @@ fn parse(section: &Section<'_>) -> Result<Box<dyn ConnectorConfig>, ConfigError>
 impl ConnectorConfig for Options {
     fn build(&self, context: Context, downstream: Downstream) -> Result<Arc<dyn Connector>, ComponentError> {
         let outlet = Outlet { metrics: context.metrics.outlet(&context.id), id: context.id.clone(), downstream };
-        Ok(Arc::new(SpanMetricsConnector::new(self.clone(), outlet, context.metrics.span_metrics(&context.id), now)))
+        let tenants = Tenants::new(context.overrides.run(Generator::SpanMetrics));
+        let metrics = context.metrics.span_metrics(&context.id);
+        Ok(Arc::new(SpanMetricsConnector::new(self.clone(), tenants, outlet, metrics, now)))
     }
 }
 
@@ -69,8 +72,14 @@ struct Inner {
 }
 
 impl SpanMetricsConnector {
-    fn new(options: Options, outlet: Outlet, metrics: SpanMetrics, clock: fn() -> u64) -> Self {
-        let (hashing, tenants) = (Hashing::default(), Tenants::default());
+    fn new(
+        options: Options,
+        tenants: Tenants<State>,
+        outlet: Outlet,
+        metrics: SpanMetrics,
+        clock: fn() -> u64,
+    ) -> Self {
+        let hashing = Hashing::default();
         let inner = Arc::new(Inner { options, hashing, tenants, clock, metrics, outlet });
         Self { inner, stopping: CancellationToken::new(), tasks: TaskTracker::new() }
     }

@@ -7,6 +7,7 @@ use super::*;
 use crate::config::{Document, Segment};
 use crate::connectors::test_support::*;
 use crate::metrics::Metrics;
+use crate::overrides::{Choice, Overrides};
 use crate::telemetry::Payload;
 
 pub fn options(text: &str) -> Result<Options, String> {
@@ -19,6 +20,7 @@ pub struct Bench {
     pub connector: SpanMetricsConnector,
     pub sink: Arc<Sink>,
     pub metrics: SpanMetrics,
+    pub overrides: Overrides,
 }
 
 impl Bench {
@@ -26,9 +28,11 @@ impl Bench {
         set_clock(0);
         let (sink, all) = (Arc::new(Sink::default()), Metrics::default());
         let metrics = all.span_metrics("test");
-        let connector =
-            SpanMetricsConnector::new(options(text).unwrap(), sink.outlet(&all), all.span_metrics("test"), clock);
-        Self { connector, sink, metrics }
+        let overrides = Overrides::default();
+        let tenants = Tenants::new(overrides.run(Generator::SpanMetrics));
+        let (options, outlet) = (options(text).unwrap(), sink.outlet(&all));
+        let connector = SpanMetricsConnector::new(options, tenants, outlet, all.span_metrics("test"), clock);
+        Self { connector, sink, metrics, overrides }
     }
 
     pub async fn send(&self, groups: Vec<ResourceSpans>) {
@@ -388,4 +392,21 @@ async fn cost_of_a_span() {
         let nanos = begin.elapsed().as_nanos() as f64 / 200_000.0;
         println!("{text}: {nanos:.0} ns a span of {} bytes", bytes / 1000);
     }
+}
+
+#[tokio::test]
+async fn a_tenant_that_wants_none_gets_none() {
+    let bench = Bench::new("{}");
+    let spans = || vec![of("a", vec![named("x")])];
+    let tenant = trefoil_model::Tenant::default();
+    bench.send(spans()).await;
+    assert!(!bench.at(1).await.is_empty());
+    bench.overrides.set(&tenant, Some(Choice { is_off: true, ..Choice::default() }));
+    bench.send(spans()).await;
+    assert!(bench.at(2).await.is_empty(), "not even what was counted before");
+    bench.send_for("other", spans()).await;
+    assert!(!bench.at(3).await.is_empty());
+    bench.overrides.set(&tenant, None);
+    bench.send(spans()).await;
+    assert!(!bench.at(4).await.is_empty());
 }

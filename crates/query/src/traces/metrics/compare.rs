@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ahash::{HashMap, HashMapExt};
 use arrow::array::AsArray;
+use trefoil_model::versions;
 use trefoil_traceql::ast::{Attribute, Field, Intrinsic};
 use trefoil_traceql::eval::{Filter, Trace};
 use trefoil_traceql::metrics::{Comparison, Labels, Series};
@@ -29,8 +30,8 @@ type SpanId = [u8; 8];
 enum Sides {
     /// Each span tells by itself.
     Spanwise { filter: Narrowing, selection: Narrowing },
-    /// These, `true` for the selection: their traces were looked at.
-    Known(HashMap<(TraceId, SpanId), bool>),
+    /// These, `true` for the selection, with the version that counts: their traces were looked at.
+    Known(HashMap<(TraceId, SpanId), (bool, Option<u64>)>),
 }
 
 impl Question<'_> {
@@ -42,7 +43,9 @@ impl Question<'_> {
         window: Option<(i64, i64)>,
     ) -> Result<Vec<Series>, QueryError> {
         let mut comparison = Comparison::new(top, window, self.grid);
-        let sides = match filter.filter(|_| !Narrowing::is_rough(selection)) {
+        // Which version of a span is the last is known of whole traces only.
+        let is_spanwise = !Narrowing::is_rough(selection) && !self.has_versions().await?;
+        let sides = match filter.filter(|_| is_spanwise) {
             Some(filter) => Sides::Spanwise { filter: Narrowing::new(&filter), selection: Narrowing::new(selection) },
             None => Sides::Known(self.selected(selection).await?),
         };
@@ -91,7 +94,10 @@ impl Question<'_> {
     }
 
     /// The spans that the pipeline finds, and whether they are of the selection.
-    async fn selected(&mut self, selection: &Field) -> Result<HashMap<(TraceId, SpanId), bool>, QueryError> {
+    async fn selected(
+        &mut self,
+        selection: &Field,
+    ) -> Result<HashMap<(TraceId, SpanId), (bool, Option<u64>)>, QueryError> {
         let filter = Filter::new(selection);
         let program = self.program(filter.attributes().to_vec());
         let slots: Vec<usize> = filter.attributes().iter().filter_map(|attribute| program.slot(attribute)).collect();
@@ -101,13 +107,24 @@ impl Question<'_> {
             for (of, span) in matched.iter().flat_map(Matched::each) {
                 let value = |slot: &usize| vec![of.trace.columns[*slot][span].clone()];
                 let alone = Trace { columns: slots.iter().map(value).collect(), ..Trace::default() };
-                selected.insert((of.id, of.spans[span].id), filter.holds(&alone, 0));
+                let of_span = &of.spans[span];
+                let version = of_span.trace_state.as_deref().and_then(versions::version);
+                selected.insert((of.id, of_span.id), (filter.holds(&alone, 0), version));
             }
             let more = (selected.len() - before) * ENTRY_BYTES;
             question.memory.held.grow(more).map_err(|error| QueryError::LimitExceeded(error.to_string()))
         })
         .await?;
         Ok(selected)
+    }
+
+    async fn has_versions(&self) -> Result<bool, QueryError> {
+        for source in self.sources.within(self.grid.bounds()).await? {
+            if self.sources.read(&source, &[TRACE_STATE]).await?.mention(TRACE_STATE, versions::MARK) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Names and services of the roots of traces.
@@ -156,7 +173,9 @@ impl Sides {
                 let side = |row: &u32| {
                     let trace = traces.value(*row as usize).try_into().ok()?;
                     let span = spans.value(*row as usize).try_into().ok()?;
-                    known.get(&(trace, span)).map(|is_selected| (*row, *is_selected && may_select(row)))
+                    let (is_selected, version) = known.get(&(trace, span))?;
+                    let of_row = || versions::version(text(rows.column(TRACE_STATE)?, *row as usize)?);
+                    (of_row() == *version).then(|| (*row, *is_selected && may_select(row)))
                 };
                 Ok(all.iter().filter_map(side).unzip())
             }

@@ -1,7 +1,9 @@
 //! Spans that count by what they say themselves, column by column.
 
+use ahash::{HashSet, HashSetExt};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Int32Type, Int64Type};
+use trefoil_model::versions;
 use trefoil_traceql::ast::{Attribute, Field, Intrinsic};
 use trefoil_traceql::metrics::Aggregation;
 use trefoil_traceql::value::Value;
@@ -26,23 +28,29 @@ impl Question<'_> {
             self.named().iter().map(|attribute| (attribute.to_string(), places(attribute))).collect();
         let mut codes: Vec<Codes> = by.iter().map(|_| Codes::default()).collect();
         let mut groups = Groups::default();
+        // Traces that have spans which were written more than once. They are few.
+        let mut versioned: HashSet<TraceId> = HashSet::new();
         for source in self.sources.within(self.grid.bounds()).await? {
             // What is kept decoded is read without waiting: whoever ends the question has to have a chance.
             tokio::task::yield_now().await;
-            let mut names = vec![START];
+            let mut names = vec![START, TRACE_STATE];
             narrowing.columns(&mut names);
             let others = by.iter().flatten().chain(measured.iter().flat_map(|measure| &measure.places));
             names.extend(others.flat_map(Place::columns));
-            if self.is_extrapolated {
-                names.push(TRACE_STATE);
-            }
             let shows = !self.room.is_full();
             if shows {
                 names.push(TRACE_ID);
                 names.extend(named.iter().flat_map(|(_, places)| places).flat_map(Place::columns));
             }
-            let rows = self.sources.read(&source, &names).await?;
-            let among = narrowing.rows(&rows, self.in_window(&source, &rows)?);
+            let mut rows = self.sources.read(&source, &names).await?;
+            let mut among = self.in_window(&source, &rows)?;
+            if rows.mention(TRACE_STATE, versions::MARK) {
+                if !shows {
+                    rows = self.sources.read(&source, &[names.as_slice(), &[TRACE_ID]].concat()).await?;
+                }
+                among = without_versions(&rows, among, &mut versioned)?;
+            }
+            let among = narrowing.rows(&rows, among);
             self.measured.inspected_spans += source.rows() as u64;
             if among.is_empty() {
                 continue;
@@ -72,7 +80,7 @@ impl Question<'_> {
             }
             self.tell(aggregation).await?;
         }
-        Ok(())
+        self.last_versions(&versioned.into_iter().collect::<Vec<_>>(), aggregation).await
     }
 
     /// Rows whose spans start in the time of the question, ascending.
@@ -135,6 +143,24 @@ impl Question<'_> {
         }
         Ok(())
     }
+}
+
+/// Rows of spans that are written once; the traces of the others are noted.
+fn without_versions(
+    rows: &Rows,
+    mut among: Vec<u32>,
+    versioned: &mut HashSet<TraceId>,
+) -> Result<Vec<u32>, QueryError> {
+    let (states, ids) = (rows.column(TRACE_STATE), rows.trace_ids()?);
+    among.retain(|row| {
+        let row = *row as usize;
+        let version = states.and_then(|states| versions::version(text(states, row)?));
+        if version.is_some() {
+            versioned.extend(TraceId::try_from(ids.value(row)));
+        }
+        version.is_none()
+    });
+    Ok(among)
 }
 
 /// What a function makes numbers of.

@@ -1,0 +1,10 @@
+//! CloudEvents over real sockets, and what the pipelines get.
+
+#![allow(clippy::unwrap_used)]
+
+mod answers;
+mod configuration;
+mod receive;
+#[allow(dead_code)]
+#[path = "../otlp/support.rs"]
+mod support;
