@@ -18,7 +18,8 @@ const LEAST_MEMORY: ByteSize = ByteSize::mib(512);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Listeners {
-    /// Trefoil's own API, and every other one under a prefix (`/tempo`, `/prometheus`, `/jaeger`, `/zipkin`); OTLP over HTTP under `/otlp`.
+    /// Trefoil's own API, and every other one under a prefix (`/tempo`, `/prometheus`, `/jaeger`, `/zipkin`); OTLP over HTTP under
+    /// `/otlp`, and Zipkin's spans under `/zipkin`.
     pub main: MainListener,
     /// Tempo's API where Tempo has it.
     pub tempo: Listener,
@@ -70,7 +71,7 @@ impl Default for ZipkinQueries {
 pub struct MainListener {
     pub endpoint: Option<String>,
     pub enabled: Option<bool>,
-    /// `false`: nobody can write by this listener, neither OTLP nor Prometheus' remote write. Settings of the `otlp` receivers (TLS, sizes, CORS, metadata) do not
+    /// `false`: nobody can write by this listener, neither OTLP nor Prometheus' remote write nor Zipkin's spans. Settings of the `otlp` receivers (TLS, sizes, CORS, metadata) do not
     /// apply to it.
     pub otlp: bool,
 }
