@@ -204,7 +204,7 @@ fn of_missing(place: &Place) -> Value {
 }
 
 /// The places of an attribute at which these rows have anything.
-fn present<'p>(places: &'p [Place], rows: &Rows) -> Vec<&'p Place> {
+pub(super) fn present<'p>(places: &'p [Place], rows: &Rows) -> Vec<&'p Place> {
     let has_any = |place: &&Place| {
         let mut arrays = place.columns().into_iter().map(|name| rows.column(name));
         let is_there = arrays.next().flatten().filter(|array| array.null_count() < array.len());

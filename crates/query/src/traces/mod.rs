@@ -12,8 +12,10 @@ mod place;
 mod search;
 mod source;
 mod tags;
+mod understand;
 mod value;
 
 pub use columns::Columns;
 pub use search::{Found, FoundSpan, FoundSpanset, SearchRequest, Searched, ServiceStats};
 pub use tags::{KnownNames, Names, TagRequest};
+pub use understand::*;
