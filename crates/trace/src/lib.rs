@@ -8,7 +8,9 @@
 
 pub mod clock;
 pub mod critical_path;
+pub mod diff;
 pub mod durations;
+pub mod exceptions;
 pub mod graph;
 pub mod otlp;
 pub mod propagation;

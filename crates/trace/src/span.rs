@@ -96,6 +96,11 @@ impl Span {
         self.start.saturating_add(self.duration.max(0))
     }
 
+    /// The order of spans in a trace.
+    pub(crate) fn order(&self) -> (i64, u64, i64, u64) {
+        (self.start, self.id, self.duration, self.parent)
+    }
+
     /// It begins what a service does for somebody else.
     pub fn is_entry(&self) -> bool {
         matches!(self.kind, Kind::Server | Kind::Consumer)
@@ -123,7 +128,7 @@ pub struct Trace {
 
 impl Trace {
     pub fn new(mut spans: Vec<Span>) -> Trace {
-        spans.sort_by_key(|span| (span.start, span.id, span.duration));
+        spans.sort_by_key(Span::order);
         spans.dedup();
         let parent = |span: &Span| (span.parent != 0).then(|| span.parent.to_be_bytes());
         let ids: Vec<_> = spans.iter().map(|span| (span.id.to_be_bytes(), parent(span))).collect();

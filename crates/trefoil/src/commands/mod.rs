@@ -7,4 +7,5 @@ pub mod demo;
 pub mod query;
 pub mod sql;
 pub mod trace;
+pub mod understand;
 pub mod waterfall;

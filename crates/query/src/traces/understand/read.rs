@@ -31,7 +31,7 @@ const BASE: [&str; 10] = [
 ];
 const ERROR: i32 = 2;
 /// About what a span takes, with what is worked out from it.
-const SPAN_BYTES: usize = size_of::<Span>() + 128;
+const SPAN_BYTES: usize = size_of::<Span>() + 160;
 
 /// Which spans are read.
 #[derive(Debug, Clone, Copy)]

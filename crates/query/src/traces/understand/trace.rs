@@ -1,6 +1,5 @@
 //! Where the time of one trace went, and whose clocks are wrong in it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use trefoil_model::Tenant;
@@ -131,16 +130,22 @@ pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 struct Whole {
     trace: Trace,
     names: Names,
-    verdicts: Vec<(u64, Verdict)>,
-    moved: HashMap<u64, i64>,
+    /// Of each span.
+    verdicts: Vec<Option<Verdict>>,
 }
 
 impl Whole {
     fn new(spans: Spans, most_skew: i64) -> Whole {
         let (trace, verdicts) = corrected(Trace::new(spans.list), most_skew);
-        let moved = verdicts.iter().filter(|(_, verdict)| verdict.delta() != 0);
-        let moved = moved.map(|(id, verdict)| (*id, verdict.delta())).collect();
-        Whole { trace, names: spans.names, verdicts, moved }
+        Whole { trace, names: spans.names, verdicts }
+    }
+
+    fn moved(&self, place: u32) -> i64 {
+        self.verdicts[place as usize].map_or(0, Verdict::delta)
+    }
+
+    fn corrected_spans(&self) -> usize {
+        (0..self.trace.spans().len() as u32).filter(|place| self.moved(*place) != 0).count()
     }
 
     fn paths(&self, limit: usize) -> TracePaths {
@@ -179,7 +184,7 @@ impl Whole {
             span_count: trace.spans().len(),
             start,
             duration: end.saturating_sub(start),
-            corrected_spans: self.moved.len(),
+            corrected_spans: self.corrected_spans(),
             paths: shown,
             further_sections,
             services: by_service
@@ -197,12 +202,11 @@ impl Whole {
     }
 
     fn skew(&self, limit: usize) -> TraceSkew {
-        let by_id: HashMap<u64, Verdict> = self.verdicts.iter().copied().collect();
         let told = (0..self.trace.spans().len() as u32)
-            .filter_map(|place| Some((self.time(place), *by_id.get(&self.trace.span(place).id)?)));
+            .filter_map(|place| Some((self.time(place), self.verdicts[place as usize]?)));
         TraceSkew {
             span_count: self.trace.spans().len(),
-            corrected_spans: self.moved.len(),
+            corrected_spans: self.corrected_spans(),
             further_spans: told.clone().count().saturating_sub(limit),
             spans: told.take(limit).collect(),
         }
@@ -218,7 +222,7 @@ impl Whole {
             duration: span.duration,
             self_time: 0,
             critical: 0,
-            moved: self.moved.get(&span.id).copied().unwrap_or(0),
+            moved: self.moved(place),
         }
     }
 }
