@@ -406,3 +406,19 @@ def test_traces_that_are_none(start):
     parent.span("a", 5, 1, 0, SERVER, "late", 0, 50)
     otlp.send(server, "traces", parent.request)
     assert [path["top"]["name"] for path in get(server, "traces/5/critical_path")["paths"]] == ["late"]
+
+
+def test_what_takes_too_much_memory_is_refused_by_name(start):
+    server = start({"query": {"max_memory": "4MiB"}})
+    traces = Traces(otlp.now() - 10 * MINUTE)
+    for number in range(40_000):
+        traces.span("a", 1 + number % 100, number + 1, 0, SERVER, "x", number * 10, 1)
+    otlp.send(server, "traces", traces.request)
+    for path in ("service_graph", "propagation"):
+        error = get(server, path, 422)["error"]
+        assert error["code"] == "limit_exceeded" and "query.max_memory" in error["message"], error
+    # A part of it fits, and so does one trace.
+    end = (traces.base + 2_000 * MS) / 1e9
+    assert get(server, "service_graph", start=end - 1, end=end)["edges"]
+    assert get(server, "traces/1/critical_path")["span_count"] == 400
+    assert get(server, "exceptions")["inspected_spans"] == 40_000
