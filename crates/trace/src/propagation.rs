@@ -297,6 +297,8 @@ fn matched(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::test_support::span;
     use crate::{Names, Span};
@@ -478,6 +480,45 @@ mod tests {
             ("http.url", "://@:", ""),
         ] {
             assert_eq!(target(attribute, value), expected, "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn matched_as_by_trying_all(
+            entries in prop::collection::vec((0u128..4, 0i64..400), 0..20),
+            calls in prop::collection::vec((0u128..4, 0i64..400, 0i64..300), 0..20),
+        ) {
+            let entry = |(place, (trace, start)): (usize, &(u128, i64))| Entry {
+                start: start * MS,
+                service: Name::NONE,
+                trace: *trace,
+                span: place as u64,
+                reason: Reason::NewTrace,
+            };
+            let call = |(place, (trace, start, long)): (usize, &(u128, i64, i64))| Call {
+                start: start * MS,
+                until: (start + long) * MS + TOLERANCE,
+                service: Name::NONE,
+                trace: *trace,
+                span: place as u64,
+            };
+            let entries: Vec<Entry> = entries.iter().enumerate().map(entry).collect();
+            let calls: Vec<Call> = calls.iter().enumerate().map(call).collect();
+            let (found, left) = matched(entries.clone(), calls.clone(), |entry, call| entry.trace != call.trace);
+            let (mut entries, mut unused) = (entries, calls);
+            entries.sort_by_key(|entry| (entry.start, entry.trace, entry.span));
+            for (entry, (_, call)) in entries.iter().zip(&found) {
+                let may_be = |call: &&Call| {
+                    let is_under_way = call.start - TOLERANCE <= entry.start && entry.start <= call.until;
+                    is_under_way && call.trace != entry.trace
+                };
+                let expected = unused.iter().filter(may_be).max_by_key(|call| (call.start, call.trace, call.span));
+                let expected = expected.map(|call| call.span);
+                prop_assert_eq!(call.map(|call| call.span), expected);
+                unused.retain(|call| Some(call.span) != expected);
+            }
+            prop_assert_eq!((found.len(), left.len()), (entries.len(), unused.len()));
         }
     }
 }
