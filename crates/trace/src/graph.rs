@@ -20,7 +20,7 @@ pub const DATABASES: [&str; 4] = ["db.name", "db.namespace", "db.system", "db.sy
 /// A client that sends no spans, which may be a person.
 pub const USER: &str = "user";
 
-/// Edges that are told apart; calls beyond are counted in [`Graph::overflow`].
+/// Edges that are told apart; calls beyond are counted in [`Drawn::overflow`].
 const MOST_EDGES: usize = 10_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,14 +79,22 @@ pub struct Edge {
     pub connection: Connection,
 }
 
+/// Nodes and edges, the busiest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drawn {
+    pub nodes: Vec<(Node, NodeSums)>,
+    pub edges: Vec<(Edge, EdgeSums)>,
+    /// Calls that are of no edge, since there was no room.
+    pub overflow: u64,
+}
+
 /// Calls of traces, one added after the other.
 #[derive(Debug)]
 pub struct Graph {
     window: Range<i64>,
     nodes: HashMap<Node, NodeSums>,
     edges: HashMap<Edge, EdgeSums>,
-    /// Calls for which there was no room.
-    pub overflow: u64,
+    overflow: u64,
 }
 
 impl Graph {
@@ -164,14 +172,9 @@ impl Graph {
         sums.durations.add(span.duration);
     }
 
-    /// About what it takes in memory.
-    pub fn bytes(&self) -> usize {
-        self.nodes.len() * 64 + self.edges.len() * 10_000
-    }
-
-    /// Nodes and edges, the busiest first. A peer by whose name a service sends spans is that service.
-    pub fn finish(self) -> (Vec<(Node, NodeSums)>, Vec<(Edge, EdgeSums)>) {
-        let Graph { mut nodes, edges, .. } = self;
+    /// A peer by whose name a service sends spans is that service.
+    pub fn finish(self) -> Drawn {
+        let Graph { mut nodes, edges, overflow, .. } = self;
         let known = |node: Node| match node {
             Node::Peer(name) if nodes.contains_key(&Node::Service(name)) => Node::Service(name),
             node => node,
@@ -193,7 +196,7 @@ impl Graph {
         edges.sort_by_key(|(edge, sums)| (std::cmp::Reverse(sums.calls), *edge));
         let mut nodes: Vec<(Node, NodeSums)> = nodes.into_iter().collect();
         nodes.sort_by_key(|(node, sums)| (std::cmp::Reverse(sums.spans), *node));
-        (nodes, edges)
+        Drawn { nodes, edges, overflow }
     }
 }
 
@@ -233,7 +236,7 @@ mod tests {
                 Node::Unknown => "unknown".to_owned(),
                 Node::User => "user".to_owned(),
             };
-            let (nodes, edges) = graph.finish();
+            let Drawn { nodes, edges, .. } = graph.finish();
             let edge = |(edge, sums): (Edge, EdgeSums)| {
                 let [p50, p99] = sums.durations.quantiles([0.5, 0.99]).map(|nanos| nanos / MS);
                 let (calls, errors, kind) = (sums.calls, sums.errors, edge.connection.as_str());

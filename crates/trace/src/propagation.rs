@@ -142,7 +142,6 @@ pub struct Propagation {
     entries: HashMap<To, Vec<Entry>>,
     pairs: HashMap<(Name, Name), (u64, HashMap<Reason, Holes>)>,
     unknown: Name,
-    items: usize,
 }
 
 impl Propagation {
@@ -155,7 +154,6 @@ impl Propagation {
             entries: HashMap::new(),
             pairs: HashMap::new(),
             unknown,
-            items: 0,
         }
     }
 
@@ -202,7 +200,6 @@ impl Propagation {
             match reason {
                 Reason::NewTrace => {
                     self.entries.entry(to).or_default().push(entry);
-                    self.items += 1;
                 }
                 Reason::MissingParent if !span.is_entry() => self.hole(span.service, &entry, None),
                 Reason::MissingParent => orphans.entry(to).or_default().push(entry),
@@ -217,14 +214,8 @@ impl Propagation {
             calls.insert(to, left);
         }
         for (to, calls) in calls {
-            self.items += calls.len();
             self.calls.entry(to).or_default().extend(calls);
         }
-    }
-
-    /// About what it takes in memory.
-    pub fn bytes(&self) -> usize {
-        64 * self.items + 256 * self.pairs.len()
     }
 
     /// Pairs of services, those that lose most first.

@@ -216,7 +216,7 @@ pub struct TraceArgs {
     /// Print how another trace differs from this one.
     #[arg(long, group = "view", value_name = "OTHER")]
     pub diff: Option<String>,
-    /// How far spans are moved where clocks disagree (250ms, 0); 1s without it.
+    /// How far spans are moved where clocks disagree (250ms); not at all without it.
     #[arg(long, value_name = "DURATION", requires = "view", conflicts_with_all = ["service_graph", "exceptions", "diff"])]
     pub max_clock_skew: Option<String>,
     /// Rows of the view at most.

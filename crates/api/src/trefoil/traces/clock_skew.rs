@@ -17,8 +17,9 @@ const MAX_LIMIT: usize = 100_000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in super::super) struct Asked {
-    /// How far spans may be moved (`250ms`, or seconds); `0`: not at all, which tells only what would be.
-    #[param(default = "1s")]
+    /// How far spans may be moved (`250ms`, or seconds); `0`: not at all, which tells only what would be. What runs on after its caller
+    /// has its answer looks as if it were of a wrong clock.
+    #[param(default = "0")]
     max_clock_skew: Option<String>,
     /// Spans in the answer.
     #[serde(default = "default_limit")]

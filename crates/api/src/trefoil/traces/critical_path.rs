@@ -5,7 +5,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Json;
 use serde::{Deserialize, Serialize};
-use trefoil_query::traces::{Share, SpanTime};
+use trefoil_query::traces::{self, Share, SpanTime};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::error::{ApiError, ErrorAnswer};
@@ -18,8 +18,9 @@ const MAX_LIMIT: usize = 100_000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(in super::super) struct Asked {
-    /// How far spans may be moved where clocks disagree (`250ms`, or seconds); `0`: not at all.
-    #[param(default = "1s")]
+    /// How far spans may be moved where clocks disagree (`250ms`, or seconds); `0`: not at all. What runs on after its caller has its answer looks as
+    /// if it were of a wrong clock.
+    #[param(default = "0")]
     max_clock_skew: Option<String>,
     /// Sections of all paths together, and services, operations and spans.
     #[serde(default = "default_limit")]
@@ -133,14 +134,14 @@ pub(in super::super) async fn critical_path(
     let limit = within("limit", asked.limit, MAX_LIMIT)?;
     let found = state.engine.critical_path(&tenant, trace_id(&id)?, most, limit, state.limits()).await?;
     let found = found.ok_or_else(|| no_such_trace(&id))?;
-    let section = |(span, start, duration): &(SpanTime, i64, i64)| PathSection {
-        span: span.into(),
-        start_time_unix_nano: start.to_string(),
-        duration_nano: *duration,
+    let section = |section: &traces::PathSection| PathSection {
+        span: (&section.span).into(),
+        start_time_unix_nano: section.start.to_string(),
+        duration_nano: section.duration,
     };
-    let top = |(top, sections): &(SpanTime, Vec<_>)| TopPath {
-        top: top.into(),
-        sections: sections.iter().map(section).collect(),
+    let top = |path: &traces::TopPath| TopPath {
+        top: (&path.top).into(),
+        sections: path.sections.iter().map(section).collect(),
     };
     let self_time = |span: &SpanTime| SpanSelfTime {
         span: span.into(),

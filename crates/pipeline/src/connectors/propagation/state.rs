@@ -77,7 +77,7 @@ struct Waiting {
     since: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct State {
     seen: HashMap<Ids, Seen, Hashing>,
     /// Until when they are remembered.
@@ -87,29 +87,11 @@ pub struct State {
     children: HashMap<Ids, VecDeque<Waiting>, Hashing>,
     children_order: VecDeque<(u64, Ids)>,
     calls: HashMap<To, BTreeSet<OpenCall>>,
-    /// What came before then, or was not taken then, cannot be known.
+    /// What came before then, or was not taken then, cannot be known; 0 until the first span has come.
     blind: u64,
     kept: Table<u64>,
     holes: Table<u64>,
     series: usize,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            seen: HashMap::default(),
-            order: VecDeque::new(),
-            roots: VecDeque::new(),
-            children: HashMap::default(),
-            children_order: VecDeque::new(),
-            calls: HashMap::new(),
-            // Until the first span has come.
-            blind: 0,
-            kept: Table::default(),
-            holes: Table::default(),
-            series: 0,
-        }
-    }
 }
 
 /// What happened to spans.

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use trefoil_model::Tenant;
-use trefoil_trace::graph::{Connection, Graph, Node, USER};
+use trefoil_trace::graph::{Connection, Drawn, Graph, Node, USER};
 use trefoil_trace::propagation::UNKNOWN;
 
 use super::super::assemble::TraceId;
@@ -114,7 +114,6 @@ fn graph(spans: Spans, window: Range<i64>, limit: usize) -> ServiceGraph {
     let inspected_spans = list.len() as u64;
     let mut graph = Graph::new(window);
     each_trace(list, |trace| graph.add(trace));
-    let overflow = graph.overflow;
     let named = |node: Node| match node {
         Node::Service(name) => (names.text(name).clone(), NodeType::Service),
         Node::Database(name) => (names.text(name).clone(), NodeType::Database),
@@ -123,7 +122,7 @@ fn graph(spans: Spans, window: Range<i64>, limit: usize) -> ServiceGraph {
         Node::Unknown => (UNKNOWN.into(), NodeType::Peer),
         Node::User => (USER.into(), NodeType::User),
     };
-    let (nodes, edges) = graph.finish();
+    let Drawn { nodes, edges, overflow } = graph.finish();
     let further_edges = edges.len().saturating_sub(limit);
     let edges = edges.into_iter().take(limit).map(|(edge, sums)| GraphEdge {
         client: named(edge.client),

@@ -14,4 +14,4 @@ pub use diff::{ChangedValue, DifferentSpan, FoundDiff, FoundDifference};
 pub use exceptions::{ExceptionsOf, ExceptionsRequest, FoundExceptions};
 pub use graph::{GraphEdge, GraphNode, NodeType, ServiceGraph};
 pub use propagation::{LostContext, PropagationRequest, ServicePair};
-pub use trace::{Share, SpanTime, TracePaths, TraceSkew};
+pub use trace::{PathSection, Share, SpanTime, TopPath, TracePaths, TraceSkew};

@@ -38,6 +38,21 @@ pub struct Share {
     pub sums: trefoil_trace::self_time::Share,
 }
 
+/// A span and what it waited for, from its start to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopPath {
+    pub top: SpanTime,
+    pub sections: Vec<PathSection>,
+}
+
+/// A stretch of a span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathSection {
+    pub span: SpanTime,
+    pub start: i64,
+    pub duration: i64,
+}
+
 /// Where the time of a trace went.
 #[derive(Debug, Clone)]
 pub struct TracePaths {
@@ -45,9 +60,8 @@ pub struct TracePaths {
     pub start: i64,
     pub duration: i64,
     pub corrected_spans: usize,
-    /// Of each span without a parent in the trace: the span, and what it waited for, from its start to its end; longest first.
-    /// A section is the place of its span in `sections_of`, its start and its length.
-    pub paths: Vec<(SpanTime, Vec<(SpanTime, i64, i64)>)>,
+    /// Of each span without a parent in the trace, longest first.
+    pub paths: Vec<TopPath>,
     /// Sections that are not among them.
     pub further_sections: usize,
     /// Largest self time first.
@@ -168,11 +182,15 @@ impl Whole {
             if room == 0 {
                 continue;
             }
-            let section = |section: &Section| (time(section.span), section.start, section.end - section.start);
+            let section = |section: &Section| PathSection {
+                span: time(section.span),
+                start: section.start,
+                duration: section.end - section.start,
+            };
             let sections: Vec<_> = path.sections.iter().take(room).map(section).collect();
             // A top without a section counts, too.
             room -= sections.len().clamp(1, room);
-            shown.push((time(path.top), sections));
+            shown.push(TopPath { top: time(path.top), sections });
         }
         let by_service = shares(trace, &self_times, &critical, |span| span.service);
         let by_operation = shares(trace, &self_times, &critical, operation);
