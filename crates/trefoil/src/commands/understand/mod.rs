@@ -25,10 +25,12 @@ use super::waterfall::duration;
 use crate::cli::{ExceptionsArgs, PropagationArgs, QueryOutput, Server, ServiceGraphArgs, TraceArgs, Window};
 
 type Parameters = Vec<(&'static str, String)>;
+/// What is printed of an answer.
+type Shown = fn(&[u8]) -> anyhow::Result<String>;
 
 /// A view of one trace; `false`: none was asked for.
 pub async fn of_trace(args: &TraceArgs) -> anyhow::Result<bool> {
-    let (view, shown): (_, fn(&[u8]) -> anyhow::Result<String>) = match args {
+    let (view, shown): (_, Shown) = match args {
         TraceArgs { critical_path: true, .. } => ("critical_path", |body| critical_path::shown(&answer(body)?)),
         TraceArgs { clock_skew: true, .. } => ("clock_skew", |body| skew::shown(&answer(body)?)),
         TraceArgs { service_graph: true, .. } => ("service_graph", |body| service_graph::shown(&answer(body)?)),
