@@ -86,10 +86,6 @@ class Jaeger(Program):
             f"--collector.otlp.grpc.host-port=127.0.0.1:{self.grpc}",
             f"--collector.http-server.host-port={at()}",
             f"--collector.grpc-server.host-port={at()}",
-            f"--http-server.host-port={at()}",
-            f"--processor.jaeger-binary.server-host-port={at()}",
-            f"--processor.jaeger-compact.server-host-port={at()}",
-            f"--processor.zipkin-compact.server-host-port={at()}",
             "--collector.queue-size=1000000",
             "--log-level=error",
         ]

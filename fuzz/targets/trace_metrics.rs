@@ -13,14 +13,14 @@ use trefoil_model::decode::{DecodeContext, decode};
 use trefoil_model::series::SeriesIndex;
 use trefoil_model::{Limits, Promoted, Signal, Tenant};
 use trefoil_pipeline::config::{Document, Section};
-use trefoil_pipeline::connectors::try_traces;
+use trefoil_pipeline::connectors::{try_propagation, try_traces};
 
 const NOW: u64 = 1_800_000_000_000_000_000;
 
-/// By four bits of the choice: options of both connectors.
-static OPTIONS: LazyLock<Vec<[Document; 2]>> = LazyLock::new(|| (0..16).map(options).collect());
+/// By four bits of the choice: options of the connectors.
+static OPTIONS: LazyLock<Vec<[Document; 3]>> = LazyLock::new(|| (0..16).map(options).collect());
 
-fn options(bits: u8) -> [Document; 2] {
+fn options(bits: u8) -> [Document; 3] {
     let histogram = if bits & 1 == 0 { "{}" } else { "{exponential: {max_size: 5}}" };
     let temporality = if bits & 2 == 0 { "CUMULATIVE" } else { "DELTA" };
     let names = if bits & 4 == 0 { "collector" } else { "tempo" };
@@ -36,14 +36,18 @@ fn options(bits: u8) -> [Document; 2] {
         "{{dimensions: [a], store: {{max_items: 3}}, exponential_histogram_max_size: {max_size}, max_series: 3, \
          virtual_node_extra_label: true, exemplars: {exemplars}}}"
     );
-    [spanmetrics, servicegraph].map(|text| Document::verbatim("fuzz.yaml", &text).expect("it is YAML"))
+    let propagation = "{max_spans: 5, max_series: 3}".to_owned();
+    [spanmetrics, servicegraph, propagation].map(|text| Document::verbatim("fuzz.yaml", &text).expect("it is YAML"))
 }
 
 fuzz_target!(|data: &[u8]| {
     let Some((choice, body)) = data.split_first() else { return };
     let documents = &OPTIONS[usize::from(choice & 15)];
-    let [spanmetrics, servicegraph] = documents.each_ref().map(|document| Section::new(document.root(), &[]));
-    let made = try_traces(&spanmetrics, &servicegraph, body, NOW);
+    let [spanmetrics, servicegraph, propagation] = documents.each_ref().map(|document| Section::new(document.root(), &[]));
+    let made = try_traces(&spanmetrics, &servicegraph, body, NOW).and_then(|mut made| {
+        made.extend(try_propagation(&propagation, body, NOW)?);
+        Ok(made)
+    });
     let (promoted, series, limits) = (Promoted::default(), SeriesIndex::new(100), Limits::default());
     let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
     let Ok(made) = made else {

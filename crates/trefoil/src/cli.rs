@@ -72,13 +72,21 @@ pub enum Command {
     ///
     /// trefoil cardinality --metric http_requests_total --by pair
     Cardinality(CardinalityArgs),
-    /// Print one trace as a waterfall.
-    Trace {
-        /// The trace id, in up to 32 hexadecimal digits.
-        id: String,
-        #[command(flatten)]
-        server: Server,
-    },
+    /// Print one trace as a waterfall, or what it says.
+    ///
+    /// trefoil trace 4bf92f3577b34da6a3ce929d0e0e4736 --critical-path
+    Trace(TraceArgs),
+    /// Show exceptions, those that are the same together.
+    ///
+    /// trefoil exceptions --since 24h --service orders
+    Exceptions(ExceptionsArgs),
+    /// Show which services call which others, how often, with what result and in what time.
+    ServiceGraph(ServiceGraphArgs),
+    /// Show between which services the context of traces gets lost.
+    ///
+    /// A service that does not hand on `traceparent` makes the next one begin a trace of its own; one whose spans do not arrive
+    /// leaves spans without their parents.
+    Propagation(PropagationArgs),
     /// Write traces in the JSON of another system: one by its id, or all that match a query.
     ///
     /// trefoil export 4bf92f3577b34da6a3ce929d0e0e4736 --format jaeger > trace.json
@@ -273,6 +281,100 @@ pub enum ImportFormat {
     Jaeger,
     /// Spans of Zipkin, versions 1 and 2.
     Zipkin,
+}
+
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// The trace id, in up to 32 hexadecimal digits.
+    pub id: String,
+    /// Print what the whole waited for, and where the time went by service and operation.
+    #[arg(long, group = "view")]
+    pub critical_path: bool,
+    /// Print which spans are of clocks that disagree.
+    #[arg(long, group = "view")]
+    pub clock_skew: bool,
+    /// Print which services call which others.
+    #[arg(long, group = "view")]
+    pub service_graph: bool,
+    /// Print exceptions, those that are the same together.
+    #[arg(long, group = "view")]
+    pub exceptions: bool,
+    /// Print how another trace differs from this one.
+    #[arg(long, group = "view", value_name = "OTHER")]
+    pub diff: Option<String>,
+    /// How far spans are moved where clocks disagree (250ms); not at all without it.
+    #[arg(long, value_name = "DURATION", requires = "view", conflicts_with_all = ["service_graph", "exceptions", "diff"])]
+    pub max_clock_skew: Option<String>,
+    /// Rows of the view at most.
+    #[arg(long, requires = "view")]
+    pub limit: Option<u32>,
+    /// Of the view.
+    #[arg(long, short, value_enum, default_value_t = QueryOutput::Table, requires = "view")]
+    pub output: QueryOutput,
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Spans that start within.
+#[derive(Debug, Args)]
+pub struct Window {
+    /// How far the window goes back from its end (15m, 1h, 7d).
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    pub since: String,
+    /// Where the window ends: seconds since 1970, or RFC 3339; now without it.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub end: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ExceptionsArgs {
+    #[command(flatten)]
+    pub window: Window,
+    /// Only of this service.
+    #[arg(long)]
+    pub service: Option<String>,
+    /// Only of this `exception.type`.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub exception_type: Option<String>,
+    /// Kinds of exceptions at most.
+    #[arg(long, default_value_t = 100)]
+    pub limit: u32,
+    #[arg(long, short, value_enum, default_value_t = QueryOutput::Table)]
+    pub output: QueryOutput,
+    #[command(flatten)]
+    pub server: Server,
+}
+
+#[derive(Debug, Args)]
+pub struct ServiceGraphArgs {
+    #[command(flatten)]
+    pub window: Window,
+    /// Edges at most.
+    #[arg(long, default_value_t = 100)]
+    pub limit: u32,
+    #[arg(long, short, value_enum, default_value_t = QueryOutput::Table)]
+    pub output: QueryOutput,
+    #[command(flatten)]
+    pub server: Server,
+}
+
+#[derive(Debug, Args)]
+pub struct PropagationArgs {
+    #[command(flatten)]
+    pub window: Window,
+    /// How long the spans of parents and callers may take to arrive; younger spans are not looked at.
+    #[arg(long, value_name = "DURATION", default_value = "1m")]
+    pub wait: String,
+    /// How much earlier than the window parents and callers may have begun.
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    pub lookback: String,
+    /// Pairs of services at most.
+    #[arg(long, default_value_t = 100)]
+    pub limit: u32,
+    #[arg(long, short, value_enum, default_value_t = QueryOutput::Table)]
+    pub output: QueryOutput,
+    #[command(flatten)]
+    pub server: Server,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -36,7 +36,10 @@ async fn main() -> ExitCode {
         Command::Sql(args) => commands::sql::run(args).await,
         Command::Query(args) => commands::query::run(args).await,
         Command::Cardinality(args) => commands::cardinality::run(args).await,
-        Command::Trace { id, server } => commands::trace::run(&id, &server).await,
+        Command::Trace(args) => commands::trace::run(args).await,
+        Command::Exceptions(args) => commands::understand::exceptions(args).await,
+        Command::ServiceGraph(args) => commands::understand::service_graph(args).await,
+        Command::Propagation(args) => commands::understand::propagation(args).await,
         Command::Export(args) => commands::export::run(args).await,
         Command::Import(args) => commands::import::run(args).await,
         Command::Completions { shell } => {

@@ -78,6 +78,7 @@ mod tests {
         metrics.outlet("c");
         metrics.span_metrics("c");
         metrics.service_graph("c");
+        metrics.propagation("c");
         metrics.exporter("e");
         metrics.scrapes().set_targets("j", 1);
         metrics.queue("e").started(1);

@@ -25,6 +25,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/exceptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Exceptions of a window of time, put together by what they are
+         * @description By service, `exception.type`, and the frames of the stack trace (or, without one, the message) after numbers, ids and quoted text are taken out.
+         */
+        get: operations["exceptions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -34,6 +54,47 @@ export interface paths {
         };
         /** This description */
         get: operations["openapi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/propagation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Between which services the context of traces gets lost
+         * @description A service that does not hand on `traceparent` makes the next one begin a trace of its own; one whose spans do not arrive leaves orphans.
+         *     The connector `propagation` makes a metric of the same.
+         */
+        get: operations["propagation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/service_graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which services call which others, in a window of time
+         * @description By the rules of the connector `servicegraph`, from the spans that are stored; queues are nodes, too.
+         */
+        get: operations["service_graph"];
         put?: never;
         post?: never;
         delete?: never;
@@ -126,6 +187,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/traces/{trace_id}/clock_skew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Spans of clocks that disagree
+         * @description A span that does not lie within its parent, though it is of another host (`host.id`, `host.ip`, `host.name`; without them: of
+         *     another instance of a service), is moved to its parent's middle, and what is below it on the same host with it, as Jaeger does.
+         */
+        get: operations["clock_skew"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{trace_id}/critical_path": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where the time of a trace went
+         * @description The critical path (of whatever has no parent in the trace), found as Jaeger's UI finds it: from the end back to the start, at each instant the
+         *     child that finished last. Self time, what of a span none of its children covers, by span, operation and service.
+         */
+        get: operations["critical_path"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{trace_id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How another trace differs
+         * @description Spans are the same when their parents are, they are of the same service and operation, and the first, second, … of these among their
+         *     siblings, by their starts.
+         */
+        get: operations["trace_diff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{trace_id}/exceptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Exceptions of one trace, put together by what they are */
+        get: operations["trace_exceptions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/traces/{trace_id}/search": {
         parameters: {
             query?: never;
@@ -147,6 +288,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/traces/{trace_id}/service_graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which services call which others, in one trace */
+        get: operations["trace_service_graph"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/traces/{trace_id}/spans/{span_id}": {
         parameters: {
             query?: never;
@@ -159,6 +317,23 @@ export interface paths {
          * @description A span that was sent twice comes twice.
          */
         get: operations["span"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{trace_id}/spans/{span_id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How another span differs, of this or of another trace */
+        get: operations["span_diff"];
         put?: never;
         post?: never;
         delete?: never;
@@ -238,6 +413,59 @@ export interface components {
             series_before: number | null;
             value: string;
         };
+        /** @description What was found out about the clocks of a trace. */
+        ClockSkew: {
+            /** @description Spans that are moved. */
+            corrected_spans: number;
+            span_count: number;
+            /** @description Spans there is something to say about, the earliest first. */
+            spans: components["schemas"]["SkewedSpan"][];
+            /** @description There are more of them. */
+            truncated: boolean;
+        };
+        /** @description Where the time of a trace went. Lengths are nanoseconds. */
+        CriticalPath: {
+            /** @description Spans that were moved, since clocks disagree. */
+            corrected_spans: number;
+            /**
+             * Format: int64
+             * @description To the end of the last.
+             */
+            duration_nano: number;
+            operations: components["schemas"]["TimeShare"][];
+            /** @description Of each span that has no parent in the trace, the longest first. */
+            paths: components["schemas"]["TopPath"][];
+            /** @description Largest self time first. */
+            services: components["schemas"]["TimeShare"][];
+            span_count: number;
+            spans: components["schemas"]["SpanSelfTime"][];
+            /**
+             * @description Of the first span: nanoseconds since the Unix epoch, as a decimal.
+             * @example 1767225600000000000
+             */
+            start_time_unix_nano: string;
+            /** @description Not all sections are here. */
+            truncated: boolean;
+        };
+        DiffSpan: {
+            /** Format: int64 */
+            duration_nano: number;
+            name: string;
+            service: string;
+            /** @example 00f067aa0ba902b7 */
+            span_id: string;
+            /**
+             * @description Nanoseconds since the Unix epoch, as a decimal.
+             * @example 1767225600000000000
+             */
+            start_time_unix_nano: string;
+        };
+        DiffValue: {
+            after: string | null;
+            /** @description `null`: it is not there. */
+            before: string | null;
+            key: string;
+        };
         /** @description The body of every answer with a status of 400 or above. */
         ErrorAnswer: {
             error: components["schemas"]["ErrorBody"];
@@ -255,6 +483,59 @@ export interface components {
              * @example SQL: Expected: an expression, found: EOF
              */
             message: string;
+        };
+        ExceptionExample: {
+            /** @example 00f067aa0ba902b7 */
+            span_id: string;
+            /** @example 4bf92f3577b34da6a3ce929d0e0e4736 */
+            trace_id: string;
+        };
+        /** @description Of one service and type, thrown at the same place; without a stack trace: saying the same. */
+        ExceptionGroup: {
+            /** Format: int64 */
+            count: number;
+            /** @description Of up to five traces a span each. */
+            examples: components["schemas"]["ExceptionExample"][];
+            /**
+             * @description The same for the same exceptions whenever they are asked for.
+             * @example 9f86d081884c7d65
+             */
+            fingerprint: string;
+            /**
+             * @description Nanoseconds since the Unix epoch, as decimals.
+             * @example 1767225600000000000
+             */
+            first_time_unix_nano: string;
+            last_time_unix_nano: string;
+            /**
+             * @description The first one's, without what differs from one time to the next.
+             * @example order <n> not found
+             */
+            message: string;
+            service: string;
+            /** @example java.lang.IllegalStateException */
+            type: string;
+        };
+        /** @description Exceptions, those that are the same together, the most frequent first. */
+        Exceptions: {
+            /**
+             * Format: int64
+             * @description All exceptions.
+             */
+            count: number;
+            groups: components["schemas"]["ExceptionGroup"][];
+            /**
+             * Format: int64
+             * @description Spans that were looked at.
+             */
+            inspected_spans: number;
+            /**
+             * Format: int64
+             * @description Exceptions that are in no group, since there were too many groups to tell apart.
+             */
+            overflow: number;
+            /** @description There are more groups. */
+            truncated: boolean;
         };
         /** @description The spans that were found. */
         Found: {
@@ -282,6 +563,154 @@ export interface components {
             http: string | null;
             /** @description OTLP over HTTP is taken under `/otlp` of this listener, too. */
             main: boolean;
+        };
+        /** @description While it lasts, the whole waits for this span alone. */
+        PathSection: {
+            /** Format: int64 */
+            duration_nano: number;
+            span: components["schemas"]["TimedSpan"];
+            /** @example 1767225600000000000 */
+            start_time_unix_nano: string;
+        };
+        /** @description Pairs of services, those that lose most first. */
+        Propagation: {
+            end_time_unix_nano: string;
+            /**
+             * Format: int64
+             * @description Spans that were looked at, earlier and later ones included.
+             */
+            inspected_spans: number;
+            pairs: components["schemas"]["PropagationPair"][];
+            /**
+             * @description What was looked at in the end: nanoseconds since the Unix epoch, as decimals; both inclusive.
+             * @example 1767225600000000000
+             */
+            start_time_unix_nano: string;
+            /** @description There are more pairs. */
+            truncated: boolean;
+        };
+        PropagationExample: {
+            caller_span_id?: string;
+            /** @description The call that it may belong to. */
+            caller_trace_id?: string;
+            /** @example 00f067aa0ba902b7 */
+            span_id: string;
+            /**
+             * @description The called span.
+             * @example 4bf92f3577b34da6a3ce929d0e0e4736
+             */
+            trace_id: string;
+        };
+        PropagationHoles: {
+            /** Format: int64 */
+            count: number;
+            examples: components["schemas"]["PropagationExample"][];
+            /** @description Starts of the called spans: nanoseconds since the Unix epoch, as decimals. */
+            first_time_unix_nano: string;
+            last_time_unix_nano: string;
+            /**
+             * @description `new_trace`: the called service began a trace of its own while a call to it, that nobody else answered, was under way.
+             *     `missing_parent`: a span's parent is not in its trace.
+             */
+            reason: string;
+        };
+        PropagationPair: {
+            /** @description The caller; `unknown` where nothing tells. */
+            client: string;
+            holes: components["schemas"]["PropagationHoles"][];
+            /**
+             * Format: int64
+             * @description Calls whose context arrived.
+             */
+            kept: number;
+            /**
+             * Format: int64
+             * @description Calls whose context did not.
+             */
+            lost: number;
+            server: string;
+        };
+        /** @description Who calls whom, the busiest first. */
+        ServiceGraph: {
+            edges: components["schemas"]["ServiceGraphEdge"][];
+            /**
+             * Format: int64
+             * @description Spans that were looked at.
+             */
+            inspected_spans: number;
+            nodes: components["schemas"]["ServiceGraphNode"][];
+            /**
+             * Format: int64
+             * @description Calls that are in no edge, since there were too many edges to tell apart.
+             */
+            overflow_calls: number;
+            /** @description There are more edges. */
+            truncated: boolean;
+        };
+        ServiceGraphEdge: {
+            /** Format: int64 */
+            calls: number;
+            client: string;
+            client_type: string;
+            /** @description As the connector `servicegraph` has it: `` (a call), `messaging_system`, `database` or `virtual_node`. */
+            connection_type: string;
+            /**
+             * Format: int64
+             * @description Of which either side says so.
+             */
+            errors: number;
+            /**
+             * Format: int64
+             * @description Of the called span (of the caller's where there is none); exact of up to 1,024 calls, else within 1.6 %.
+             */
+            p50_nano: number;
+            /** Format: int64 */
+            p95_nano: number;
+            /** Format: int64 */
+            p99_nano: number;
+            server: string;
+            server_type: string;
+        };
+        ServiceGraphNode: {
+            /** Format: int64 */
+            errors: number;
+            name: string;
+            /**
+             * Format: int64
+             * @description Of a service its spans, else calls.
+             */
+            spans: number;
+            /** @description `service`; or what sends no spans: `database`, `queue`, `peer` (whom callers name, or `unknown`), `user` (behind a root). */
+            type: string;
+        };
+        SkewedSpan: components["schemas"]["TimedSpan"] & {
+            /**
+             * @description For people.
+             * @example clock skew: all times of this span were moved by 35ms
+             */
+            warning: string;
+        };
+        /** @description A span that was added, removed or changed. */
+        SpanDifference: {
+            /** @description Absent of one that was removed. */
+            after?: components["schemas"]["DiffSpan"];
+            attributes: components["schemas"]["DiffValue"][];
+            /** @description Absent of one that was added. */
+            before?: components["schemas"]["DiffSpan"];
+            /** @description What is not the same in both: `duration_nano`, `status`, and between two spans `service`, `name` and `kind`. */
+            fields: components["schemas"]["DiffValue"][];
+        };
+        SpanSelfTime: components["schemas"]["TimedSpan"] & {
+            /**
+             * Format: int64
+             * @description On critical paths.
+             */
+            critical_nano: number;
+            /**
+             * Format: int64
+             * @description What of the duration no child covers.
+             */
+            self_time_nano: number;
         };
         /** @description Spans with their resources and scopes. */
         Spans: {
@@ -341,6 +770,57 @@ export interface components {
         TenancyStatus: {
             /** @description Every request for data must name its tenant in `X-Scope-OrgID`. */
             enabled: boolean;
+        };
+        TimeShare: {
+            /**
+             * Format: int64
+             * @description On critical paths.
+             */
+            critical_nano: number;
+            /** Format: int64 */
+            errors: number;
+            /** @description Of an operation. */
+            name?: string;
+            /** Format: int64 */
+            self_time_nano: number;
+            service: string;
+            /** Format: int64 */
+            spans: number;
+        };
+        /** @description A span of the trace, its times as they are after correction. */
+        TimedSpan: {
+            /**
+             * Format: int64
+             * @description By how much the start was moved, since clocks disagree; 0: it is as it was sent.
+             */
+            corrected_by_nano: number;
+            /** Format: int64 */
+            duration_nano: number;
+            name: string;
+            service: string;
+            /** @example 00f067aa0ba902b7 */
+            span_id: string;
+            /**
+             * @description Nanoseconds since the Unix epoch, as a decimal.
+             * @example 1767225600000000000
+             */
+            start_time_unix_nano: string;
+        };
+        /** @description A span and what it waited for, from its start to its end without a gap. */
+        TopPath: {
+            sections: components["schemas"]["PathSection"][];
+            top: components["schemas"]["TimedSpan"];
+        };
+        /** @description What has to be done to the first trace to make it the second. */
+        TraceDiff: {
+            added: number;
+            changed: number;
+            /** @description Parents before their children. */
+            differences: components["schemas"]["SpanDifference"][];
+            removed: number;
+            /** @description There are more differences. */
+            truncated: boolean;
+            unchanged: number;
         };
         /** @description Unix nanoseconds, as decimals; both inclusive. */
         Window: {
@@ -447,6 +927,85 @@ export interface operations {
             };
         };
     };
+    exceptions: {
+        parameters: {
+            query?: {
+                /** @description Of spans that start from here on: seconds since 1970 or RFC 3339; an hour before the end without it. */
+                start?: string;
+                /** @description … to here; now without it. */
+                end?: string;
+                /** @description Only of this service. */
+                service?: string;
+                /** @description Only of this type. */
+                type?: string;
+                /** @description Groups in the answer. */
+                limit?: number;
+            };
+            header?: {
+                /** @description The tenant, where tenancy is enabled */
+                "X-Scope-OrgID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Groups of exceptions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Exceptions"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant is missing or invalid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The groups take more memory than there is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description It took longer than a query may */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     openapi: {
         parameters: {
             query?: never;
@@ -463,6 +1022,166 @@ export interface operations {
                 };
                 content: {
                     "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    propagation: {
+        parameters: {
+            query?: {
+                /** @description Spans that start from here on: seconds since 1970 or RFC 3339; an hour before the end without it. */
+                start?: string;
+                /** @description … to here; now without it. */
+                end?: string;
+                /**
+                 * @description How long the spans of parents and callers may take to arrive (`90s`, or seconds): what began later than so long ago is not
+                 *     looked at yet. So long may messages be under way, too.
+                 */
+                wait?: string;
+                /**
+                 * @description How much earlier than `start` parents and callers may have begun, a week at most; of those that began before, children count as
+                 *     orphans.
+                 */
+                lookback?: string;
+                /** @description Pairs of services in the answer. */
+                limit?: number;
+            };
+            header?: {
+                /** @description The tenant, where tenancy is enabled */
+                "X-Scope-OrgID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Pairs of services */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Propagation"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant is missing or invalid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The spans of the window take more memory than there is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description It took longer than a query may */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    service_graph: {
+        parameters: {
+            query?: {
+                /** @description Spans that start from here on: seconds since 1970 or RFC 3339; an hour before the end without it. */
+                start?: string;
+                /** @description … to here; now without it. */
+                end?: string;
+                /** @description Edges in the answer. */
+                limit?: number;
+            };
+            header?: {
+                /** @description The tenant, where tenancy is enabled */
+                "X-Scope-OrgID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nodes and edges */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceGraph"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant is missing or invalid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The spans of the window take more memory than there is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description It took longer than a query may */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
         };
@@ -749,6 +1468,352 @@ export interface operations {
             };
         };
     };
+    clock_skew: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How far spans may be moved (`250ms`, or seconds); `0`: not at all, which tells only what would be. What runs on after its caller
+                 *     has its answer looks as if it were of a wrong clock.
+                 */
+                max_clock_skew?: string;
+                /** @description Spans in the answer. */
+                limit?: number;
+            };
+            header?: {
+                /** @description The tenant, where tenancy is enabled */
+                "X-Scope-OrgID"?: string | null;
+            };
+            path: {
+                /** @description 1 to 32 hexadecimal digits */
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Spans with a warning, each where it belongs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClockSkew"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant is missing or invalid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant has no such trace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The trace takes more memory than there is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description It took longer than a query may */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    critical_path: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How far spans may be moved where clocks disagree (`250ms`, or seconds); `0`: not at all. What runs on after its caller has its answer looks as
+                 *     if it were of a wrong clock.
+                 */
+                max_clock_skew?: string;
+                /** @description Sections of all paths together, and services, operations and spans. */
+                limit?: number;
+            };
+            header?: {
+                /** @description The tenant, where tenancy is enabled */
+                "X-Scope-OrgID"?: string | null;
+            };
+            path: {
+                /** @description 1 to 32 hexadecimal digits */
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Paths and self times */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CriticalPath"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant is missing or invalid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant has no such trace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The trace takes more memory than there is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description It took longer than a query may */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    trace_diff: {
+        parameters: {
+            query: {
+                /** @description The other trace, to which the differences lead: 1 to 32 hexadecimal digits. */
+                with: string;
+                /** @description Durations that differ by less are equal (`5ms`, or seconds). */
+                min_duration_change?: string;
+                /** @description Differences in the answer. */
+                limit?: number;
+            };
+            header?: {
+                /** @description The tenant, where tenancy is enabled */
+                "X-Scope-OrgID"?: string | null;
+            };
+            path: {
+                /** @description 1 to 32 hexadecimal digits */
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The differences, none between equal traces */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraceDiff"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant is missing or invalid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant does not have both traces */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A trace has more than 100,000 spans */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description It took longer than a query may */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    trace_exceptions: {
+        parameters: {
+            query?: {
+                /** @description Groups in the answer. */
+                limit?: number;
+            };
+            header?: {
+                /** @description The tenant, where tenancy is enabled */
+                "X-Scope-OrgID"?: string | null;
+            };
+            path: {
+                /** @description 1 to 32 hexadecimal digits */
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Groups of exceptions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Exceptions"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant is missing or invalid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant has no such trace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The groups take more memory than there is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description It took longer than a query may */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     search: {
         parameters: {
             query: {
@@ -825,6 +1890,89 @@ export interface operations {
             };
         };
     };
+    trace_service_graph: {
+        parameters: {
+            query?: {
+                /** @description Edges in the answer. */
+                limit?: number;
+            };
+            header?: {
+                /** @description The tenant, where tenancy is enabled */
+                "X-Scope-OrgID"?: string | null;
+            };
+            path: {
+                /** @description 1 to 32 hexadecimal digits */
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nodes and edges */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceGraph"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant is missing or invalid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant has no such trace */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The trace takes more memory than there is */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description It took longer than a query may */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     span: {
         parameters: {
             query?: never;
@@ -870,6 +2018,84 @@ export interface operations {
                 };
             };
             /** @description The tenant has no such span */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description It took longer than a query may */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    span_diff: {
+        parameters: {
+            query: {
+                /** @description The trace of the other span; the same without it. */
+                with_trace?: string;
+                /** @description The other span, to which the differences lead: 1 to 16 hexadecimal digits. */
+                with: string;
+            };
+            header?: {
+                /** @description The tenant, where tenancy is enabled */
+                "X-Scope-OrgID"?: string | null;
+            };
+            path: {
+                /** @description 1 to 32 hexadecimal digits */
+                trace_id: string;
+                /** @description 1 to 16 hexadecimal digits */
+                span_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The differences */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpanDifference"];
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant is missing or invalid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant does not have both spans */
             404: {
                 headers: {
                     [name: string]: unknown;

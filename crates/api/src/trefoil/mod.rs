@@ -10,6 +10,7 @@ mod search;
 mod span;
 mod sql;
 mod status;
+mod traces;
 
 use axum::Router;
 use axum::routing::{any, get, post};
@@ -26,6 +27,15 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/traces/{trace_id}", get(export::by_id))
         .route("/api/v1/traces/{trace_id}/spans/{span_id}", get(span::span))
         .route("/api/v1/traces/{trace_id}/search", get(search::search))
+        .route("/api/v1/traces/{trace_id}/clock_skew", get(traces::clock_skew::clock_skew))
+        .route("/api/v1/traces/{trace_id}/critical_path", get(traces::critical_path::critical_path))
+        .route("/api/v1/traces/{trace_id}/diff", get(traces::diff::of_traces))
+        .route("/api/v1/traces/{trace_id}/spans/{span_id}/diff", get(traces::diff::of_spans))
+        .route("/api/v1/traces/{trace_id}/exceptions", get(traces::exceptions::of_trace))
+        .route("/api/v1/exceptions", get(traces::exceptions::of_window))
+        .route("/api/v1/traces/{trace_id}/service_graph", get(traces::service_graph::of_trace))
+        .route("/api/v1/service_graph", get(traces::service_graph::of_window))
+        .route("/api/v1/propagation", get(traces::propagation::propagation))
         .route("/api/v1/openapi.json", get(openapi::document))
         .method_not_allowed_fallback(no_such_method)
         .route("/api", any(no_such_path))

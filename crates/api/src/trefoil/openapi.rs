@@ -5,6 +5,7 @@
 use axum::response::Json;
 use utoipa::OpenApi;
 
+use super::traces::{clock_skew, critical_path, diff, exceptions, propagation, service_graph};
 use super::{cardinality, export, search, span, sql, status};
 
 #[derive(OpenApi)]
@@ -16,7 +17,7 @@ use super::{cardinality, export, search, span, sql, status};
     ),
     tags(
         (name = "query", description = "Questions in a query language"),
-        (name = "traces", description = "Traces as other systems write them, and parts of one"),
+        (name = "traces", description = "Traces as other systems write them, parts of one, what it says, and what many say together; a whole one is Tempo's `/tempo/api/v2/traces/{trace_id}`"),
         (name = "metrics", description = "What is known of metrics; PromQL is Prometheus' `/prometheus/api/v1/query`"),
         (name = "server", description = "The server itself"),
     ),
@@ -26,6 +27,15 @@ use super::{cardinality, export, search, span, sql, status};
         export::by_id,
         span::span,
         search::search,
+        clock_skew::clock_skew,
+        critical_path::critical_path,
+        diff::of_traces,
+        diff::of_spans,
+        exceptions::of_trace,
+        exceptions::of_window,
+        service_graph::of_trace,
+        service_graph::of_window,
+        propagation::propagation,
         cardinality::cardinality,
         status::status,
         document

@@ -11,6 +11,7 @@ use crate::config::Section;
 use crate::telemetry::{Malformed, Refused};
 
 mod forward;
+mod propagation;
 mod series;
 mod servicegraph;
 mod spanmetrics;
@@ -19,8 +20,14 @@ mod spans;
 mod test_support;
 
 /// Every kind of connector.
-pub const FACTORIES: &[ConnectorFactory] =
-    &[forward::FACTORY, servicegraph::FACTORY, servicegraph::RENAMED, spanmetrics::FACTORY, spanmetrics::RENAMED];
+pub const FACTORIES: &[ConnectorFactory] = &[
+    forward::FACTORY,
+    propagation::FACTORY,
+    servicegraph::FACTORY,
+    servicegraph::RENAMED,
+    spanmetrics::FACTORY,
+    spanmetrics::RENAMED,
+];
 
 /// What the connectors `spanmetrics` and `servicegraph` make of a request by their options in these sections; for fuzzing.
 #[doc(hidden)]
@@ -33,6 +40,16 @@ pub fn try_traces(
     let mut made = spanmetrics::try_request(spanmetrics, body, now)?;
     made.extend(servicegraph::try_request(servicegraph, body, now)?);
     Ok(made)
+}
+
+/// What the connector `propagation` makes of a request by its options in this section; for fuzzing.
+#[doc(hidden)]
+pub fn try_propagation(
+    section: &Section<'_>,
+    body: &[u8],
+    now: u64,
+) -> Result<Vec<ExportMetricsServiceRequest>, Refused> {
+    propagation::try_request(section, body, now)
 }
 
 /// Unix nanoseconds.

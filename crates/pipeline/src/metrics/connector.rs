@@ -23,6 +23,7 @@ struct OutcomeLabels {
 }
 
 const SPAN_OUTCOMES: [&str; 3] = ["counted", "overflow", "skipped"];
+const PROPAGATION_OUTCOMES: [&str; 3] = ["remembered", "dropped", "undecided"];
 const POINT_OUTCOMES: [&str; 2] = ["sent", "lost"];
 
 type Count = Gauge<u64, AtomicU64>;
@@ -36,6 +37,7 @@ pub struct Connectors {
     expired_edges: Family<Labels, Counter>,
     dropped_spans: Family<Labels, Counter>,
     overflow_edges: Family<Labels, Counter>,
+    propagation_spans: Family<OutcomeLabels, Counter>,
     known: Mutex<HashSet<String>>,
 }
 
@@ -56,6 +58,8 @@ impl Connectors {
         registry.register("connector_servicegraph_dropped_spans", dropped, self.dropped_spans.clone());
         let overflow = "Edges that found no room for a series and are counted together";
         registry.register("connector_servicegraph_overflow_edges", overflow, self.overflow_edges.clone());
+        let propagation = "Spans that came to the connector, and those of them that nothing can be concluded of";
+        registry.register("connector_propagation_spans", propagation, self.propagation_spans.clone());
     }
 
     fn labels(&self, connector: String) -> Labels {
@@ -86,6 +90,13 @@ impl Connectors {
         }
     }
 
+    pub fn propagation(&self, connector: String) -> PropagationMetrics {
+        let labels = self.labels(connector);
+        let spans = PROPAGATION_OUTCOMES.map(|outcome| with(&self.propagation_spans, &labels, outcome));
+        let [remembered, dropped, undecided] = spans;
+        PropagationMetrics { remembered, dropped, undecided }
+    }
+
     pub fn retain(&self, wanted: impl Fn(&str) -> bool) {
         let gone: Vec<String> = self.known.lock().extract_if(|connector| !wanted(connector)).collect();
         for connector in gone {
@@ -94,6 +105,9 @@ impl Connectors {
             }
             for outcome in SPAN_OUTCOMES {
                 self.spans.remove(&OutcomeLabels { connector: connector.clone(), outcome });
+            }
+            for outcome in PROPAGATION_OUTCOMES {
+                self.propagation_spans.remove(&OutcomeLabels { connector: connector.clone(), outcome });
             }
             let labels = Labels { connector };
             self.series.remove(&labels);
@@ -134,4 +148,14 @@ pub struct ServiceGraphMetrics {
     pub expired_edges: Counter,
     pub dropped_spans: Counter,
     pub overflow_edges: Counter,
+}
+
+/// Of one `propagation` connector.
+#[derive(Debug, Clone)]
+pub struct PropagationMetrics {
+    pub remembered: Counter,
+    /// They found no room.
+    pub dropped: Counter,
+    /// What they waited for may have come unseen.
+    pub undecided: Counter,
 }

@@ -31,7 +31,7 @@ mod scrape;
 mod tests;
 mod workflow;
 
-pub use connector::{OutletMetrics, ServiceGraphMetrics, SpanMetrics};
+pub use connector::{OutletMetrics, PropagationMetrics, ServiceGraphMetrics, SpanMetrics};
 pub use exporter::{ExporterMetrics, QueueMetrics};
 pub use guard::{GuardMetrics, Guarded};
 pub use items::ItemCounters;
@@ -122,6 +122,11 @@ impl Metrics {
     /// Of the `servicegraph` connector `id`.
     pub fn service_graph(&self, id: impl ToString) -> ServiceGraphMetrics {
         self.connectors.service_graph(id.to_string())
+    }
+
+    /// Of the `propagation` connector `id`.
+    pub fn propagation(&self, id: impl ToString) -> PropagationMetrics {
+        self.connectors.propagation(id.to_string())
     }
 
     /// Of the exporter `id`.

@@ -259,7 +259,7 @@ impl OfTrace<'_> {
 }
 
 /// In a column in ascending order.
-fn sorted_rows(column: &FixedSizeBinaryArray, id: &TraceId) -> std::ops::Range<usize> {
+pub(super) fn sorted_rows(column: &FixedSizeBinaryArray, id: &TraceId) -> std::ops::Range<usize> {
     let bound = |is_before: &dyn Fn(&[u8]) -> bool| {
         let (mut low, mut high) = (0, column.len());
         while low < high {

@@ -1,5 +1,7 @@
 //! Traces that may match, source by source.
 
+use arrow::array::{Array, FixedSizeBinaryArray};
+
 use super::assemble::TraceId;
 use super::candidates::Candidates;
 use super::durations::Durations;
@@ -46,9 +48,10 @@ impl<'f> Finder<'f> {
         // What is kept decoded is read without waiting: whoever ends the question has to have a chance.
         tokio::task::yield_now().await;
         let rows = sources.read(source, &names).await?;
-        let all = || (0..source.rows() as u32).collect::<Vec<u32>>();
-        let found: Vec<Vec<u32>> = self.candidates.filters.iter().map(|filter| filter.rows(&rows, all())).collect();
         let ids = rows.trace_ids()?;
+        let all = self.possible(ids);
+        let found: Vec<Vec<u32>> =
+            self.candidates.filters.iter().map(|filter| filter.rows(&rows, all.clone())).collect();
         let is_in_window = window(self.window, &rows)?;
         let known = self.seen.len() + self.partial.len();
         let mut next = Vec::new();
@@ -66,9 +69,6 @@ impl<'f> Finder<'f> {
                     of_last = (Some(id), self.durations.of(&id));
                 }
                 let durations = of_last.1;
-                if !self.candidates.is_possible(durations) {
-                    continue;
-                }
                 let filters = self.partial.entry(id).or_default();
                 *filters |= bits;
                 if *filters & IN_WINDOW != 0 && self.candidates.is_met(*filters as u32, durations) {
@@ -81,6 +81,26 @@ impl<'f> Finder<'f> {
         let more = (self.seen.len() + self.partial.len()).saturating_sub(known);
         self.memory.grow(more * TRACE_BYTES).map_err(|error| QueryError::LimitExceeded(error.to_string()))?;
         Ok(next)
+    }
+}
+
+impl Finder<'_> {
+    /// Rows of traces that may match by how long they take, before anything else is asked of them.
+    fn possible(&self, ids: &FixedSizeBinaryArray) -> Vec<u32> {
+        let all = 0..ids.len() as u32;
+        if self.candidates.durations.is_empty() {
+            return all.collect();
+        }
+        let mut last: (&[u8], bool) = (&[], false);
+        let mut is_possible = |row: &u32| {
+            let id = ids.value(*row as usize);
+            if last.0 != id {
+                let durations = id.try_into().map_or(0, |id| self.durations.of(id));
+                last = (id, self.candidates.is_possible(durations));
+            }
+            last.1
+        };
+        all.filter(|row| is_possible(row)).collect()
     }
 }
 

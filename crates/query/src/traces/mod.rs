@@ -20,6 +20,7 @@ mod search;
 mod source;
 mod tags;
 mod texts;
+mod understand;
 mod value;
 mod whole;
 
@@ -30,3 +31,4 @@ pub use operations::{IsOfService, Operation};
 pub use rates::{RateRequest, SpanRates, Window};
 pub use search::{Found, FoundSpan, FoundSpanset, SearchRequest, Searched, ServiceStats};
 pub use tags::{KnownNames, Names, TagRequest};
+pub use understand::*;

@@ -9,4 +9,5 @@ pub mod import;
 pub mod query;
 pub mod sql;
 pub mod trace;
+pub mod understand;
 pub mod waterfall;

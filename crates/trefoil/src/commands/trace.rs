@@ -7,11 +7,15 @@ use opentelemetry_proto::tonic::trace::v1::TracesData;
 use prost::Message;
 use reqwest::StatusCode;
 
-use super::client;
 use super::waterfall::{Style, Waterfall};
-use crate::cli::Server;
+use super::{client, understand};
+use crate::cli::TraceArgs;
 
-pub async fn run(id: &str, server: &Server) -> anyhow::Result<()> {
+pub async fn run(args: TraceArgs) -> anyhow::Result<()> {
+    if understand::of_trace(&args).await? {
+        return Ok(());
+    }
+    let TraceArgs { id, server, .. } = &args;
     let path = format!("/tempo/api/traces/{id}");
     let response =
         client::send(server, &path, |http, url| http.get(url).header("accept", "application/protobuf")).await?;

@@ -161,7 +161,7 @@ fn fit(text: &str, width: usize) -> String {
     format!("{shown:<width$}")
 }
 
-fn duration(nanos: u64) -> String {
+pub fn duration(nanos: u64) -> String {
     match nanos {
         0..1_000 => format!("{nanos} ns"),
         1_000..1_000_000 => format!("{:.1} µs", nanos as f64 / 1e3),

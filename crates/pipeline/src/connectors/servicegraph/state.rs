@@ -8,6 +8,8 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, Metric, NumberDataPoint, Sum};
+use trefoil_trace::graph::USER;
+use trefoil_trace::propagation::UNKNOWN;
 
 use super::config::Options;
 use super::store::{Connection, Edge, Full, Half, Side, Store};
@@ -22,11 +24,6 @@ const FAILED: &str = "traces_service_graph_request_failed_total";
 /// Their unit makes them `…_seconds` to Prometheus.
 const SERVER: &str = "traces_service_graph_request_server";
 const CLIENT: &str = "traces_service_graph_request_client";
-
-/// A client that sends no spans, which may be a person.
-const USER: &str = "user";
-/// A server that sends no spans and whose name the client does not tell.
-const UNKNOWN: &str = "unknown";
 
 /// How long an edge is told of without a request.
 const SERIES_LIFE: Duration = Duration::from_secs(15 * 60);
