@@ -1259,7 +1259,10 @@ export interface operations {
     clock_skew: {
         parameters: {
             query?: {
-                /** @description How far spans may be moved (`250ms`, or seconds); `0`: not at all, which tells only what would be. */
+                /**
+                 * @description How far spans may be moved (`250ms`, or seconds); `0`: not at all, which tells only what would be. What runs on after its caller
+                 *     has its answer looks as if it were of a wrong clock.
+                 */
                 max_clock_skew?: string;
                 /** @description Spans in the answer. */
                 limit?: number;
@@ -1344,7 +1347,10 @@ export interface operations {
     critical_path: {
         parameters: {
             query?: {
-                /** @description How far spans may be moved where clocks disagree (`250ms`, or seconds); `0`: not at all. */
+                /**
+                 * @description How far spans may be moved where clocks disagree (`250ms`, or seconds); `0`: not at all. What runs on after its caller has its answer looks as
+                 *     if it were of a wrong clock.
+                 */
                 max_clock_skew?: string;
                 /** @description Sections of all paths together, and services, operations and spans. */
                 limit?: number;
