@@ -44,6 +44,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
         overrides: Default::default(),
         otlp,
         prometheus,
+        max_clock_skew_adjustment: Duration::ZERO,
     });
     Server { runtime, router, _directory: directory }
 });

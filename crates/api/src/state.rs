@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 use serde::Serialize;
@@ -28,6 +29,8 @@ pub struct ApiState {
     pub otlp: Arc<dyn Fn() -> OtlpEndpoints + Send + Sync>,
     /// Of the listener that has this state.
     pub prometheus: PrometheusApi,
+    /// How far Jaeger's surface moves spans whose clocks disagree; zero moves none.
+    pub max_clock_skew_adjustment: Duration,
 }
 
 /// Where telemetry can be sent.

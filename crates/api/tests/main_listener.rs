@@ -44,6 +44,7 @@ impl Server {
             tenancy,
             admin_api: true,
             otlp: Arc::new(move || otlp.clone()),
+            max_clock_skew_adjustment: std::time::Duration::ZERO,
             prometheus: PrometheusApi::default(),
         };
         Self { router: main_router(state), storage, _directory: directory }

@@ -247,6 +247,7 @@ fn api_state(
         overrides,
         otlp: Arc::new(move || OtlpEndpoints { grpc: endpoint("grpc"), http: endpoint("http"), main }),
         prometheus,
+        max_clock_skew_adjustment: configuration.listeners.jaeger.max_clock_skew_adjust,
     }
 }
 

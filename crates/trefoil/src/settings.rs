@@ -51,6 +51,9 @@ pub struct JaegerListener {
     pub enabled: Option<bool>,
     /// What comes before its paths, such as `/jaeger`. (Jaeger's `base_path`.)
     pub base_path: String,
+    /// How far spans are moved whose clocks disagree; by default they are not. (Jaeger's `max_clock_skew_adjust`.)
+    #[serde(with = "units::duration")]
+    pub max_clock_skew_adjust: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

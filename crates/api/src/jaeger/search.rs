@@ -108,7 +108,7 @@ impl<'a> Asking<'a> {
     /// Those of the traces that are there, in the order of `ids`.
     pub async fn traces(&self, ids: &[[u8; 16]], is_raw: bool) -> Result<Vec<TracesData>, Failure> {
         let traces = self.state.engine.traces(&self.tenant, ids, self.state.limits()).await?;
-        Ok(traces.into_iter().map(|trace| prepared(trace, is_raw)).collect())
+        Ok(traces.into_iter().map(|trace| self.prepared(trace, is_raw)).collect())
     }
 
     /// One trace, if it is there. The hint says when it ran, which spares files.
@@ -120,7 +120,11 @@ impl<'a> Asking<'a> {
     ) -> Result<Option<TracesData>, Failure> {
         let starts = hint.map(|(start, end)| start.saturating_sub(HINT_SLACK)..end.saturating_add(HINT_SLACK));
         let trace = self.state.engine.trace(&self.tenant, id, starts, self.state.limits()).await?;
-        Ok(Some(trace).filter(|trace| !trace.resource_spans.is_empty()).map(|trace| prepared(trace, is_raw)))
+        Ok(Some(trace).filter(|trace| !trace.resource_spans.is_empty()).map(|trace| self.prepared(trace, is_raw)))
+    }
+
+    fn prepared(&self, trace: TracesData, is_raw: bool) -> TracesData {
+        if is_raw { trace } else { prepared(trace, self.state.max_clock_skew_adjustment) }
     }
 
     pub async fn services(&self) -> Result<Vec<String>, Failure> {

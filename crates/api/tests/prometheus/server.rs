@@ -39,6 +39,7 @@ impl Server {
             tenancy,
             admin_api: true,
             otlp: Arc::new(OtlpEndpoints::default),
+            max_clock_skew_adjustment: std::time::Duration::ZERO,
             prometheus: PrometheusApi::default(),
         };
         let (router, main) = (prometheus_router(state.clone()), main_router(state.clone()));

@@ -28,6 +28,8 @@ pub use to::to_otlp;
 /// The service name of a process whose resource has none. The Collector's, so that the way back is known.
 pub const NO_SERVICE_NAME: &str = "OTLPResourceNoServiceName";
 
+pub use key::WARNINGS;
+
 /// Keys of tags and attributes that mean something.
 mod key {
     pub const SERVICE_NAME: &str = "service.name";
@@ -44,6 +46,7 @@ mod key {
     pub const SPAN_KIND: &str = "span.kind";
     pub const TRACE_STATE: &str = "w3c.tracestate";
     pub const FLAGS: &str = "jaeger.flags";
+    /// What Jaeger has to say of a span: a list of texts.
     pub const WARNINGS: &str = "@jaeger@warnings";
 
     pub const ERROR: &str = "error";

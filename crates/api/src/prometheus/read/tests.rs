@@ -312,6 +312,7 @@ mod whole {
                 engine: engine.clone(),
                 tenancy,
                 otlp: Arc::new(OtlpEndpoints::default),
+                max_clock_skew_adjustment: std::time::Duration::ZERO,
                 prometheus: PrometheusApi {
                     external_labels: BTreeMap::from([("replica".to_owned(), "x".to_owned())]),
                     ..PrometheusApi::default()

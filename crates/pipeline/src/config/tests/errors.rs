@@ -103,7 +103,7 @@ fn errors_name_the_place_and_what_to_do() {
     c.yaml:10:26: service.pipelines.traces.receivers[0]: `otlp` is not defined under `receivers`; the section `receivers` is empty or missing
     --- connectors: {routing: }
     service:
-    c.yaml:8:14: connectors.routing: the connector `routing` of the Collector is not supported by Trefoil yet; supported are forward, servicegraph, service_graph, spanmetrics, span_metrics
+    c.yaml:8:14: connectors.routing: the connector `routing` of the Collector is not supported by Trefoil yet; supported are forward, propagation, servicegraph, service_graph, spanmetrics, span_metrics
     --- extensions: {zpages: }
     service:
       extensions: [zpages]
