@@ -141,11 +141,11 @@ async fn traces_operations_dependencies_and_rates_come_from_files_and_memory() {
     assert!(matches!(engine.traces(&tenant, &ids, few).await, Err(QueryError::LimitExceeded(_))));
     assert!(engine.traces(&other, &ids, limits).await.unwrap().is_empty());
 
-    let operations = engine.span_operations(&tenant, &|name| name == "web", 10, limits).await.unwrap();
+    let operations = engine.span_operations(&tenant, |name| name == "web", 10, limits).await.unwrap();
     let told: Vec<_> = operations.iter().map(|of| (of.name.as_str(), of.kind.name())).collect();
     assert_eq!(told, [("GET /", "server"), ("call", "client"), ("lost", "server")]);
-    assert_eq!(engine.span_operations(&tenant, &|_| true, 2, limits).await.unwrap().len(), 2);
-    assert!(engine.span_operations(&other, &|_| true, 2, limits).await.unwrap().is_empty());
+    assert_eq!(engine.span_operations(&tenant, |_| true, 2, limits).await.unwrap().len(), 2);
+    assert!(engine.span_operations(&other, |_| true, 2, limits).await.unwrap().is_empty());
 
     let dependencies = |tenant: Tenant, first: u64| {
         let engine = engine.clone();

@@ -141,9 +141,10 @@ impl<'a> Asking<'a> {
     /// Name and kind of the spans of a service, or of all; of one kind only where that is not empty. What has no kind has an empty
     /// one, as in Jaeger.
     pub async fn operations(&self, service: &str, kind: &str) -> Result<Vec<Operation>, Failure> {
-        let is_of_service = |name: &str| service.is_empty() || name == service;
+        let service = service.to_owned();
+        let is_of_service = move |name: &str| service.is_empty() || name == service;
         let engine = &self.state.engine;
-        let found = engine.span_operations(&self.tenant, &is_of_service, MAX_NAMES, self.state.limits()).await?;
+        let found = engine.span_operations(&self.tenant, is_of_service, MAX_NAMES, self.state.limits()).await?;
         let named = found.into_iter().map(|operation| {
             let kind = operation.kind.name();
             Operation { name: operation.name, kind: if kind == "unspecified" { "" } else { kind } }

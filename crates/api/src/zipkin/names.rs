@@ -28,8 +28,8 @@ pub(super) async fn services(State(state): State<ApiState>, headers: HeaderMap) 
 pub(super) async fn spans(State(state): State<ApiState>, parameters: Parameters, headers: HeaderMap) -> Names {
     let tenant = state.tenant(&headers)?;
     let service = parameters.required("serviceName")?.to_lowercase();
-    let is_of_service = |name: &str| name.to_lowercase() == service;
-    let operations = state.engine.span_operations(&tenant, &is_of_service, MAX_NAMES, state.limits()).await?;
+    let is_of_service = move |name: &str| name.to_lowercase() == service;
+    let operations = state.engine.span_operations(&tenant, is_of_service, MAX_NAMES, state.limits()).await?;
     let names = operations.into_iter().map(|operation| operation.name);
     Ok(Json(names.filter(|name| !name.is_empty()).collect()))
 }

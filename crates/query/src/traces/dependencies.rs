@@ -20,7 +20,6 @@ use super::source::{Rows, START, Source, Sources, TRACE_ID};
 use super::texts::Texts;
 use super::value::value;
 use crate::memory::Held;
-use crate::trace::bounded;
 use crate::{Engine, Limits, QueryError};
 
 const COLUMNS: [&str; 7] = [TRACE_ID, "span_id", "parent_span_id", "service_name", "kind", "status_code", START];
@@ -55,7 +54,9 @@ impl Engine {
         remotes: &[Attribute],
         limits: Limits,
     ) -> Result<Vec<Dependency>, QueryError> {
-        bounded(limits, self.read_dependencies(tenant, period, remotes)).await
+        let (tenant, remotes) = (tenant.clone(), remotes.to_vec());
+        let answer = move |engine: Engine| async move { engine.read_dependencies(&tenant, period, &remotes).await };
+        self.on_thread(limits, answer).await
     }
 
     async fn read_dependencies(

@@ -8,7 +8,6 @@ use trefoil_traceql::eval::Program;
 
 use super::assemble::{Assembly, TraceId};
 use super::source::Sources;
-use crate::trace::bounded;
 use crate::{Engine, Limits, QueryError};
 
 impl Engine {
@@ -20,11 +19,12 @@ impl Engine {
         pipeline: &Pipeline,
         limits: Limits,
     ) -> Result<HashSet<[u8; 8]>, QueryError> {
-        let matching = async {
-            let snapshot = self.snapshot(tenant).await?;
-            let sources = Sources::new(&snapshot, &self.span_columns);
-            let program = Program::new(pipeline);
-            let memory = self.memory();
+        let (tenant, pipeline) = (tenant.clone(), pipeline.clone());
+        let matching = move |engine: Engine| async move {
+            let snapshot = engine.snapshot(&tenant).await?;
+            let sources = Sources::new(&snapshot, &engine.span_columns);
+            let program = Program::new(&pipeline);
+            let memory = engine.memory();
             let assembly = Assembly::new(&sources, program.attributes(), limits.max_rows, &memory).await?;
             let mut found = HashSet::new();
             for assembled in assembly.first(&[trace_id]).await?.1 {
@@ -35,6 +35,6 @@ impl Engine {
             }
             Ok(found)
         };
-        bounded(limits, matching).await
+        self.on_thread(limits, matching).await
     }
 }

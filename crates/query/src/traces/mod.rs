@@ -27,7 +27,7 @@ mod whole;
 pub use columns::Columns;
 pub use dependencies::Dependency;
 pub use metrics::{Measured, MetricsRequest};
-pub use operations::{IsOfService, Operation};
+pub use operations::Operation;
 pub use rates::{RateRequest, SpanRates, Window};
 pub use search::{Found, FoundSpan, FoundSpanset, SearchRequest, Searched, ServiceStats};
 pub use tags::{KnownNames, Names, TagRequest};

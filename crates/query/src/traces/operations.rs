@@ -10,7 +10,6 @@ use trefoil_traceql::value::Kind;
 use super::source::{Rows, Sources};
 use super::texts::Texts;
 use super::value::kind;
-use crate::trace::bounded;
 use crate::{Engine, Limits, QueryError};
 
 /// The name of spans of one kind.
@@ -21,18 +20,20 @@ pub struct Operation {
 }
 
 /// Whose operations.
-pub type IsOfService<'a> = &'a (dyn Fn(&str) -> bool + Sync);
+type IsOfService<'a> = &'a dyn Fn(&str) -> bool;
 
 impl Engine {
     /// The operations of the services that `is_of_service` holds for, at most `limit`, by name and kind.
     pub async fn span_operations(
         &self,
         tenant: &Tenant,
-        is_of_service: IsOfService<'_>,
+        is_of_service: impl Fn(&str) -> bool + Send + 'static,
         limit: usize,
         limits: Limits,
     ) -> Result<Vec<Operation>, QueryError> {
-        bounded(limits, self.read_operations(tenant, is_of_service, limit)).await
+        let tenant = tenant.clone();
+        let answer = move |engine: Engine| async move { engine.read_operations(&tenant, &is_of_service, limit).await };
+        self.on_thread(limits, answer).await
     }
 
     async fn read_operations(

@@ -14,7 +14,6 @@ use super::source::{Rows, START, Sources};
 use super::texts::{Code, Texts};
 use super::value::kind;
 use crate::memory::Held;
-use crate::trace::bounded;
 use crate::{Engine, Limits, QueryError};
 
 const COLUMNS: [&str; 6] = ["service_name", "name", "kind", "status_code", START, "duration_nano"];
@@ -115,7 +114,8 @@ impl Engine {
         limits: Limits,
     ) -> Result<Vec<SpanRates>, QueryError> {
         request.check(limits)?;
-        bounded(limits, self.read_rates(tenant, request)).await
+        let (tenant, request) = (tenant.clone(), request.clone());
+        self.on_thread(limits, move |engine| async move { engine.read_rates(&tenant, &request).await }).await
     }
 
     async fn read_rates(&self, tenant: &Tenant, request: &RateRequest) -> Result<Vec<SpanRates>, QueryError> {
