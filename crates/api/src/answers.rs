@@ -1,11 +1,22 @@
 //! What the answers of all APIs have in common on their way out.
 
 use axum::Router;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::Response;
 use tower_http::CompressionLevel;
 use tower_http::compression::{CompressionLayer, DefaultPredicate, Predicate, predicate::SizeAbove};
+use trefoil_query::QueryError;
+
+/// How HTTP says what became of a question.
+pub(crate) fn status_of(error: &QueryError) -> StatusCode {
+    match error {
+        QueryError::Invalid(_) => StatusCode::BAD_REQUEST,
+        QueryError::LimitExceeded(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        QueryError::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
+        QueryError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
 
 /// Below it, the encoding's own bytes and the time for it are not worth while.
 const MIN_COMPRESSED_BYTES: u64 = 1024;

@@ -8,6 +8,8 @@ use serde_json::json;
 use trefoil_model::tenant::NoTenant;
 use trefoil_query::QueryError;
 
+use crate::answers::status_of;
+
 pub(super) const TRACE_NOT_FOUND: &str = "trace not found";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,13 +36,7 @@ impl From<NoTenant> for Failure {
 
 impl From<QueryError> for Failure {
     fn from(error: QueryError) -> Self {
-        let status = match error {
-            QueryError::Invalid(_) => StatusCode::BAD_REQUEST,
-            QueryError::LimitExceeded(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            QueryError::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            QueryError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Self { status, message: error.to_string() }
+        Self { status: status_of(&error), message: error.to_string() }
     }
 }
 

@@ -28,6 +28,7 @@ use trefoil_model::tenant::NoTenant;
 use trefoil_query::QueryError;
 
 use crate::ApiState;
+use crate::answers::status_of;
 
 pub fn router(state: ApiState) -> Router {
     Router::new()
@@ -94,13 +95,7 @@ impl From<NoTenant> for TempoError {
 
 impl From<QueryError> for TempoError {
     fn from(error: QueryError) -> Self {
-        let status = match error {
-            QueryError::Invalid(_) => StatusCode::BAD_REQUEST,
-            QueryError::LimitExceeded(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            QueryError::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            QueryError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Self(status, error.to_string())
+        Self(status_of(&error), error.to_string())
     }
 }
 

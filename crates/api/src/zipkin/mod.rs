@@ -15,6 +15,7 @@ use trefoil_model::tenant::NoTenant;
 use trefoil_query::QueryError;
 
 use crate::ApiState;
+use crate::answers::status_of;
 
 /// The paths where they are, and below `/zipkin`, where the UI asks for them.
 pub(crate) fn router(state: ApiState) -> Router {
@@ -67,12 +68,6 @@ impl From<NoTenant> for ZipkinError {
 
 impl From<QueryError> for ZipkinError {
     fn from(error: QueryError) -> Self {
-        let status = match error {
-            QueryError::Invalid(_) => StatusCode::BAD_REQUEST,
-            QueryError::LimitExceeded(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            QueryError::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
-            QueryError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Self(status, error.to_string())
+        Self(status_of(&error), error.to_string())
     }
 }
