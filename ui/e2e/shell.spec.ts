@@ -122,7 +122,11 @@ test('a server that keeps tenants apart asks whose data to show', async ({ page,
 test('a trace is one paste away', async ({ page, shop, context }) => {
   await page.goto(shop.server.url);
   await page.evaluate((text) => navigator.clipboard.writeText(text), `00-${shop.good.traceId}-00f067aa0ba902b7-01`);
+  // The page listens to keys once it is drawn, which the end of its loading does not wait for.
+  const box = page.getByRole('textbox', { name: 'Trace id' });
+  await expect(box).toBeVisible();
   await page.keyboard.press('i');
+  await expect(box).toBeFocused();
   await page.keyboard.press('Control+V');
   await expect(page).toHaveURL(new RegExp(`/traces/${shop.good.traceId}`));
   await expect(page).toHaveTitle(/Trefoil$/);
