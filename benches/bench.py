@@ -1,6 +1,7 @@
 """Measures a release build on this machine against the bars, and prints them as a table.
 
     make bench                              throughput of the three signals, half a minute each
+    make bench BENCH_ARGS=--senders         traces of Jaeger's and Zipkin's clients, half a minute each
     make bench BENCH_ARGS=--steady          ten minutes at 80% of the maximum as well
     make bench BENCH_ARGS=--large           50 million spans and 10 GB on disk: start-up and traces by id (half an hour)
     make bench BENCH_ARGS=--metrics         beside Prometheus and VictoriaMetrics: see benches/metrics.py
@@ -24,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from trefoil import Server, binary, wait_until  # noqa: E402
+from trefoil import Server, binary, free_ports, wait_until  # noqa: E402
 
 MIB = 1 << 20
 BARS = {
@@ -33,6 +34,14 @@ BARS = {
     "metrics": {"rate": 400_000, "disk": None, "item": "point"},
 }
 PEAK_MEMORY = 1024 * MIB
+#: Protocols of the load generator, with the receiver that takes them, and how many spans are made at a time: Jaeger's clients
+#: send those of one process in a request, of which there are 27.
+SENDERS = {
+    "jaeger-thrift": ("jaeger", "thrift_http", 27_000),
+    "jaeger-grpc": ("jaeger", "grpc", 27_000),
+    "zipkin-json": ("zipkin", None, 1000),
+    "zipkin-protobuf": ("zipkin", None, 1000),
+}
 
 
 class Table:
@@ -51,9 +60,9 @@ def number(value):
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
 
 
-def fresh_server(directory, name):
+def fresh_server(directory, name, config=None):
     storage = {"buffer": {"flush_interval": "10s"}, "garbage": {"interval": "10s", "grace": "30s"}}
-    return Server(directory / name, {"storage": storage})
+    return Server(directory / name, {"storage": storage, **(config or {})})
 
 
 def loadgen(*arguments):
@@ -64,27 +73,47 @@ def loadgen(*arguments):
 
 
 def load(server, signal, *arguments):
-    return loadgen(
-        signal, "--endpoint", server.http, "--server-pid", server.process.pid, "--data-dir", server.data_dir, "--json",
-        *arguments,
-    )
+    if "--endpoint" not in arguments:
+        arguments = ["--endpoint", server.http, *arguments]
+    return loadgen(signal, "--server-pid", server.process.pid, "--data-dir", server.data_dir, "--json", *arguments)
 
 
 def throughput(directory, signal, seconds, table):
     server = fresh_server(directory, signal).start()
+    return measured(server, signal, signal, table, "--duration", f"{seconds}s")
+
+
+def from_sender(directory, protocol, seconds, table):
+    """Traces in the form of another tracing system's clients."""
+    receiver, part, batch = SENDERS[protocol]
+    (port,) = free_ports(1)
+    address = {"endpoint": f"127.0.0.1:{port}"}
+    config = {
+        "receivers": {receiver: {"protocols": {part: address}} if part else address},
+        "service": {"pipelines": {"traces": {"receivers": [receiver]}}},
+    }
+    server = fresh_server(directory, protocol, config).start()
+    measured(
+        server, "traces", f"traces, {protocol}", table,
+        "--duration", f"{seconds}s", "--protocol", protocol, "--endpoint", f"http://127.0.0.1:{port}", "--batch", batch,
+    )  # fmt: skip
+
+
+def measured(server, signal, name, table, *arguments):
+    """Ends the server; returns the items a second."""
     try:
-        report = load(server, signal, "--duration", f"{seconds}s", "--settle", "180s")
+        report = load(server, signal, "--settle", "180s", *arguments)
         bar = BARS[signal]
         item = bar["item"]
-        table.add(f"{signal}: {item}s per server CPU-second", report["items_per_cpu_second"], bar["rate"], True)
-        table.add(f"{signal}: {item}s per second", report["items_per_second"])
-        table.add(f"{signal}: MB of OTLP per server CPU-second", report["bytes"] / 1e6 / report["cpu_seconds"])
+        table.add(f"{name}: {item}s per server CPU-second", report["items_per_cpu_second"], bar["rate"], True)
+        table.add(f"{name}: {item}s per second", report["items_per_second"])
+        table.add(f"{name}: MB received per server CPU-second", report["bytes"] / 1e6 / report["cpu_seconds"])
         files, size = server.live_files()
-        table.add(f"{signal}: bytes on disk per {item}", size / report["items"], bar["disk"])
-        table.add(f"{signal}: peak memory", report["memory"]["peak"] / MIB, PEAK_MEMORY / MIB, unit="MiB")
-        table.add(f"{signal}: latency p50", report["latency"]["p50"], unit="ms")
-        table.add(f"{signal}: latency p99", report["latency"]["p99"], unit="ms")
-        table.add(f"{signal}: files", files)
+        table.add(f"{name}: bytes on disk per {item}", size / report["items"], bar["disk"])
+        table.add(f"{name}: peak memory", report["memory"]["peak"] / MIB, PEAK_MEMORY / MIB, unit="MiB")
+        table.add(f"{name}: latency p50", report["latency"]["p50"], unit="ms")
+        table.add(f"{name}: latency p99", report["latency"]["p99"], unit="ms")
+        table.add(f"{name}: files", files)
         server.stop()
         return report["items_per_second"]
     finally:
@@ -165,6 +194,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--signals", default="traces,logs,metrics")
     parser.add_argument("--seconds", type=int, default=30)
+    parser.add_argument("--senders", action="store_true")
     parser.add_argument("--steady", action="store_true")
     parser.add_argument("--steady-minutes", type=int, default=10)
     parser.add_argument("--large", action="store_true")
@@ -181,6 +211,9 @@ def main():
             signal: throughput(directory, signal, arguments.seconds, table)
             for signal in filter(None, arguments.signals.split(","))
         }
+        if arguments.senders:
+            for protocol in SENDERS:
+                from_sender(directory, protocol, arguments.seconds, table)
         if arguments.steady:
             steady(directory, rates.get("traces") or throughput(directory, "traces", 30, table),
                    arguments.steady_minutes, table)

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use tokio::task::JoinHandle;
 
-use crate::client::{Connection, Outcome, Target};
+use crate::client::{Connection, Outcome, Target, bodies};
 use crate::process::{Disk, Process};
 use crate::report::{Moment, Report};
 use crate::{Signal, Source};
@@ -135,13 +135,14 @@ async fn worker(
             }
             tokio::time::sleep_until(due.into()).await;
         }
-        let request = source.request(number);
-        let size = request.len() as u64;
-        let sent = Instant::now();
-        let rejected = deliver(&mut connection, request, &progress, begin + options.duration).await?;
-        let Some(rejected) = rejected else { return Ok(latencies) };
-        latencies.push(sent.elapsed());
-        progress.delivered(items, size, rejected);
+        for body in bodies(options.target.protocol, source.request(number), items)? {
+            let size = body.bytes.len() as u64;
+            let sent = Instant::now();
+            let rejected = deliver(&mut connection, body.bytes, &progress, begin + options.duration).await?;
+            let Some(rejected) = rejected else { return Ok(latencies) };
+            latencies.push(sent.elapsed());
+            progress.delivered(body.items, size, rejected);
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! OTLP/gRPC with bodies that are encoded already.
+//! gRPC with bodies that are encoded already.
 
 use std::time::Duration;
 
@@ -20,12 +20,22 @@ pub struct GrpcConnection {
 }
 
 impl GrpcConnection {
-    pub fn new(target: &Target, signal: Signal) -> anyhow::Result<GrpcConnection> {
-        let path = PathAndQuery::from_static(match signal {
+    pub fn otlp(target: &Target, signal: Signal) -> anyhow::Result<GrpcConnection> {
+        let path = match signal {
             Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
             Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
             Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-        });
+        };
+        GrpcConnection::new(target, path)
+    }
+
+    /// Its empty answer reads as that of OTLP: everything was taken.
+    pub fn jaeger(target: &Target) -> anyhow::Result<GrpcConnection> {
+        GrpcConnection::new(target, "/jaeger.api_v2.CollectorService/PostSpans")
+    }
+
+    fn new(target: &Target, path: &'static str) -> anyhow::Result<GrpcConnection> {
+        let path = PathAndQuery::from_static(path);
         let endpoint = Endpoint::from_shared(target.endpoint.clone())?.connect_timeout(target.timeout);
         let headers = target.headers.iter().cloned().collect();
         Ok(GrpcConnection { endpoint, path, headers, timeout: target.timeout, client: None })

@@ -1,4 +1,4 @@
-//! POSTs of protobuf bodies over one kept-alive HTTP/1.1 connection: OTLP/HTTP and remote write.
+//! POSTs over one kept-alive HTTP/1.1 connection: OTLP/HTTP, Jaeger's and Zipkin's spans, and remote write.
 
 use std::time::Duration;
 
@@ -34,13 +34,17 @@ impl HttpConnection {
         HttpConnection::new(target, path, "application/x-protobuf", read_response)
     }
 
+    /// Of receivers that answer with success or not, and no more.
+    pub fn spans(target: &Target, path: &str, media_type: &'static str) -> anyhow::Result<HttpConnection> {
+        HttpConnection::new(target, path, media_type, accepted)
+    }
+
     /// The endpoint is the whole address; bodies are compressed with snappy's block format.
     pub fn remote_write(target: &Target, version: Version) -> anyhow::Result<HttpConnection> {
         let (media_type, number) = match version {
             Version::One => ("application/x-protobuf", "0.1.0"),
             Version::Two => ("application/x-protobuf;proto=io.prometheus.write.v2.Request", "2.0.0"),
         };
-        let accepted = |_: &[u8]| Outcome::Accepted { rejected: 0, message: String::new() };
         let mut connection = HttpConnection::new(target, "", media_type, accepted)?;
         let headers = &mut connection.headers;
         headers.insert(header::CONTENT_ENCODING, header::HeaderValue::from_static("snappy"));
@@ -101,7 +105,7 @@ impl HttpConnection {
         let (head, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();
         Ok(match head.status {
-            StatusCode::OK | StatusCode::NO_CONTENT => (self.read)(&body),
+            StatusCode::OK | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => (self.read)(&body),
             StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
@@ -112,6 +116,10 @@ impl HttpConnection {
             status => Outcome::Refused(format!("{status}: {}", String::from_utf8_lossy(&body))),
         })
     }
+}
+
+fn accepted(_: &[u8]) -> Outcome {
+    Outcome::Accepted { rejected: 0, message: String::new() }
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

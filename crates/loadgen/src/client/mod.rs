@@ -1,28 +1,42 @@
-//! One connection to a receiver of OTLP or remote write, with one request under way at a time, as SDK exporters have.
+//! One connection to a receiver of OTLP, of Jaeger's or Zipkin's spans or of remote write, with one request under way at a time, as
+//! SDK exporters have.
 
+mod forms;
 mod grpc;
 mod http;
 
 use std::time::Duration;
 
 use ::http::{HeaderName, HeaderValue};
+use anyhow::ensure;
 use bytes::Bytes;
 
 use crate::Signal;
 use crate::remote_write::Version;
+pub use forms::bodies;
 use grpc::GrpcConnection;
 use http::HttpConnection;
 
+/// What the receiver speaks. Those of Jaeger and Zipkin are for traces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Protocol {
+    /// OTLP/HTTP with protobuf.
     Http,
+    /// OTLP/gRPC.
     Grpc,
+    /// Jaeger's Thrift (binary) over HTTP.
+    JaegerThrift,
+    /// `jaeger.api_v2.CollectorService`.
+    JaegerGrpc,
+    /// Zipkin's version 2.
+    ZipkinJson,
+    ZipkinProtobuf,
 }
 
 /// Where to send and how.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// `http://host:port`; OTLP/HTTP adds the path of the signal.
+    /// `http://host:port`; protocols over HTTP add their own path.
     pub endpoint: String,
     pub protocol: Protocol,
     /// Sent with every request (a tenant, for example).
@@ -52,9 +66,18 @@ pub enum Connection {
 impl Connection {
     /// Nothing is connected yet: that happens with the first request, and again after a failure.
     pub fn new(target: &Target, signal: Signal) -> anyhow::Result<Connection> {
+        let otlp = matches!(target.protocol, Protocol::Http | Protocol::Grpc);
+        ensure!(otlp || signal == Signal::Traces, "{:?} is for traces", target.protocol);
+        let http = |connection: HttpConnection| Connection::Http(Box::new(connection));
+        let grpc = |connection: GrpcConnection| Connection::Grpc(Box::new(connection));
+        let spans = |path, media_type| HttpConnection::spans(target, path, media_type);
         Ok(match target.protocol {
-            Protocol::Http => Connection::Http(Box::new(HttpConnection::otlp(target, signal)?)),
-            Protocol::Grpc => Connection::Grpc(Box::new(GrpcConnection::new(target, signal)?)),
+            Protocol::Http => http(HttpConnection::otlp(target, signal)?),
+            Protocol::Grpc => grpc(GrpcConnection::otlp(target, signal)?),
+            Protocol::JaegerThrift => http(spans("/api/traces?format=jaeger.thrift", "application/x-thrift")?),
+            Protocol::JaegerGrpc => grpc(GrpcConnection::jaeger(target)?),
+            Protocol::ZipkinJson => http(spans("/api/v2/spans", "application/json")?),
+            Protocol::ZipkinProtobuf => http(spans("/api/v2/spans", "application/x-protobuf")?),
         })
     }
 
@@ -63,7 +86,7 @@ impl Connection {
         Ok(Connection::Http(Box::new(HttpConnection::remote_write(target, version)?)))
     }
 
-    /// Sends one encoded `Export…ServiceRequest`, or a compressed remote-write request.
+    /// Sends one encoded request: an `Export…ServiceRequest`, one of [`bodies`], or a compressed remote-write request.
     pub async fn send(&mut self, body: Bytes) -> Outcome {
         match self {
             Connection::Http(connection) => connection.send(body).await,
