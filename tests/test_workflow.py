@@ -98,6 +98,12 @@ def search(server, query, limit=1000):
     return {trace["traceID"].rjust(32, "0"): trace for trace in answer.json().get("traces", [])}
 
 
+def ours(server, path, **parameters):
+    answer = requests.get(f"{server.main}/api/v1/{path}", params=parameters, timeout=60)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
 def whole(step=60):
     """What `history` looks like in the end."""
     last = len(STATES) - 1
@@ -146,6 +152,20 @@ def test_a_workflow_is_seen_while_it_runs_and_when_it_has_ended(workflows):
     # Every version of a span is a row; whoever reads rows can tell.
     assert server.count("spans", f"trace_id = '{trace}' AND attribute(span_attributes, 'workflow.running') IS NULL") == 5
     assert server.count("spans", "trace_state LIKE 'trefoil=v:%'") > 5
+
+    # Whatever counts spans counts each once.
+    day = {"start": int(time.time()) - 86_400, "end": int(time.time()) + 60}
+    answer = ours(server, f"traces/{trace}/critical_path")
+    [path] = answer["paths"]
+    assert [section["span"]["name"] for section in path["sections"]] == ["Submitted", "Validated", "Processing"]
+    assert answer["span_count"] == 5
+    assert ours(server, "service_graph", **day)["inspected_spans"] == 5
+    assert ours(server, "exceptions", **day)["inspected_spans"] == 5
+    day_ms = 86_400_000
+    calls = {"service": "/external-api", "spanKind": "internal", "lookback": day_ms, "step": day_ms, "ratePer": day_ms}
+    answer = requests.get(f"{server.jaeger}/api/metrics/calls", params=calls, timeout=60)
+    [rates] = answer.json()["metrics"]
+    assert rates["metricPoints"][-1]["gaugeValue"]["doubleValue"] * 86_400 == pytest.approx(5)
 
 
 def test_a_failed_workflow_is_an_error(workflows):

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, TracesData};
 use prost::Message;
 use trefoil_model::{Signal, Tenant};
-use trefoil_query::traces::RateRequest;
+use trefoil_query::traces::{ExceptionsOf, ExceptionsRequest, RateRequest};
 use trefoil_query::{Engine, Limits, QueryError};
 use trefoil_storage::{Storage, StorageConfig};
 use trefoil_traceql::value::Kind;
@@ -77,6 +77,32 @@ async fn a_span_that_was_written_more_than_once_is_its_last_version() {
     let expected = [(1, 9, "a=b".to_owned()), (2, 2, String::new()), (2, 2, String::new())];
     assert_eq!(seen(engine.trace(&tenant, TRACE, None, Limits::default()).await.unwrap()), expected);
     assert_eq!(seen(engine.span(&tenant, TRACE, [1; 8], Limits::default()).await.unwrap()), expected[..1]);
+
+    let limits = Limits::default();
+    let window = (start as i64, start as i64 + 10);
+    let paths = engine.critical_path(&tenant, TRACE, 0, 10, limits).await.unwrap().unwrap();
+    // What was sent twice is there once.
+    assert_eq!((paths.span_count, paths.duration), (2, 9));
+    assert_eq!(engine.service_graph(&tenant, window, 10, limits).await.unwrap().inspected_spans, 3);
+    let request = ExceptionsRequest {
+        of: ExceptionsOf::Window(window.0, window.1),
+        service: None,
+        exception_type: None,
+        limit: 10,
+    };
+    assert_eq!(engine.exceptions(&tenant, &request, limits).await.unwrap().inspected_spans, 3);
+    let request = RateRequest {
+        services: vec![String::new()],
+        kinds: vec![Kind::Unspecified],
+        by_operation: false,
+        start: window.1,
+        end: window.1,
+        step: 100,
+        window: 100,
+    };
+    let rates = engine.span_rates(&tenant, &request, limits).await.unwrap();
+    let calls: Vec<u64> = rates.iter().flat_map(|rates| rates.windows(|window| window.calls)).collect();
+    assert_eq!(calls, [3]);
 }
 
 /// Spans `(trace, id, parent, name, kind, offset, has failed)` of a service.

@@ -17,6 +17,7 @@ use trefoil_traceql::value::Value;
 use super::assemble::TraceId;
 use super::place::{Place, places};
 use super::source::{Rows, START, Source, Sources, TRACE_ID};
+use super::superseded::Superseded;
 use super::texts::Texts;
 use super::value::value;
 use crate::memory::Held;
@@ -70,17 +71,20 @@ impl Engine {
         let memory = self.memory();
         let reading = Reading { sources: &sources, remotes: remotes.iter().map(places).collect(), memory: &memory };
         let mut links = Links { period, ..Links::default() };
-        for source in sources.within(period).await? {
+        let list = sources.within(period).await?;
+        let superseded = Superseded::among(&sources, &list, &memory).await?;
+        for (place, source) in list.iter().enumerate() {
             let held = memory.bytes();
-            let spans = reading.spans(&source, &mut links.services).await?;
+            let spans = reading.spans(source, |row| !superseded.is(place, row), &mut links.services).await?;
             let orphans = links.add(&spans);
             memory.shrink_to(held);
             grow(&memory, orphans * ORPHAN_BYTES)?;
         }
         if !links.orphans.is_empty() {
+            // Each parent is found once, whichever version of it comes first.
             for source in sources.within((period.0.saturating_sub(BEFORE), period.1)).await? {
                 let held = memory.bytes();
-                let spans = reading.spans(&source, &mut links.services).await?;
+                let spans = reading.spans(&source, |_| true, &mut links.services).await?;
                 links.adopt(&spans);
                 memory.shrink_to(held);
             }
@@ -101,13 +105,19 @@ struct Reading<'r> {
 }
 
 impl Reading<'_> {
-    async fn spans(&self, source: &Source, services: &mut Services) -> Result<Spans, QueryError> {
+    async fn spans(
+        &self,
+        source: &Source,
+        is_wanted: impl Fn(u32) -> bool,
+        services: &mut Services,
+    ) -> Result<Spans, QueryError> {
         // What is kept decoded is read without waiting: let others have their turn.
         tokio::task::yield_now().await;
         grow(self.memory, source.rows() * size_of::<Span>())?;
         let names = COLUMNS.into_iter().chain(self.remotes.iter().flatten().flat_map(Place::columns));
         let rows = self.sources.read(source, &names.collect::<Vec<_>>()).await?;
-        Spans::of(&rows, &self.remotes, services)
+        let among = (0..source.rows() as u32).filter(|row| is_wanted(*row)).collect();
+        Spans::of(&rows, among, &self.remotes, services)
     }
 }
 
@@ -159,7 +169,13 @@ struct Spans {
 }
 
 impl Spans {
-    fn of(rows: &Rows, remotes: &[Vec<Place>], services: &mut Services) -> Result<Spans, QueryError> {
+    /// Of the rows `order`, ascending.
+    fn of(
+        rows: &Rows,
+        mut order: Vec<u32>,
+        remotes: &[Vec<Place>],
+        services: &mut Services,
+    ) -> Result<Spans, QueryError> {
         let ids = rows.trace_ids()?;
         let binary = |name: &str| rows.column(name).and_then(|array| array.as_fixed_size_binary_opt());
         let number = |name: &str| rows.column(name).and_then(|array: &ArrayRef| array.as_primitive_opt::<Int32Type>());
@@ -187,7 +203,6 @@ impl Spans {
             }
             span
         };
-        let mut order: Vec<u32> = (0..ids.len() as u32).collect();
         let id = |row: u32| ids.value(row as usize);
         // Files are in this order, the buffer is not.
         if !order.is_sorted_by(|a, b| id(*a) <= id(*b)) {

@@ -18,6 +18,7 @@ mod place;
 mod rates;
 mod search;
 mod source;
+mod superseded;
 mod tags;
 mod texts;
 mod understand;

@@ -11,6 +11,7 @@ use trefoil_model::Tenant;
 use trefoil_traceql::value::Kind;
 
 use super::source::{Rows, START, Sources};
+use super::superseded::Superseded;
 use super::texts::{Code, Texts};
 use super::value::kind;
 use crate::memory::Held;
@@ -124,10 +125,14 @@ impl Engine {
         let memory = self.memory();
         let mut found = Gathered { request, memory: &memory, groups: HashMap::new() };
         let first = request.start.saturating_sub(request.whole_window());
-        for source in sources.within((first, request.end)).await? {
+        let list = sources.within((first, request.end)).await?;
+        let superseded = Superseded::among(&sources, &list, &memory).await?;
+        for (place, source) in list.iter().enumerate() {
             tokio::task::yield_now().await;
-            let rows = sources.read(&source, &COLUMNS).await?;
-            found.add(&rows, source.rows())?;
+            let rows = sources.read(source, &COLUMNS).await?;
+            let mut last: Vec<u32> = (0..source.rows() as u32).collect();
+            superseded.leave_last(place, &mut last);
+            found.add(&rows, &last)?;
         }
         let mut rates: Vec<SpanRates> = found.groups.into_values().collect();
         rates.sort_by(|a, b| (&a.service, &a.operation).cmp(&(&b.service, &b.operation)));
@@ -142,7 +147,7 @@ struct Gathered<'r> {
 }
 
 impl Gathered<'_> {
-    fn add(&mut self, rows: &Rows, count: usize) -> Result<(), QueryError> {
+    fn add(&mut self, rows: &Rows, among: &[u32]) -> Result<(), QueryError> {
         let (services, names) = (Texts::of(rows, "service_name"), Texts::of(rows, "name"));
         let is_wanted = services.table(|name| self.request.services.iter().any(|service| service == name));
         let number = |name: &str| rows.column(name).and_then(|array| array.as_primitive_opt::<Int32Type>());
@@ -152,7 +157,7 @@ impl Gathered<'_> {
         let (Some(starts), Some(durations)) = (starts, durations) else { return Ok(()) };
         // By the codes of this source, so that names are looked at once.
         let mut here: HashMap<(Code, Code), Vec<Call>> = HashMap::new();
-        for row in (0..count).filter(|row| *is_wanted.get(services.code(*row))) {
+        for row in among.iter().map(|row| *row as usize).filter(|row| *is_wanted.get(services.code(*row))) {
             let of_kind = kind(kinds.map_or(0, |kinds| kinds.value(row)));
             let Some(slot) = self.request.slot(starts.value(row)) else { continue };
             if !self.request.kinds.contains(&of_kind) {

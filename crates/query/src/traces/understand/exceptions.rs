@@ -68,20 +68,22 @@ impl Engine {
         let snapshot = self.snapshot(tenant).await?;
         let sources = Sources::new(&snapshot, &self.span_columns);
         let memory = self.memory();
-        let (wanted, period) = match request.of {
-            ExceptionsOf::Trace(id) => (Wanted::Trace(id), (i64::MIN, i64::MAX)),
-            ExceptionsOf::Window(start, end) => (Wanted::Window(start, end), (start, end)),
+        let wanted = match request.of {
+            ExceptionsOf::Trace(id) => Wanted::Trace(id),
+            ExceptionsOf::Window(start, end) => Wanted::Window(start, end),
         };
         let (mut groups, mut inspected_spans) = (Groups::default(), 0);
-        for source in sources.within(period).await? {
+        let (list, superseded) = wanted.sources(&sources, &memory).await?;
+        for (place, source) in list.iter().enumerate() {
             tokio::task::yield_now().await;
-            let among = wanted.rows(&sources, &source).await?;
+            let mut among = wanted.rows(&sources, source).await?;
+            superseded.leave_last(place, &mut among);
             inspected_spans += among.len() as u64;
             if among.is_empty() {
                 continue;
             }
             let before = groups.bytes();
-            let rows = sources.read(&source, &COLUMNS).await?;
+            let rows = sources.read(source, &COLUMNS).await?;
             for row in among {
                 of_span(&rows, row as usize, request, &mut groups);
             }

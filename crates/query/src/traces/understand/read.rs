@@ -13,6 +13,7 @@ use super::super::assemble::{TraceId, sorted_rows};
 use super::super::filter::present;
 use super::super::place::{Place, places};
 use super::super::source::{Rows, START, Source, Sources, TRACE_ID};
+use super::super::superseded::Superseded;
 use super::super::value::{kind, text, value};
 use crate::QueryError;
 use crate::memory::Held;
@@ -49,18 +50,34 @@ pub struct Spans {
 }
 
 impl Wanted {
-    fn period(self) -> (i64, i64) {
+    pub fn period(self) -> (i64, i64) {
         match self {
             Wanted::Trace(_) => (i64::MIN, i64::MAX),
             Wanted::Window(start, end) => (start, end),
         }
     }
 
+    /// The sources that may have such spans, and which of their rows are not the last version of a span.
+    pub async fn sources(self, sources: &Sources<'_>, memory: &Held) -> Result<(Vec<Source>, Superseded), QueryError> {
+        let list = sources.within(self.period()).await?;
+        let Wanted::Trace(id) = self else {
+            let superseded = Superseded::among(sources, &list, memory).await?;
+            return Ok((list, superseded));
+        };
+        let mut superseded = Superseded::default();
+        for (place, source) in list.iter().enumerate() {
+            if may_have(sources, source, &id).await? {
+                superseded.look(sources, place, source, memory).await?;
+            }
+        }
+        Ok((list, superseded))
+    }
+
     /// The rows of a source that are wanted.
     pub async fn rows(self, sources: &Sources<'_>, source: &Source) -> Result<Vec<u32>, QueryError> {
         let (start, end) = match (self, source) {
-            (Wanted::Trace(id), Source::Group { file, row_group, .. }) => {
-                if !sources.snapshot.groups_of_trace(file, &id).await?.contains(row_group) {
+            (Wanted::Trace(id), Source::Group { .. }) => {
+                if !may_have(sources, source, &id).await? {
                     return Ok(Vec::new());
                 }
                 let rows = sources.read(source, &[TRACE_ID]).await?;
@@ -85,23 +102,35 @@ impl Wanted {
         let attributes = Attributes::new();
         let names: Vec<&str> = BASE.into_iter().chain(attributes.columns()).collect();
         let mut spans = Spans::default();
-        for source in sources.within(self.period()).await? {
+        let (list, superseded) = self.sources(sources, memory).await?;
+        for (place, source) in list.iter().enumerate() {
             // What is kept decoded is read without waiting: let others have their turn.
             tokio::task::yield_now().await;
-            let wanted = self.rows(sources, &source).await?;
+            let mut wanted = self.rows(sources, source).await?;
+            superseded.leave_last(place, &mut wanted);
             if wanted.is_empty() {
                 continue;
             }
             let more = wanted.len().saturating_mul(SPAN_BYTES);
             memory.grow(more).map_err(|error| QueryError::LimitExceeded(error.to_string()))?;
             let before = spans.names.bytes();
-            let rows = sources.read(&source, &names).await?;
+            let rows = sources.read(source, &names).await?;
             let here = attributes.here(&rows);
             spans.list.extend(wanted.iter().filter_map(|row| span(&rows, &here, *row as usize, &mut spans.names)));
             let more = spans.names.bytes() - before;
             memory.grow(more).map_err(|error| QueryError::LimitExceeded(error.to_string()))?;
         }
         Ok(spans)
+    }
+}
+
+/// Whether a source may have spans of a trace.
+async fn may_have(sources: &Sources<'_>, source: &Source, id: &TraceId) -> Result<bool, QueryError> {
+    match source {
+        Source::Group { file, row_group, .. } => {
+            Ok(sources.snapshot.groups_of_trace(file, id).await?.contains(row_group))
+        }
+        Source::Batch(_) => Ok(true),
     }
 }
 
