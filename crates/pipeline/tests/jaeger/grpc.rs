@@ -10,7 +10,7 @@ use trefoil_pipeline::component::Downstream;
 use trefoil_pipeline::{Accepted, Consumer, Refused};
 
 use crate::running::{Running, batch, check, start, start_with};
-use crate::support::Recorder;
+use crate::support::{Recorder, SelfSigned};
 
 /// Messages that are bytes already.
 #[derive(Default)]
@@ -123,4 +123,21 @@ async fn tenants_come_from_metadata() {
     request.metadata_mut().insert("x-scope-orgid", "acme".parse().unwrap());
     call(&running, POST_SPANS, request, None).await.unwrap();
     assert_eq!(recorder.seen.lock()[0].tenant.as_str(), "acme");
+}
+
+#[tokio::test]
+async fn it_speaks_tls() {
+    let certificate = SelfSigned::new();
+    let recorder = Recorder::new();
+    let running = start("grpc", &certificate.option, recorder.clone()).await;
+    let root = tonic::transport::Certificate::from_pem(&certificate.pem);
+    let tls = tonic::transport::ClientTlsConfig::new().ca_certificate(root);
+    let url = format!("https://localhost:{}", running.address("grpc").port());
+    let channel =
+        tonic::transport::Channel::from_shared(url).unwrap().tls_config(tls).unwrap().connect().await.unwrap();
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await.unwrap();
+    let request = Request::new(write_post_spans(&batch()));
+    client.unary(request, http::uri::PathAndQuery::from_static(POST_SPANS), Raw).await.unwrap();
+    check(recorder.seen.lock().last().unwrap());
 }

@@ -9,7 +9,7 @@ use trefoil_pipeline::net::compression::{Encoding, compress};
 use trefoil_pipeline::{Accepted, Consumer, Refused};
 
 use crate::running::{Running, batch, check, start, start_with};
-use crate::support::Recorder;
+use crate::support::{Recorder, SelfSigned};
 
 const THRIFT: &str = "application/x-thrift";
 
@@ -111,4 +111,17 @@ async fn a_shutdown_answers_what_is_under_way_and_frees_the_port() {
     });
     assert_eq!(response.status(), 503);
     std::net::TcpListener::bind(address).unwrap();
+}
+
+#[tokio::test]
+async fn it_speaks_tls() {
+    let certificate = SelfSigned::new();
+    let recorder = Recorder::new();
+    let running = start("thrift_http", &certificate.option, recorder.clone()).await;
+    let url = format!("https://localhost:{}/api/traces", running.address("thrift_http").port());
+    let request = certificate.client().post(url).header("content-type", THRIFT).body(body());
+    assert_eq!(request.send().await.unwrap().status(), 202);
+    check(recorder.seen.lock().last().unwrap());
+    let plain = format!("http://{}/api/traces", running.address("thrift_http"));
+    assert!(Client::new().post(plain).header("content-type", THRIFT).body(body()).send().await.is_err());
 }

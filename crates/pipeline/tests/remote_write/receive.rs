@@ -12,7 +12,7 @@ use trefoil_pipeline::receivers::prometheusremotewrite::{PATH, RemoteWriteReceiv
 use trefoil_pipeline::{Accepted, Metrics, Refused};
 
 use crate::configuration::parse;
-use crate::support::{Recorder, to_all};
+use crate::support::{Recorder, SelfSigned, to_all};
 
 const V1: &str = "application/x-protobuf;proto=prometheus.WriteRequest";
 const V2: &str = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
@@ -270,17 +270,10 @@ async fn it_can_be_mounted_elsewhere_and_leads_where_it_is_told() {
 
 #[tokio::test]
 async fn it_speaks_tls() {
-    let directory = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
-    let (cert, key) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
-    std::fs::write(&cert, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let options = format!("tls: {{cert_file: {}, key_file: {}}}", cert.display(), key.display());
-    let running = start(&options, Tenancy::Single, to_all(Recorder::new())).await;
-    let root = reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).unwrap();
-    let client = Client::builder().add_root_certificate(root).build().unwrap();
+    let certificate = SelfSigned::new();
+    let running = start(&certificate.option, Tenancy::Single, to_all(Recorder::new())).await;
     let url = format!("https://localhost:{}{PATH}", running.receiver.address().unwrap().port());
-    assert_eq!(client.post(url).body(v1(&["a"])).send().await.unwrap().status(), 204);
+    assert_eq!(certificate.client().post(url).body(v1(&["a"])).send().await.unwrap().status(), 204);
     assert!(Client::new().post(running.url()).body(v1(&["a"])).send().await.is_err());
 }
 

@@ -16,7 +16,7 @@ use trefoil_pipeline::receivers::workflow::config::Config;
 use trefoil_pipeline::{Accepted, Metrics, Refused};
 
 use crate::configuration::parse;
-use crate::support::{Recorder, to_all};
+use crate::support::{Recorder, SelfSigned, to_all};
 
 pub const STRUCTURED: &str = "application/cloudevents+json";
 pub const BATCH: &str = "application/cloudevents-batch+json; charset=utf-8";
@@ -240,4 +240,19 @@ async fn time_goes_on_for_what_runs() {
         })
         .collect();
     assert!(ends.windows(2).all(|pair| pair[0] < pair[1]), "{ends:?}");
+}
+
+#[tokio::test]
+async fn it_speaks_tls() {
+    let certificate = SelfSigned::new();
+    let (directory, recorder) = (tempfile::tempdir().unwrap(), Recorder::new());
+    let yaml = format!("{{protocols: {{http: {{endpoint: '127.0.0.1:0', {}}}}}}}", certificate.option);
+    let config = parse(&yaml).unwrap();
+    let running = start_with(directory.path(), &config, Tenancy::Single, to_all(recorder.clone())).await;
+    let url = format!("https://localhost:{}/", running.receiver.address().unwrap().port());
+    let body = event("1", "order-1", "Submitted", 0).to_string();
+    let request = certificate.client().post(url).header("content-type", STRUCTURED).body(body.clone());
+    assert_eq!(answer(request.send().await.unwrap()).await.1["accepted"], 1);
+    assert_eq!(seen(&recorder).len(), 2);
+    assert!(Client::new().post(running.url()).body(body).send().await.is_err());
 }

@@ -14,7 +14,7 @@ use trefoil_pipeline::receivers::zipkin::ZipkinReceiver;
 use trefoil_pipeline::{Accepted, Consumer, Metrics, Refused};
 
 use crate::configuration::parse;
-use crate::support::{PATIENCE, Recorder, to_all};
+use crate::support::{PATIENCE, Recorder, SelfSigned, to_all};
 
 const V2: &str = r#"[{"traceId": "1", "id": "2", "name": "get", "kind": "CLIENT", "timestamp": 5, "duration": 7,
     "localEndpoint": {"serviceName": "web"}, "tags": {"n": "7"}}]"#;
@@ -238,4 +238,16 @@ async fn a_shutdown_refuses_what_takes_too_long() {
     let response = tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap();
     assert_eq!(answer(response).await, (503, "the receiver is shutting down".into()));
     assert!(running.receiver.address().is_none());
+}
+
+#[tokio::test]
+async fn it_speaks_tls() {
+    let certificate = SelfSigned::new();
+    let recorder = Recorder::new();
+    let running = start(&certificate.option, recorder.clone()).await;
+    let url = format!("https://localhost:{}/api/v2/spans", running.receiver.address().unwrap().port());
+    let request = certificate.client().post(url).header("content-type", "application/json");
+    assert_eq!(request.body(V2).send().await.unwrap().status(), 202);
+    assert_eq!(recorder.seen.lock().len(), 1);
+    assert!(Client::new().post(running.url("/api/v2/spans")).body(V2).send().await.is_err());
 }
