@@ -1,8 +1,13 @@
-//! A reader of protobuf's wire format over borrowed bytes: no copies, no generated messages, bounds checked everywhere.
+//! Protobuf's wire format without generated messages: read here, written in [`write`].
+//!
+//! The reader goes over borrowed bytes: no copies, bounds checked everywhere.
 //!
 //! A [`Reader`] iterates over the fields of one message. Unknown fields cost a skip. A *known* field of another wire type
 //! is an error, as in `prost`: it means that the sender uses another schema, and skipping it would lose data in silence.
 //! Errors carry the offset in the whole request. Format: <https://protobuf.dev/programming-guides/encoding/>.
+
+pub mod otlp;
+pub mod write;
 
 use std::fmt;
 

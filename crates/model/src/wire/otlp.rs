@@ -1,0 +1,191 @@
+//! Export requests of spans that are translated from another form, written span by span.
+
+use indexmap::IndexMap;
+
+use super::write::{bytes, bytes_always, fixed64_always, message, uint64_always};
+
+/// Fields of `Resource`, `InstrumentationScope`, `Span`, `Span.Event` and `Span.Link`, by their names in the schema.
+pub mod field {
+    pub mod resource {
+        pub const ATTRIBUTES: u32 = 1;
+    }
+    pub mod scope {
+        pub const NAME: u32 = 1;
+        pub const VERSION: u32 = 2;
+    }
+    pub mod span {
+        pub const TRACE_ID: u32 = 1;
+        pub const SPAN_ID: u32 = 2;
+        pub const TRACE_STATE: u32 = 3;
+        pub const PARENT_SPAN_ID: u32 = 4;
+        pub const NAME: u32 = 5;
+        pub const KIND: u32 = 6;
+        pub const START_TIME_UNIX_NANO: u32 = 7;
+        pub const END_TIME_UNIX_NANO: u32 = 8;
+        pub const ATTRIBUTES: u32 = 9;
+        pub const DROPPED_ATTRIBUTES_COUNT: u32 = 10;
+        pub const EVENTS: u32 = 11;
+        pub const DROPPED_EVENTS_COUNT: u32 = 12;
+        pub const LINKS: u32 = 13;
+        pub const DROPPED_LINKS_COUNT: u32 = 14;
+        pub const STATUS: u32 = 15;
+        pub const FLAGS: u32 = 16;
+    }
+    pub mod event {
+        pub const TIME_UNIX_NANO: u32 = 1;
+        pub const NAME: u32 = 2;
+        pub const ATTRIBUTES: u32 = 3;
+        pub const DROPPED_ATTRIBUTES_COUNT: u32 = 4;
+    }
+    pub mod link {
+        pub const TRACE_ID: u32 = 1;
+        pub const SPAN_ID: u32 = 2;
+        pub const TRACE_STATE: u32 = 3;
+        pub const ATTRIBUTES: u32 = 4;
+        pub const DROPPED_ATTRIBUTES_COUNT: u32 = 5;
+        pub const FLAGS: u32 = 6;
+    }
+    pub mod status {
+        pub const MESSAGE: u32 = 2;
+        pub const CODE: u32 = 3;
+    }
+}
+
+/// The value of an attribute.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Any<'a> {
+    String(&'a str),
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Bytes(&'a [u8]),
+    Strings(&'a [&'a str]),
+}
+
+/// An attribute (`KeyValue`) as an element of the list in `field`.
+pub fn attribute(out: &mut Vec<u8>, field: u32, key: &str, value: Any<'_>) {
+    message(out, field, |out| {
+        bytes(out, 1, key.as_bytes());
+        message(out, 2, |out| any(out, value));
+    });
+}
+
+/// The field of `AnyValue`.
+fn any(out: &mut Vec<u8>, value: Any<'_>) {
+    match value {
+        Any::String(text) => bytes_always(out, 1, text.as_bytes()),
+        Any::Bool(value) => uint64_always(out, 2, value.into()),
+        Any::Int(value) => uint64_always(out, 3, value as u64),
+        Any::Double(value) => fixed64_always(out, 4, value.to_bits()),
+        Any::Strings(texts) => message(out, 5, |out| {
+            texts.iter().for_each(|text| message(out, 1, |out| bytes_always(out, 1, text.as_bytes())));
+        }),
+        Any::Bytes(value) => bytes_always(out, 7, value),
+    }
+}
+
+/// By bytes, in the order in which they were added.
+type Map<T> = IndexMap<Vec<u8>, T, ahash::RandomState>;
+
+/// Puts encoded spans together: those of the same resource and scope under one, each in the order in which they came.
+#[derive(Debug, Default)]
+pub struct TracesWriter {
+    /// Encoded resource → encoded scope → encoded fields `spans`.
+    resources: Map<Map<Vec<u8>>>,
+}
+
+impl TracesWriter {
+    /// An encoded `Span` with what is around it; an empty scope is none.
+    pub fn add(&mut self, resource: &[u8], scope: &[u8], span: &[u8]) {
+        bytes_always(self.spans(resource, scope), 2, span);
+    }
+
+    fn spans(&mut self, resource: &[u8], scope: &[u8]) -> &mut Vec<u8> {
+        // Most come after others of the same resource and scope: nothing is copied to find them.
+        let place = match self.resources.get_index_of(resource) {
+            Some(place) => place,
+            None => self.resources.insert_full(resource.to_vec(), Map::default()).0,
+        };
+        let scopes = &mut self.resources[place];
+        let place = match scopes.get_index_of(scope) {
+            Some(place) => place,
+            None => scopes.insert_full(scope.to_vec(), Vec::new()).0,
+        };
+        &mut scopes[place]
+    }
+
+    /// The bytes of an `ExportTraceServiceRequest`.
+    pub fn finish(self) -> Vec<u8> {
+        let mut request = Vec::new();
+        for (resource, scopes) in self.resources {
+            message(&mut request, 1, |out| {
+                bytes_always(out, 1, &resource);
+                for (scope, spans) in scopes {
+                    message(out, 2, |out| {
+                        bytes(out, 1, &scope);
+                        out.extend_from_slice(&spans);
+                    });
+                }
+            });
+        }
+        request
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::common::v1::any_value::Value;
+    use opentelemetry_proto::tonic::trace::v1::Span;
+    use prost::Message;
+
+    use super::*;
+
+    #[test]
+    fn attributes_are_those_that_generated_code_writes() {
+        let long = "x".repeat(300);
+        let cases = [
+            (Any::String(""), Value::StringValue(String::new())),
+            (Any::String(&long), Value::StringValue(long.clone())),
+            (Any::Bool(false), Value::BoolValue(false)),
+            (Any::Int(-7), Value::IntValue(-7)),
+            (Any::Double(0.0), Value::DoubleValue(0.0)),
+            (Any::Bytes(&[1, 2]), Value::BytesValue(vec![1, 2])),
+        ];
+        for (value, expected) in cases {
+            let mut out = Vec::new();
+            attribute(&mut out, field::span::ATTRIBUTES, "key", value);
+            let span = Span::decode(out.as_slice()).unwrap();
+            assert_eq!(span.encode_to_vec(), out);
+            assert_eq!(span.attributes[0].key, "key");
+            assert_eq!(span.attributes[0].value.as_ref().unwrap().value, Some(expected));
+        }
+        let mut out = Vec::new();
+        attribute(&mut out, field::span::ATTRIBUTES, "key", Any::Strings(&["a", ""]));
+        assert_eq!(Span::decode(out.as_slice()).unwrap().encode_to_vec(), out);
+    }
+
+    #[test]
+    fn spans_stand_under_their_resources_and_scopes() {
+        let mut writer = TracesWriter::default();
+        let mut span = Vec::new();
+        bytes(&mut span, field::span::NAME, &[b'n'; 200]);
+        let mut scope = Vec::new();
+        bytes(&mut scope, field::scope::NAME, b"scope");
+        let mut resource = Vec::new();
+        attribute(&mut resource, field::resource::ATTRIBUTES, "service.name", Any::String("a"));
+        for (resource, scope) in
+            [(&resource, &scope), (&Vec::new(), &Vec::new()), (&resource, &Vec::new()), (&resource, &scope)]
+        {
+            writer.add(resource, scope, &span);
+        }
+        let bytes = writer.finish();
+        let request = ExportTraceServiceRequest::decode(bytes.as_slice()).unwrap();
+        assert_eq!(request.encode_to_vec(), bytes);
+        let counts = |place: usize| {
+            let scopes = request.resource_spans[place].scope_spans.iter();
+            scopes.map(|scope| (scope.scope.is_some(), scope.spans.len())).collect::<Vec<_>>()
+        };
+        assert_eq!((counts(0), counts(1)), (vec![(true, 2), (false, 1)], vec![(false, 1)]));
+    }
+}

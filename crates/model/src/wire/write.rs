@@ -1,0 +1,79 @@
+//! Appends fields to a message in protobuf's wire format, without a message in memory that is measured before it is written.
+//!
+//! Numbers that are zero and bytes that are empty are left out, as proto3 does with what is the default.
+
+/// A number as 7 bits a byte, the lowest first.
+pub fn varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// `uint32`, `uint64`, `bool` and enumerations.
+pub fn uint64(out: &mut Vec<u8>, field: u32, value: u64) {
+    if value != 0 {
+        uint64_always(out, field, value);
+    }
+}
+
+/// A number of a `oneof`, which is there also if it is zero.
+pub fn uint64_always(out: &mut Vec<u8>, field: u32, value: u64) {
+    key(out, field, 0);
+    varint(out, value);
+}
+
+pub fn fixed64(out: &mut Vec<u8>, field: u32, value: u64) {
+    if value != 0 {
+        fixed64_always(out, field, value);
+    }
+}
+
+/// Of a `oneof`; a `double` by its bits.
+pub fn fixed64_always(out: &mut Vec<u8>, field: u32, value: u64) {
+    key(out, field, 1);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+pub fn fixed32(out: &mut Vec<u8>, field: u32, value: u32) {
+    if value != 0 {
+        key(out, field, 5);
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+}
+
+/// `bytes` and `string`.
+pub fn bytes(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
+    if !bytes.is_empty() {
+        bytes_always(out, field, bytes);
+    }
+}
+
+/// Of a `oneof`, an element of a list, or a message that is encoded already.
+pub fn bytes_always(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
+    key(out, field, 2);
+    varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// A message of what `write` appends.
+pub fn message(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut Vec<u8>)) {
+    key(out, field, 2);
+    // Most are shorter than 128 bytes, whose length is one byte; others are moved behind a longer one.
+    let place = out.len();
+    out.push(0);
+    write(out);
+    let length = out.len() - place - 1;
+    if length < 0x80 {
+        out[place] = length as u8;
+        return;
+    }
+    let mut prefix = Vec::with_capacity(10);
+    varint(&mut prefix, length as u64);
+    out.splice(place..=place, prefix);
+}
+
+fn key(out: &mut Vec<u8>, field: u32, wire_type: u8) {
+    varint(out, u64::from(field) << 3 | u64::from(wire_type));
+}
