@@ -7,6 +7,7 @@ use trefoil_traceql::eval::{Filter, Trace};
 use trefoil_traceql::value::Value;
 
 use super::filter::Narrowing;
+use super::source::{Source, Sources};
 
 /// Filters that are asked for each row of a source at most, and filters on the durations of traces.
 const MAX_FILTERS: usize = 32;
@@ -43,6 +44,23 @@ impl Candidates {
     /// hold.
     pub fn is_met(&self, filters: u32, durations: u32) -> bool {
         self.need.is_met(filters, durations)
+    }
+
+    /// Those of the sources that may have spans of traces that match, by what is known of them without reading them.
+    pub fn among(&self, sources: &Sources<'_>, list: Vec<Source>) -> Vec<Source> {
+        let possible: Vec<u32> = list.iter().map(|source| self.possible_in(sources, source)).collect();
+        let anywhere = possible.iter().fold(0, |all, filters| all | filters);
+        if !self.is_met(anywhere, u32::MAX) {
+            return Vec::new();
+        }
+        let possible = list.into_iter().zip(possible).filter(|(_, filters)| *filters != 0);
+        possible.map(|(source, _)| source).collect()
+    }
+
+    /// A bit for each filter that may hold for a span in a source.
+    fn possible_in(&self, sources: &Sources<'_>, source: &Source) -> u32 {
+        let bit = |(place, filter): (usize, &Narrowing)| u32::from(filter.may_hold(sources, source)) << place;
+        self.filters.iter().enumerate().map(bit).sum()
     }
 
     /// Whether a trace of such a duration may match, whatever its spans are.

@@ -1,4 +1,4 @@
-//! Columns of row groups that are kept decoded between questions, within a bound of memory.
+//! Columns of row groups that are kept decoded between questions, and facts about others, within a bound of memory.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -11,8 +11,12 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use trefoil_storage::catalog::FileId;
 
+use super::facts::Facts;
+
 /// About how many columns are kept.
 const COLUMNS: usize = 4096;
+/// The part of the memory that is for facts.
+const FACTS_PART: u64 = 8;
 
 /// One column of a row group of a file; files never change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -25,6 +29,7 @@ pub struct Key {
 #[derive(Debug)]
 pub struct Columns {
     kept: Cache<Key, Option<ArrayRef>, Bytes>,
+    pub facts: Facts,
     bytes: Gauge<u64, AtomicU64>,
     hits: Counter,
     misses: Counter,
@@ -42,8 +47,10 @@ impl Weighter<Key, Option<ArrayRef>> for Bytes {
 
 impl Columns {
     pub fn new(capacity_bytes: u64) -> Columns {
-        let kept = Cache::with_weighter(COLUMNS, capacity_bytes, Bytes);
-        Columns { kept, bytes: Gauge::default(), hits: Counter::default(), misses: Counter::default() }
+        let of_facts = capacity_bytes / FACTS_PART;
+        let kept = Cache::with_weighter(COLUMNS, capacity_bytes - of_facts, Bytes);
+        let facts = Facts::new(of_facts);
+        Columns { kept, facts, bytes: Gauge::default(), hits: Counter::default(), misses: Counter::default() }
     }
 
     /// `Some(None)`: it is known that the row group has no values of the column.
@@ -58,12 +65,13 @@ impl Columns {
 
     pub fn insert(&self, key: Key, array: Option<ArrayRef>) {
         self.kept.insert(key, array);
-        self.bytes.set(self.kept.weight());
+        self.bytes.set(self.kept.weight() + self.facts.bytes());
     }
 
     pub fn set_capacity(&self, bytes: u64) {
-        self.kept.set_capacity(bytes);
-        self.bytes.set(self.kept.weight());
+        self.kept.set_capacity(bytes - bytes / FACTS_PART);
+        self.facts.set_capacity(bytes / FACTS_PART);
+        self.bytes.set(self.kept.weight() + self.facts.bytes());
     }
 
     /// Registers as `trefoil_query_span_cache_*`.

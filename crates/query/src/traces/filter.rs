@@ -10,7 +10,7 @@ use trefoil_traceql::eval::{Filter, Trace};
 use trefoil_traceql::value::Value;
 
 use super::place::{Item, Place, places};
-use super::source::{PARENT, Rows};
+use super::source::{PARENT, Rows, Source, Sources};
 use super::value::{member, missing, of_column, text, value};
 
 /// A filter in a form that narrows a list of rows step by step. What depends on the whole trace holds for all of them.
@@ -114,6 +114,16 @@ impl Narrowing {
         }
     }
 
+    /// Whether it may hold for any row of a source, by what is known of that without reading it.
+    pub fn may_hold(&self, sources: &Sources<'_>, source: &Source) -> bool {
+        match self {
+            Narrowing::Everything | Narrowing::Roots => true,
+            Narrowing::All(parts) => parts.iter().all(|part| part.may_hold(sources, source)),
+            Narrowing::Any(parts) => parts.iter().any(|part| part.may_hold(sources, source)),
+            Narrowing::Leaf(leaf) => leaf.may_hold(sources, source),
+        }
+    }
+
     /// Those of `among` (ascending) for which it may hold.
     pub fn rows(&self, rows: &Rows, among: Vec<u32>) -> Vec<u32> {
         match self {
@@ -161,6 +171,24 @@ impl Leaf {
             filter.attributes().iter().map(|attribute: &Attribute| places(attribute)).collect();
         let is_of_trace = places.iter().flatten().any(|place| matches!(place, Place::Trace(_)));
         (!is_of_trace).then_some(Leaf { filter, places, threshold: Threshold::of(field) })
+    }
+
+    fn may_hold(&self, sources: &Sources<'_>, source: &Source) -> bool {
+        let [places] = self.places.as_slice() else { return true };
+        let mut asked = Asked::new(&self.filter);
+        if places.is_empty() || places.iter().any(|place| asked.of(of_missing(place))) {
+            return true;
+        }
+        places.iter().any(|place| match place {
+            Place::Column(name) => match sources.known_values(source, name) {
+                Some(Some(values)) => (0..values.len()).any(|at| asked.of(of_array(place, &values, at))),
+                known => known.is_none(),
+            },
+            Place::Member { column, key } | Place::Item { column, of: Item::Attribute(key) } if is_plain(key) => {
+                sources.known_mention(source, column, key) != Some(false)
+            }
+            _ => true,
+        })
     }
 
     fn rows(&self, rows: &Rows, mut among: Vec<u32>) -> Vec<u32> {
@@ -315,6 +343,6 @@ pub fn present<'p>(places: &'p [Place], rows: &Rows) -> Vec<&'p Place> {
 }
 
 /// Whether a key stands in JSON as it is.
-fn is_plain(key: &str) -> bool {
+pub fn is_plain(key: &str) -> bool {
     !key.is_empty() && !key.contains(|c: char| c == '"' || c == '\\' || c.is_control())
 }

@@ -27,15 +27,21 @@ pub struct Finder<'f> {
 }
 
 impl<'f> Finder<'f> {
+    /// With the sources to look at, the newest first.
     pub async fn new(
         candidates: &'f Candidates,
         sources: &Sources<'_>,
         period: (i64, i64),
         window: Option<(i64, i64)>,
         memory: &'f Held,
-    ) -> Result<Finder<'f>, QueryError> {
-        let durations = Durations::new(&candidates.durations, sources, period, memory).await?;
-        Ok(Finder { candidates, window, durations, memory, seen: HashSet::new(), partial: HashMap::new() })
+    ) -> Result<(Finder<'f>, Vec<Source>), QueryError> {
+        let list = candidates.among(sources, sources.within(period).await?);
+        let durations = match list.is_empty() {
+            true => Durations::default(),
+            false => Durations::new(&candidates.durations, sources, period, memory).await?,
+        };
+        let (seen, partial) = (HashSet::new(), HashMap::new());
+        Ok((Finder { candidates, window, durations, memory, seen, partial }, list))
     }
 
     /// Traces that may match, by what this source and those before it have of them; each is named once.

@@ -9,6 +9,7 @@ mod candidates;
 mod columns;
 mod dependencies;
 mod durations;
+mod facts;
 mod filter;
 mod finder;
 mod matching;

@@ -128,8 +128,8 @@ impl Engine {
             told: HashSet::new(),
         };
         let candidates = Candidates::new(&request.pipeline);
-        let mut finder = Finder::new(&candidates, &sources, request.period, None, &memory).await?;
-        for source in sources.within(request.period).await? {
+        let (mut finder, list) = Finder::new(&candidates, &sources, request.period, None, &memory).await?;
+        for source in list {
             if search.is_done() && !(request.is_most_recent && search.may_be_newer_in(&source)) {
                 break;
             }

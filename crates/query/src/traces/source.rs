@@ -113,12 +113,44 @@ impl<'s> Sources<'s> {
                 for (field, array) in wanted.iter().zip(arrays) {
                     // A column without a value is one that is not there.
                     let array = array.filter(|array| array.null_count() < array.len());
+                    self.columns.facts.note_values(key(field), array.as_ref());
                     self.columns.insert(key(field), array.clone());
                     rows.columns.extend(array.map(|array| (field.name().clone(), array)));
                 }
             }
         }
         Ok(rows)
+    }
+}
+
+/// What is known without reading anything.
+impl Sources<'_> {
+    /// The texts of a source's column, each once, where they are its only values; `Some(None)`: it has no values.
+    pub fn known_values(&self, source: &Source, column: &str) -> Option<Option<ArrayRef>> {
+        let key = self.group_key(source, column)?;
+        match self.schema.field_with_name(column) {
+            Ok(_) => self.columns.facts.values(&key),
+            // Files have the columns of the table.
+            Err(_) => Some(None),
+        }
+    }
+
+    /// Whether any of the texts of a source's column may have these bytes.
+    pub fn known_mention(&self, source: &Source, column: &str, bytes: &str) -> Option<bool> {
+        let key = self.group_key(source, column)?;
+        match self.columns.facts.values(&key) {
+            Some(None) => Some(false),
+            _ => self.columns.facts.mention(&key, bytes),
+        }
+    }
+
+    fn group_key(&self, source: &Source, column: &str) -> Option<Key> {
+        match source {
+            Source::Group { file, row_group, .. } => {
+                Some(Key { file: file.id, row_group: *row_group, column: column.into() })
+            }
+            Source::Batch(_) => None,
+        }
     }
 }
 
@@ -159,12 +191,12 @@ impl Rows {
     pub fn mention(&self, column: &str, bytes: &str) -> bool {
         let Some(array) = self.column(column) else { return false };
         let Some((kept, file, row_group)) = &self.kept else { return mentions(array, bytes) };
-        let key = Key { file: *file, row_group: *row_group, column: format!("{column} mentions {bytes}").into() };
-        if let Some(known) = kept.get(&key) {
-            return known.is_some();
+        let key = Key { file: *file, row_group: *row_group, column: column.into() };
+        if let Some(known) = kept.facts.mention(&key, bytes) {
+            return known;
         }
         let is_mentioned = mentions(array, bytes);
-        kept.insert(key, is_mentioned.then(|| array.slice(0, 0)));
+        kept.facts.note_mention(&key, bytes, is_mentioned);
         is_mentioned
     }
 

@@ -12,8 +12,8 @@ use trefoil_storage::catalog::FileId;
 use trefoil_traceql::ast::{Attribute, Field, Intrinsic, Scope};
 use trefoil_traceql::value::Value;
 
-use super::filter::{Narrowing, present};
-use super::place::{Place, places};
+use super::filter::{Narrowing, is_plain, of_array, present};
+use super::place::{Item, Place, places};
 use super::source::{PARENT, Rows, Source, Sources};
 use super::value::{of_column, text, value};
 use crate::{Engine, Limits, QueryError};
@@ -115,6 +115,10 @@ impl Engine {
         let mut values = Values { found: Vec::new(), limit: request.limit };
         for source in sources.within(request.period).await? {
             tokio::task::yield_now().await;
+            let is_about_all = matches!(narrowing, Narrowing::Everything) && !is_of_roots;
+            if is_about_all && values.of_known(&places, &sources, &source) {
+                continue;
+            }
             let mut columns: Vec<&str> = places.iter().flat_map(Place::columns).collect();
             narrowing.columns(&mut columns);
             if is_of_roots {
@@ -216,6 +220,28 @@ struct Values {
 impl Values {
     fn is_full(&self) -> bool {
         self.found.len() >= self.limit
+    }
+
+    /// Takes the values of all rows of a source where they are known without reading it, and says whether they are.
+    fn of_known(&mut self, places: &[Place], sources: &Sources<'_>, source: &Source) -> bool {
+        let mut known = Vec::new();
+        for place in places {
+            let values = match place {
+                Place::Column(name) => sources.known_values(source, name),
+                Place::Member { column, key } | Place::Item { column, of: Item::Attribute(key) } if is_plain(key) => {
+                    sources.known_mention(source, column, key).filter(|may_be| !may_be).map(|_| None)
+                }
+                _ => None,
+            };
+            match values {
+                Some(values) => known.extend(values.map(|values| (place, values))),
+                None => return false,
+            }
+        }
+        for (place, values) in known {
+            (0..values.len()).for_each(|at| self.add(of_array(place, &values, at)));
+        }
+        true
     }
 
     fn of_rows(&mut self, places: &[Place], rows: &Rows, among: &[u32]) {

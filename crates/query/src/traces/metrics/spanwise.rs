@@ -33,6 +33,9 @@ impl Question<'_> {
         for source in self.sources.within(self.grid.bounds()).await? {
             // What is kept decoded is read without waiting: whoever ends the question has to have a chance.
             tokio::task::yield_now().await;
+            if !narrowing.may_hold(self.sources, &source) {
+                continue;
+            }
             let mut names = vec![START, TRACE_STATE];
             narrowing.columns(&mut names);
             let others = by.iter().flatten().chain(measured.iter().flat_map(|measure| &measure.places));

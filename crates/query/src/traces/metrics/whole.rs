@@ -89,9 +89,9 @@ impl Question<'_> {
         let candidates = Candidates::new(self.leaf.spans);
         let (sources, held) = (self.sources, self.memory.held);
         let window = self.grid.bounds();
-        let mut finder = Finder::new(&candidates, sources, window, Some(window), held).await?;
+        let (mut finder, list) = Finder::new(&candidates, sources, window, Some(window), held).await?;
         let assembly = Assembly::new(sources, program.attributes(), self.limits.max_rows, held).await?;
-        for source in sources.within(window).await? {
+        for source in list {
             let mut ids = finder.traces(sources, &source).await?;
             self.measured.inspected_spans += source.rows() as u64;
             if let Some(share) = self.share {
