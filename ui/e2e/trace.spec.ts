@@ -56,3 +56,36 @@ test('records are placed at their spans, and numbers lead to theirs', async ({ p
   await page.getByRole('tab', { name: 'Numbers' }).click();
   await expect(page.getByRole('main')).toContainText('http.server.request.duration');
 });
+
+test('a span that is written again is one span, in lists as in its trace', async ({ page, startServer }) => {
+  const server = await startServer();
+  const traceId = '5b8aa5a2d2c872e8321cf37308d69df2';
+  const start = BigInt(Date.now() - 60_000) * 1_000_000n;
+  const span = (spanId: string, version: number, milliseconds: number, failed: boolean) => ({
+    traceId,
+    spanId,
+    ...(spanId !== '000000000000000a' && { parentSpanId: '000000000000000a' }),
+    name: spanId === '000000000000000a' ? 'order' : 'Submitted',
+    traceState: `trefoil=v:${version}`,
+    startTimeUnixNano: String(start),
+    endTimeUnixNano: String(start + BigInt(milliseconds) * 1_000_000n),
+    ...(failed && { status: { code: 2 } }),
+  });
+  const attributes = [{ key: 'service.name', value: { stringValue: 'orders' } }];
+  // What ran until now turns out to have ended, and well.
+  for (const [version, length] of [
+    [1, 30_000],
+    [2, 20_000],
+  ] as const) {
+    const spans = ['000000000000000a', '000000000000000b'].map((id) => span(id, version, length, version === 1));
+    await server.send('traces', { resourceSpans: [{ resource: { attributes }, scopeSpans: [{ spans }] }] });
+  }
+  await page.goto(`${server.url}/traces`);
+  const row = page.getByRole('row').filter({ hasText: 'order' });
+  await expect(row).toContainText('20 s');
+  await expect(row.getByRole('cell').nth(3)).toHaveText('2');
+  await expect(row.getByRole('cell').last()).toHaveText('0');
+  await row.getByRole('link').first().click();
+  await expect(page.getByText('2 spans')).toBeVisible();
+  await expect(page.getByRole('treegrid', { name: 'Spans of the trace' })).toHaveAttribute('aria-rowcount', '3');
+});

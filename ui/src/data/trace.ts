@@ -2,6 +2,7 @@
 
 import { ApiError } from '~/api/http';
 import { queryRows, sql } from '~/api/sql';
+import { VERSION } from '~/data/traceSql';
 
 /** How many spans of one trace are shown at most. */
 export const MOST_SPANS = 100_000;
@@ -67,9 +68,6 @@ export function parseTraceId(text: string): string | undefined {
   if (!/^[0-9a-f]{1,32}$/.test(hex) || /^0+$/.test(hex)) return undefined;
   return hex.padStart(32, '0');
 }
-
-/** Of a span that is written more than once: the highest is the span (`trefoil=v:7` in its trace state). */
-const VERSION = sql`TRY_CAST(nullif(split_part(split_part(trace_state, ',', 1), 'trefoil=v:', 2), '') AS BIGINT)`;
 
 /** The spans of a trace; `length` is 0 when the store has none. */
 export async function fetchTrace(traceId: string, signal?: AbortSignal, limit = MOST_SPANS): Promise<TraceSpans> {

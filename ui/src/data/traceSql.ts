@@ -136,6 +136,23 @@ function firstIdBeyond(share: number): string {
 /** Rows of the answer: a thousand traces over sixty services each. */
 export const MOST_PARTS = 60_000;
 
+/** Of a span that is written more than once: the highest is the span (`trefoil=v:7` in its trace state). */
+export const VERSION = sql`TRY_CAST(nullif(split_part(split_part(trace_state, ',', 1), 'trefoil=v:', 2), '') AS BIGINT)`;
+
+/** Columns of those spans that a condition holds for; of spans that are written more than once, the last version. */
+function lastVersions(columns: Sql, condition: Sql): Sql {
+  const end = sql`arrow_cast(start_time_unix_nano, 'Int64') + duration_nano`;
+  // Nearly all spans have no version, and are spared the sorting.
+  return sql`
+    SELECT ${columns} FROM spans WHERE ${condition} AND ${VERSION} IS NULL
+    UNION ALL
+    SELECT ${columns} FROM (
+      SELECT ${columns},
+        row_number() OVER (PARTITION BY trace_id, span_id ORDER BY ${VERSION} DESC, ${end} DESC) AS place
+      FROM spans WHERE ${condition} AND ${VERSION} IS NOT NULL)
+    WHERE place = 1`;
+}
+
 /**
  * One row a trace and service: `trace_id`, `service`, `start` (µs since the epoch), `duration` (ns), `spans`, `errors`, `first` (the
  * name of the service's root span, else of its earliest), `root` (µs since the epoch: the start of its root span, if it has one), `tenant`.
@@ -145,12 +162,14 @@ export function describeSql(ids: readonly string[], around: Interval): Sql {
     ids.map((id) => sql`decode(${id}, 'hex')`),
     ', ',
   );
+  const columns = sql`trace_id, service_name, start_time_unix_nano, duration_nano, status_code, name, parent_span_id,
+    resource_attributes`;
   return sql`
     SELECT trace_id, coalesce(service_name, '') AS service, ${START} / 1000 AS start, ${DURATION} AS duration,
       count(*) AS spans, ${ERRORS} AS errors,
       first_value(name ORDER BY parent_span_id IS NOT NULL, start_time_unix_nano) AS first,
       arrow_cast(min(start_time_unix_nano) FILTER (WHERE parent_span_id IS NULL), 'Int64') / 1000 AS root,
       max(attribute(resource_attributes, 'tenant')) AS tenant
-    FROM spans WHERE ${within(around)} AND trace_id IN (${wanted})
+    FROM (${lastVersions(columns, sql`${within(around)} AND trace_id IN (${wanted})`)})
     GROUP BY 1, 2 LIMIT ${MOST_PARTS}`;
 }
