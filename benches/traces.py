@@ -37,7 +37,7 @@ WINDOW = 30 * 60
 SEARCHES = [
     ("everything", None, "{ }"),
     ("service and error", 5, '{ resource.service.name = "payments-gateway" && status = error }'),
-    ("trace:duration with a tenant", 15, '{ span.bookstore.tenant = "acme-books" && trace:duration > 270ms }'),
+    ("trace:duration with a tenant", 15, '{ span.bookstore.tenant = "libraries" && trace:duration > 265ms }'),
     (">> from an error to its database span", 15, '{ status = error } >> { span.db.system.name = "postgresql" }'),
     ("a value that is not there", 5, '{ span.http.route = "/nowhere" }'),
     ("an attribute that is not there", None, '{ .nowhere = "x" }'),

@@ -2,7 +2,9 @@
 
 use std::slice;
 
-use trefoil_traceql::ast::{Attribute, Field, Intrinsic, Outcome, Pipeline, Scope, Spanset, SpansetOp, Stage};
+use trefoil_traceql::ast::{
+    Attribute, CompareOp, Field, Intrinsic, Outcome, Pipeline, Scope, Spanset, SpansetOp, Stage,
+};
 use trefoil_traceql::eval::{Filter, Trace};
 use trefoil_traceql::value::Value;
 
@@ -26,18 +28,21 @@ enum Need {
 pub struct Candidates {
     pub filters: Vec<Narrowing>,
     pub durations: Vec<Filter>,
+    /// What holds for a trace's duration holds for all longer ones.
+    pub is_of_long_traces: bool,
     need: Need,
 }
 
 impl Candidates {
     pub fn new(pipeline: &Pipeline) -> Candidates {
-        let mut candidates = Candidates { filters: Vec::new(), durations: Vec::new(), need: Need::All(Vec::new()) };
+        let need = Need::All(Vec::new());
+        let mut candidates = Candidates { filters: Vec::new(), durations: Vec::new(), is_of_long_traces: true, need };
         candidates.need = candidates.of_pipeline(pipeline);
         if candidates.filters.len() <= MAX_FILTERS && candidates.durations.len() <= MAX_FILTERS {
             return candidates;
         }
         // Any trace may match, which is slow and right.
-        Candidates { filters: vec![Narrowing::Everything], durations: Vec::new(), need: Need::Filter(0) }
+        Candidates { filters: vec![Narrowing::Everything], durations: Vec::new(), need: Need::Filter(0), ..candidates }
     }
 
     /// Whether a trace may match that has a span for each filter whose bit is set, and a duration for which those of `durations`
@@ -103,6 +108,7 @@ impl Candidates {
             match about(part) {
                 About::Duration => {
                     self.durations.push(Filter::new(part));
+                    self.is_of_long_traces &= is_of_longer(part);
                     of_trace.push(Need::Duration(self.durations.len() - 1));
                 }
                 About::Root => {
@@ -159,6 +165,12 @@ fn about(field: &Field) -> About {
         true => About::Root,
         false => About::Span,
     }
+}
+
+/// Whether what holds for a duration holds for all longer ones.
+fn is_of_longer(field: &Field) -> bool {
+    let Field::Compare { op: CompareOp::Greater | CompareOp::GreaterEqual, left, right } = field else { return false };
+    matches!(**left, Field::Attribute(_)) && matches!(**right, Field::Value(_))
 }
 
 fn holds_without_root(field: &Field) -> bool {

@@ -25,11 +25,21 @@ const UNKNOWN: i64 = i64::MAX;
 /// What is kept of a row group beside its columns: for each trace in it, ascending, when the first span starts and the last ends.
 const EXTENTS: &str = "trace extents";
 
+/// How far it is looked for spans of a trace to tell how long it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// No further than the source that is looked at: the trace takes so long at least, which is known at once.
+    Source,
+    /// To all that there is of it.
+    Whole,
+}
+
 /// Which of some filters on the duration hold for a trace. Those for which none does are not in it.
 #[derive(Debug, Default)]
 pub struct Durations(Vec<(TraceId, u32)>);
 
 impl Durations {
+    /// Of the traces that have spans in a period.
     pub async fn new(
         filters: &[Filter],
         sources: &Sources<'_>,
@@ -40,11 +50,22 @@ impl Durations {
             return Ok(Durations::default());
         }
         let around = (period.0.saturating_sub(AROUND), period.1.saturating_add(AROUND));
+        let list = sources.within(around).await?;
+        Durations::of_sources(filters, sources, &list, memory).await
+    }
+
+    /// Of the traces that have spans in some sources, as far as these tell. What is kept is counted in `memory`.
+    pub async fn of_sources(
+        filters: &[Filter],
+        sources: &Sources<'_>,
+        list: &[Source],
+        memory: &Held,
+    ) -> Result<Durations, QueryError> {
         let mut extents: Vec<(TraceId, i64, i64)> = Vec::new();
         let before = memory.bytes();
-        for source in sources.within(around).await? {
+        for source in list {
             tokio::task::yield_now().await;
-            let of_source = extents_of(sources, &source).await?;
+            let of_source = extents_of(sources, source).await?;
             let more = of_source.len() * size_of::<(TraceId, i64, i64)>();
             memory.grow(more).map_err(|error| QueryError::LimitExceeded(error.to_string()))?;
             extents.extend(read(&of_source)?);
@@ -65,8 +86,14 @@ impl Durations {
         };
         let found = durations.by_ref().map(|(id, duration)| (id, bits(duration))).filter(|(_, bits)| *bits != 0);
         let found: Vec<(TraceId, u32)> = found.collect();
-        memory.shrink_to(before + found.len() * size_of::<(TraceId, u32)>());
-        Ok(Durations(found))
+        let durations = Durations(found);
+        memory.shrink_to(before + durations.bytes());
+        Ok(durations)
+    }
+
+    /// What it counts in memory.
+    pub fn bytes(&self) -> usize {
+        self.0.len() * size_of::<(TraceId, u32)>()
     }
 
     /// A bit for each filter that holds.

@@ -4,7 +4,7 @@ use arrow::array::{Array, FixedSizeBinaryArray};
 
 use super::assemble::TraceId;
 use super::candidates::Candidates;
-use super::durations::Durations;
+use super::durations::{Durations, Reach};
 use super::source::{Rows, START, Source, Sources, TRACE_ID};
 use crate::QueryError;
 use crate::memory::Held;
@@ -19,6 +19,7 @@ pub struct Finder<'f> {
     candidates: &'f Candidates,
     /// Behind its start, up to its end: where a span of the answer has to start.
     window: Option<(i64, i64)>,
+    reach: Reach,
     durations: Durations,
     memory: &'f Held,
     seen: HashSet<TraceId>,
@@ -27,25 +28,39 @@ pub struct Finder<'f> {
 }
 
 impl<'f> Finder<'f> {
-    /// With the sources to look at, the newest first.
-    pub async fn new(
-        candidates: &'f Candidates,
-        sources: &Sources<'_>,
-        period: (i64, i64),
-        window: Option<(i64, i64)>,
-        memory: &'f Held,
-    ) -> Result<(Finder<'f>, Vec<Source>), QueryError> {
-        let list = candidates.among(sources, sources.within(period).await?);
-        let durations = match list.is_empty() {
-            true => Durations::default(),
-            false => Durations::new(&candidates.durations, sources, period, memory).await?,
-        };
-        let (seen, partial) = (HashSet::new(), HashMap::new());
-        Ok((Finder { candidates, window, durations, memory, seen, partial }, list))
+    /// One that knows of a trace's duration what the source at hand tells.
+    pub fn new(candidates: &'f Candidates, window: Option<(i64, i64)>, memory: &'f Held) -> Finder<'f> {
+        Finder {
+            candidates,
+            window,
+            reach: Reach::Source,
+            durations: Durations::default(),
+            memory,
+            seen: HashSet::new(),
+            partial: HashMap::new(),
+        }
+    }
+
+    /// From now on durations are those of whole traces that have spans in the period. Traces that were found stay so.
+    pub async fn reach_whole(&mut self, sources: &Sources<'_>, period: (i64, i64)) -> Result<(), QueryError> {
+        self.forget_durations();
+        self.durations = Durations::new(&self.candidates.durations, sources, period, self.memory).await?;
+        self.reach = Reach::Whole;
+        Ok(())
+    }
+
+    fn forget_durations(&mut self) {
+        self.memory.shrink(self.durations.bytes());
+        self.durations = Durations::default();
     }
 
     /// Traces that may match, by what this source and those before it have of them; each is named once.
     pub async fn traces(&mut self, sources: &Sources<'_>, source: &Source) -> Result<Vec<TraceId>, QueryError> {
+        if self.reach == Reach::Source && !self.candidates.durations.is_empty() {
+            self.forget_durations();
+            let list = std::slice::from_ref(source);
+            self.durations = Durations::of_sources(&self.candidates.durations, sources, list, self.memory).await?;
+        }
         let mut names = vec![TRACE_ID];
         self.candidates.filters.iter().for_each(|filter| filter.columns(&mut names));
         if self.window.is_some() {

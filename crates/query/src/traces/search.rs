@@ -128,24 +128,18 @@ impl Engine {
             told: HashSet::new(),
         };
         let candidates = Candidates::new(&request.pipeline);
-        let (mut finder, list) = Finder::new(&candidates, &sources, request.period, None, &memory).await?;
-        for source in list {
-            if search.is_done() && !(request.is_most_recent && search.may_be_newer_in(&source)) {
-                break;
-            }
-            let found = finder.traces(&sources, &source).await?;
-            search.searched.inspected_spans += source.rows() as u64;
-            let mut ids = found.as_slice();
-            while !ids.is_empty() {
-                ids = &ids[search.evaluate(ids).await?..];
-                if search.is_done() && !request.is_most_recent {
-                    break;
-                }
-            }
-            search.searched.inspected_bytes = sources.fetched.load(Ordering::Relaxed);
-            if let Some(progress) = progress.as_ref().filter(|_| !request.is_most_recent) {
-                search.tell(progress).await?;
-            }
+        let list = candidates.among(&sources, sources.within(request.period).await?);
+        let mut finder = Finder::new(&candidates, None, &memory);
+        // Most traces lie in one source. Those that are long enough there are found without a look at all others.
+        let is_found_at_once =
+            !candidates.durations.is_empty() && candidates.is_of_long_traces && !request.is_most_recent;
+        if is_found_at_once {
+            search.look(&mut finder, &sources, &list, progress.as_ref()).await?;
+        }
+        let is_over = list.is_empty() || (is_found_at_once && search.is_done());
+        if !is_over {
+            finder.reach_whole(&sources, request.period).await?;
+            search.look(&mut finder, &sources, &list, progress.as_ref()).await?;
         }
         search.keep_newest();
         let mut searched = search.searched;
@@ -166,6 +160,35 @@ struct Search<'s> {
 }
 
 impl Search<'_> {
+    /// Goes through the sources, the newest first, until there are traces enough.
+    async fn look(
+        &mut self,
+        finder: &mut Finder<'_>,
+        sources: &Sources<'_>,
+        list: &[Source],
+        progress: Option<&Sender<Searched>>,
+    ) -> Result<(), QueryError> {
+        for source in list {
+            if self.is_done() && !(self.request.is_most_recent && self.may_be_newer_in(source)) {
+                break;
+            }
+            let found = finder.traces(sources, source).await?;
+            self.searched.inspected_spans += source.rows() as u64;
+            let mut ids = found.as_slice();
+            while !ids.is_empty() {
+                ids = &ids[self.evaluate(ids).await?..];
+                if self.is_done() && !self.request.is_most_recent {
+                    break;
+                }
+            }
+            self.searched.inspected_bytes = sources.fetched.load(Ordering::Relaxed);
+            if let Some(progress) = progress.filter(|_| !self.request.is_most_recent) {
+                self.tell(progress).await?;
+            }
+        }
+        Ok(())
+    }
+
     fn is_done(&self) -> bool {
         self.searched.traces.len() >= self.request.limit
     }

@@ -89,7 +89,12 @@ impl Question<'_> {
         let candidates = Candidates::new(self.leaf.spans);
         let (sources, held) = (self.sources, self.memory.held);
         let window = self.grid.bounds();
-        let (mut finder, list) = Finder::new(&candidates, sources, window, Some(window), held).await?;
+        let list = candidates.among(sources, sources.within(window).await?);
+        if list.is_empty() {
+            return Ok(());
+        }
+        let mut finder = Finder::new(&candidates, Some(window), held);
+        finder.reach_whole(sources, window).await?;
         let assembly = Assembly::new(sources, program.attributes(), self.limits.max_rows, held).await?;
         for source in list {
             let mut ids = finder.traces(sources, &source).await?;
