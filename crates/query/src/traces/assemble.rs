@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, FixedSizeBinaryArray};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType};
 use trefoil_model::versions;
+use trefoil_storage::catalog::{DataFile, FileId};
 use trefoil_traceql::ast::{Attribute, Intrinsic};
 use trefoil_traceql::eval::{Links, Trace};
 use trefoil_traceql::value::Value;
@@ -98,8 +99,9 @@ impl<'a> Assembly<'a> {
         let mut spans: HashMap<TraceId, Vec<Span>> = ids.iter().map(|id| (*id, Vec::new())).collect();
         let names: Vec<&str> = BASE.into_iter().chain(self.places.iter().flatten().flat_map(Place::columns)).collect();
         let mut count = 0;
+        let mut by_file = ByFile::default();
         for source in &self.all {
-            let found = self.rows_of(source, ids).await?;
+            let found = self.rows_of(source, ids, &mut by_file).await?;
             count += found.iter().map(|(_, rows)| rows.len()).sum::<usize>();
             if count > self.max_spans {
                 let id = ids.first().map_or(0, |id| u128::from_be_bytes(*id));
@@ -123,17 +125,17 @@ impl<'a> Assembly<'a> {
     }
 
     /// Where spans of the traces are in a source.
-    async fn rows_of(&self, source: &Source, ids: &[TraceId]) -> Result<Vec<(TraceId, Vec<usize>)>, QueryError> {
+    async fn rows_of(
+        &self,
+        source: &Source,
+        ids: &[TraceId],
+        by_file: &mut ByFile,
+    ) -> Result<Vec<(TraceId, Vec<usize>)>, QueryError> {
         let Source::Group { file, row_group, .. } = source else {
             let rows = self.sources.read(source, &[TRACE_ID]).await?;
             return Ok(scanned(rows.trace_ids()?, ids));
         };
-        let mut possible = Vec::new();
-        for id in ids {
-            if self.sources.snapshot.groups_of_trace(file, id).await?.contains(row_group) {
-                possible.push(*id);
-            }
-        }
+        let possible = by_file.in_group(self.sources, file, *row_group, ids).await?;
         if possible.is_empty() {
             return Ok(Vec::new());
         }
@@ -204,6 +206,34 @@ impl Assembled {
             *errors += u32::from(span.is_error);
         }
         services
+    }
+}
+
+/// In which row groups of a file traces may be, which is asked once a file: sources of the same file follow each other.
+#[derive(Default)]
+struct ByFile {
+    file: Option<FileId>,
+    groups: HashMap<usize, Vec<TraceId>>,
+}
+
+impl ByFile {
+    async fn in_group(
+        &mut self,
+        sources: &Sources<'_>,
+        file: &DataFile,
+        row_group: usize,
+        ids: &[TraceId],
+    ) -> Result<Vec<TraceId>, QueryError> {
+        if self.file != Some(file.id) {
+            self.groups.clear();
+            for id in ids {
+                for group in sources.snapshot.groups_of_trace(file, id).await? {
+                    self.groups.entry(group).or_default().push(*id);
+                }
+            }
+            self.file = Some(file.id);
+        }
+        Ok(self.groups.remove(&row_group).unwrap_or_default())
     }
 }
 
