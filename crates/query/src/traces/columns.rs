@@ -15,7 +15,7 @@ use super::facts::Facts;
 
 /// About how many columns are kept.
 const COLUMNS: usize = 4096;
-/// The part of the memory that is for facts.
+/// Facts have this part of the memory of the columns, beside it.
 const FACTS_PART: u64 = 8;
 
 /// One column of a row group of a file; files never change.
@@ -47,9 +47,8 @@ impl Weighter<Key, Option<ArrayRef>> for Bytes {
 
 impl Columns {
     pub fn new(capacity_bytes: u64) -> Columns {
-        let of_facts = capacity_bytes / FACTS_PART;
-        let kept = Cache::with_weighter(COLUMNS, capacity_bytes - of_facts, Bytes);
-        let facts = Facts::new(of_facts);
+        let kept = Cache::with_weighter(COLUMNS, capacity_bytes, Bytes);
+        let facts = Facts::new(capacity_bytes / FACTS_PART);
         Columns { kept, facts, bytes: Gauge::default(), hits: Counter::default(), misses: Counter::default() }
     }
 
@@ -69,7 +68,7 @@ impl Columns {
     }
 
     pub fn set_capacity(&self, bytes: u64) {
-        self.kept.set_capacity(bytes - bytes / FACTS_PART);
+        self.kept.set_capacity(bytes);
         self.facts.set_capacity(bytes / FACTS_PART);
         self.bytes.set(self.kept.weight() + self.facts.bytes());
     }
