@@ -4,8 +4,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::{Deserializer as _, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::ids;
@@ -14,13 +15,41 @@ use crate::span::Endpoint;
 use crate::to_otlp::check_micros;
 use crate::tree::Json;
 
-/// Hands over each element of a JSON list. The error is for what is no list of JSON at all.
+/// Hands over each element of a JSON list. The error is for what is no list of JSON at all; whatever was handed over before is void
+/// then.
 ///
-/// Elements are taken one after another: that all are JSON is looked at before what one means, which is its own matter.
-pub(crate) fn for_each(body: &[u8], each: impl FnMut(Result<Json<'_>, Problem>)) -> Result<(), String> {
-    struct Elements<F>(F);
+/// An element may be JSON and yet be none that can be read (nested too deep, a number beyond all bounds, half of a pair of
+/// surrogates): that is a problem of its own.
+pub(crate) fn for_each(body: &[u8], mut each: impl FnMut(Result<Json<'_>, Problem>)) -> Result<(), String> {
+    let mut taken = 0;
+    if let Ok(text) = std::str::from_utf8(body) {
+        let whole = for_each_as(serde_json::Deserializer::from_str(text), |element| {
+            taken += 1;
+            each(Ok(element));
+        });
+        if whole.is_ok() {
+            return Ok(());
+        }
+    }
+    // What is wrong is told by where an element ends, which can be seen without reading it.
+    let mut index = 0;
+    let rest = for_each_as(serde_json::Deserializer::from_slice(body), |element: &RawValue| {
+        if index >= taken {
+            each(serde_json::from_str(element.get()).map_err(|error| Problem::new("", error.to_string())));
+        }
+        index += 1;
+    });
+    rest.map_err(|error| error.to_string())
+}
 
-    impl<'de, F: FnMut(Result<Json<'_>, Problem>)> Visitor<'de> for Elements<F> {
+/// Hands over each element of a list as what it is asked for as.
+fn for_each_as<'de, R: serde_json::de::Read<'de>, T: Deserialize<'de>>(
+    mut deserializer: serde_json::Deserializer<R>,
+    each: impl FnMut(T),
+) -> serde_json::Result<()> {
+    struct Elements<T, F>(F, PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>, F: FnMut(T)> Visitor<'de> for Elements<T, F> {
         type Value = ();
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,16 +57,15 @@ pub(crate) fn for_each(body: &[u8], each: impl FnMut(Result<Json<'_>, Problem>))
         }
 
         fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
-            while let Some(element) = list.next_element::<&RawValue>()? {
-                self.0(serde_json::from_str(element.get()).map_err(|error| Problem::new("", error.to_string())));
+            while let Some(element) = list.next_element()? {
+                self.0(element);
             }
             Ok(())
         }
     }
 
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    deserializer.deserialize_seq(Elements(each)).map_err(|error| error.to_string())?;
-    deserializer.end().map_err(|error| error.to_string())
+    deserializer.deserialize_seq(Elements(each, PhantomData))?;
+    deserializer.end()
 }
 
 /// One JSON object.

@@ -36,6 +36,7 @@ impl Json<'_> {
     }
 
     /// Of texts, numbers and truth values.
+    #[inline]
     pub fn text(&self) -> Option<Cow<'_, str>> {
         match self {
             Json::Text(text) => Some(Cow::Borrowed(text)),
@@ -99,8 +100,8 @@ impl<'de> Visitor<'de> for AnyJson {
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
-        while let Some((Name(name), value)) = object.next_entry()? {
-            members.push((name, value));
+        while let Some(Name(name)) = object.next_key()? {
+            members.push((name, object.next_value()?));
         }
         Ok(Json::Object(members))
     }

@@ -75,6 +75,7 @@ fn broken(error: WireError) -> Problem {
     Problem::new("", error.to_string())
 }
 
+#[inline]
 fn text<'a>(name: &'static str, field: &Field<'a>) -> Result<Cow<'a, str>, Problem> {
     let text = std::str::from_utf8(field.bytes().map_err(broken)?);
     text.map(Cow::Borrowed).map_err(|_| Problem::new(name, "is not UTF-8"))
@@ -128,6 +129,7 @@ fn read_annotation<'a>(field: &Field<'a>) -> Result<Annotation<'a>, Problem> {
     Ok(read)
 }
 
+#[inline]
 fn read_tag<'a>(field: &Field<'a>) -> Result<(Cow<'a, str>, Cow<'a, str>), Problem> {
     let (mut name, mut value) = (Cow::default(), Cow::default());
     for field in field.message().map_err(broken)? {

@@ -59,6 +59,22 @@ fn places_in_json() {
     assert_eq!(message(Format::JsonV1, v1), (0, expected.to_owned()));
 }
 
+/// That it is JSON is enough for the others to be taken.
+#[test]
+fn what_is_json_and_cannot_be_read_costs_only_itself() {
+    let span = |id: u32, name: &str| format!(r#"{{"traceId": "1", "id": "{id}", "name": {name}}}"#);
+    let spans = [span(1, "\"a\""), span(2, r#""\ud800""#), span(3, "\"b\""), span(4, "1e999"), span(5, "\"c\"")];
+    let translated = translated(Format::JsonV2, format!("[{}]", spans.join(",")));
+    let ids: Vec<u8> = super::spans(&request(&translated)).iter().map(|span| span.span_id[7]).collect();
+    assert_eq!(ids, [1, 3, 5]);
+    insta::assert_snapshot!(translated.rejected.message().unwrap(), @"2 spans cannot be taken: [1]: unexpected end of hex escape at line 1 column 44; [3]: number out of range at line 1 column 41");
+    let mut bytes = format!("[{}, {}]", span(1, "\"a\""), span(2, "\"?\"")).into_bytes();
+    let place = bytes.iter().position(|byte| *byte == b'?').unwrap();
+    bytes[place] = 0xff;
+    let reason = unreadable(Format::JsonV2, bytes);
+    assert!(reason.contains("invalid unicode code point at line 1 column"), "{reason}");
+}
+
 #[test]
 fn only_the_first_problems_are_told() {
     let body = format!("[{}]", vec!["1"; 100].join(","));
