@@ -151,7 +151,7 @@ fn kind(kind: SpanKind, tags: &mut Tags<'static>) -> Option<Kind> {
 fn endpoint(tags: &mut Tags<'static>, names: &EndpointNames) -> Endpoint<'static> {
     let mut endpoint = Endpoint::default();
     let mut take = |name: &str, set: &mut dyn FnMut(&str) -> bool| {
-        if tags.get(name).is_some_and(|text| set(text)) {
+        if tags.get(name).is_some_and(set) {
             tags.remove(name);
         }
     };

@@ -1,6 +1,7 @@
 //! What the tags of a span mean to OTLP: attributes of the resource, attributes of the span, or something that has a field of its
 //! own.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use opentelemetry_proto::tonic::trace::v1::span::{Link, SpanKind};
@@ -10,14 +11,15 @@ use crate::embedded::link_from_text;
 use crate::names;
 use crate::span::{Endpoint, Kind};
 use crate::tags::Tags;
+use crate::v1::Value;
 
 /// Where a tag belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Resource,
     Span,
-    /// In no attribute: a field says the same.
-    Field,
+    /// In none of the two: a field says it, or an attribute that is no text.
+    Elsewhere,
 }
 
 /// The tags of one span, and where each belongs. What is asked for as a field is taken out of the attributes of the span.
@@ -70,16 +72,12 @@ impl Known {
 
 impl<'t> Meanings<'t> {
     /// `typed` are attributes that stand in place of tags of the same names. The memory of `places` is used again.
-    pub fn of<T>(
-        tags: &'t Tags<'t>,
-        typed: &BTreeMap<impl std::borrow::Borrow<str> + Ord, T>,
-        places: &'t mut Vec<Place>,
-    ) -> Self {
+    pub fn of(tags: &'t Tags<'t>, typed: &BTreeMap<Cow<'_, str>, Value<'_>>, places: &'t mut Vec<Place>) -> Self {
         let mut known = Known::default();
         places.clear();
         places.extend(tags.iter().enumerate().map(|(index, (name, _))| {
             if typed.contains_key(name) {
-                return Place::Field;
+                return Place::Elsewhere;
             }
             if names::is_of_resource(name) {
                 return Place::Resource;
@@ -103,7 +101,7 @@ impl<'t> Meanings<'t> {
     }
 
     fn take(&mut self, tag: Option<usize>) -> Option<&'t str> {
-        self.places[tag?] = Place::Field;
+        self.places[tag?] = Place::Elsewhere;
         self.text(tag)
     }
 
@@ -199,12 +197,12 @@ impl<'t> Meanings<'t> {
         }
         for index in 0.. {
             let Ok(tag) = self.tags.place(&format!("{}{index}", names::LINK)) else { break };
-            if self.places[tag] == Place::Field {
+            if self.places[tag] == Place::Elsewhere {
                 break;
             }
             if let Some(link) = link_from_text(self.tags.text(tag)) {
                 links.push(link);
-                self.places[tag] = Place::Field;
+                self.places[tag] = Place::Elsewhere;
             }
         }
         links

@@ -108,7 +108,7 @@ mod tests {
         (name.into(), text.into())
     }
 
-    fn pairs<'a>(map: &'a BTreeMap<String, String>) -> Vec<(&'a str, &'a str)> {
+    fn pairs(map: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
         map.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
     }
 

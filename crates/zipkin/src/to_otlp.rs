@@ -157,7 +157,7 @@ fn attributes(
                 let value = if options.parse_string_tags { parsed(text) } else { Any::String(text) };
                 attribute(span, field::span::ATTRIBUTES, name, value);
             }
-            Place::Field => {}
+            Place::Elsewhere => {}
         }
     }
     if let Some(service) = service {
