@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList};
 use serde_json::{Map, Value};
+use trefoil_model::wire::otlp;
 
 pub(crate) fn string(text: impl Into<String>) -> AnyValue {
     AnyValue { value: Some(Any::StringValue(text.into())) }
@@ -22,29 +23,27 @@ pub(crate) fn bool(flag: bool) -> AnyValue {
     AnyValue { value: Some(Any::BoolValue(flag)) }
 }
 
+#[cfg(test)]
 pub(crate) fn bytes(bytes: Vec<u8>) -> AnyValue {
     AnyValue { value: Some(Any::BytesValue(bytes)) }
 }
 
 /// What a tag says, by its looks: numbers and truth values in their usual spelling, as the Collector's `parse_string_tags`.
-pub(crate) fn parsed(text: String) -> AnyValue {
-    match text.as_str() {
-        "true" => return bool(true),
-        "false" => return bool(false),
+pub(crate) fn parsed(text: &str) -> otlp::Any<'_> {
+    match text {
+        "true" => return otlp::Any::Bool(true),
+        "false" => return otlp::Any::Bool(false),
         _ => {}
     }
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let unsigned = text.strip_prefix('-').unwrap_or(&text);
-    if digits(unsigned) {
-        // Beyond 64 bits it stays the text that it is.
-        return text.parse().map_or_else(|_| string(text), int);
-    }
-    match unsigned.split_once('.') {
-        Some((whole, fraction)) if digits(whole) && digits(fraction) => {
-            text.parse().map_or_else(|_| string(text), double)
-        }
-        _ => string(text),
-    }
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    // Beyond 64 bits it stays the text that it is.
+    let number = match unsigned.split_once('.') {
+        None if digits(unsigned) => text.parse().ok().map(otlp::Any::Int),
+        Some((whole, fraction)) if digits(whole) && digits(fraction) => text.parse().ok().map(otlp::Any::Double),
+        _ => None,
+    };
+    number.unwrap_or(otlp::Any::String(text))
 }
 
 /// The text of a tag: text as it is, lists and maps as JSON, bytes in base64.
@@ -113,25 +112,26 @@ mod tests {
 
     #[test]
     fn tags_are_parsed_by_their_looks() {
+        use trefoil_model::wire::otlp::Any;
         for (text, expected) in [
-            ("0", int(0)),
-            ("-17", int(-17)),
-            ("99999999999999999999", string("99999999999999999999")),
-            ("1.50", double(1.5)),
-            ("-0.25", double(-0.25)),
-            (".5", string(".5")),
-            ("1.", string("1.")),
-            ("1e3", string("1e3")),
-            ("+1", string("+1")),
-            ("--1", string("--1")),
-            ("-", string("-")),
-            ("", string("")),
-            ("true", bool(true)),
-            ("false", bool(false)),
-            ("True", string("True")),
-            ("10.0.0.1", string("10.0.0.1")),
+            ("0", Any::Int(0)),
+            ("-17", Any::Int(-17)),
+            ("99999999999999999999", Any::String("99999999999999999999")),
+            ("1.50", Any::Double(1.5)),
+            ("-0.25", Any::Double(-0.25)),
+            (".5", Any::String(".5")),
+            ("1.", Any::String("1.")),
+            ("1e3", Any::String("1e3")),
+            ("+1", Any::String("+1")),
+            ("--1", Any::String("--1")),
+            ("-", Any::String("-")),
+            ("", Any::String("")),
+            ("true", Any::Bool(true)),
+            ("false", Any::Bool(false)),
+            ("True", Any::String("True")),
+            ("10.0.0.1", Any::String("10.0.0.1")),
         ] {
-            assert_eq!(parsed(text.to_owned()), expected, "{text}");
+            assert_eq!(parsed(text), expected, "{text}");
         }
     }
 

@@ -3,7 +3,10 @@
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
+use prost::Message as _;
 use serde_json::{Map, Value};
+use trefoil_model::wire::otlp::field::event;
+use trefoil_model::wire::write::{bytes, bytes_always, fixed64, message};
 
 use crate::any_value::{attributes, object};
 use crate::ids::{SpanId, parse_span_id, parse_trace_id};
@@ -17,14 +20,25 @@ pub(crate) fn event_to_text(event: &Event) -> String {
 }
 
 /// The event that an annotation is. What is not of the form is a name as a whole.
-pub(crate) fn event_from_text(nanos: u64, value: String) -> Event {
+pub(crate) fn event_from_text(nanos: u64, value: &str) -> Event {
     // A name may hold bars, JSON begins with a brace.
     let parts = value.find("|{").and_then(|at| Some((&value[..at], parse_with_dropped(&value[at + 1..])?)));
     let (name, attributes, dropped_attributes_count) = match parts {
-        Some((name, (attributes, dropped))) => (name.to_owned(), attributes, dropped),
+        Some((name, (attributes, dropped))) => (name, attributes, dropped),
         None => (value, Vec::new(), 0),
     };
-    Event { time_unix_nano: nanos, name, attributes, dropped_attributes_count }
+    Event { time_unix_nano: nanos, name: name.to_owned(), attributes, dropped_attributes_count }
+}
+
+/// Appends the event that an annotation is, as an element of the list in `field`.
+pub(crate) fn write_event(out: &mut Vec<u8>, field: u32, nanos: u64, value: &str) {
+    if value.contains("|{") {
+        return bytes_always(out, field, &event_from_text(nanos, value).encode_to_vec());
+    }
+    message(out, field, |out| {
+        fixed64(out, event::TIME_UNIX_NANO, nanos);
+        bytes(out, event::NAME, value.as_bytes());
+    });
 }
 
 /// The value of the tag that a link becomes.
@@ -73,7 +87,7 @@ mod tests {
 
     #[test]
     fn events_are_read_as_the_collector_writes_them() {
-        let event = event_from_text(7, r#"retry|{"after":"1|s","attempt":2}|3"#.to_owned());
+        let event = event_from_text(7, r#"retry|{"after":"1|s","attempt":2}|3"#);
         let attributes = vec![attribute("after", string("1|s")), attribute("attempt", int(2))];
         let expected = Event { time_unix_nano: 7, name: "retry".into(), attributes, dropped_attributes_count: 3 };
         assert_eq!(event, expected);
@@ -83,7 +97,7 @@ mod tests {
     #[test]
     fn other_texts_are_names() {
         for text in ["", "a", "a|b", "a|b|c", "a|{}", "a|{}|", "a|{}|-1", "a|[]|0", "a|{\"b\"}|0", "a|b|{|0", "|"] {
-            let event = event_from_text(0, text.to_owned());
+            let event = event_from_text(0, text);
             assert_eq!((event.name.as_str(), event.attributes.len()), (text, 0));
         }
     }

@@ -4,26 +4,52 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::{Deserializer as _, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
+use crate::ids;
 use crate::problem::Problem;
 use crate::span::Endpoint;
-use crate::{ids, to_otlp};
+use crate::to_otlp::check_micros;
+use crate::tree::Json;
 
-/// Reads each element of a JSON list. The error is for what is no list of JSON at all.
+/// Hands over each element of a JSON list. The error is for what is no list of JSON at all; whatever was handed over before is void
+/// then.
 ///
-/// Elements are taken one after another: that all are JSON is looked at before what one means, which is its own matter.
-pub(crate) fn for_each<T>(
-    body: &[u8],
-    read: impl Fn(&Value) -> Result<T, Problem>,
-    mut each: impl FnMut(Result<T, Problem>),
-) -> Result<(), String> {
-    struct Elements<F>(F);
+/// An element may be JSON and yet be none that can be read (nested too deep, a number beyond all bounds, half of a pair of
+/// surrogates): that is a problem of its own.
+pub(crate) fn for_each(body: &[u8], mut each: impl FnMut(Result<Json<'_>, Problem>)) -> Result<(), String> {
+    let mut taken = 0;
+    if let Ok(text) = std::str::from_utf8(body) {
+        let whole = for_each_as(serde_json::Deserializer::from_str(text), |element| {
+            taken += 1;
+            each(Ok(element));
+        });
+        if whole.is_ok() {
+            return Ok(());
+        }
+    }
+    // What is wrong is told by where an element ends, which can be seen without reading it.
+    let mut index = 0;
+    let rest = for_each_as(serde_json::Deserializer::from_slice(body), |element: &RawValue| {
+        if index >= taken {
+            each(serde_json::from_str(element.get()).map_err(|error| Problem::new("", error.to_string())));
+        }
+        index += 1;
+    });
+    rest.map_err(|error| error.to_string())
+}
 
-    impl<'de, F: FnMut(usize, &RawValue)> Visitor<'de> for Elements<F> {
+/// Hands over each element of a list as what it is asked for as.
+fn for_each_as<'de, R: serde_json::de::Read<'de>, T: Deserialize<'de>>(
+    mut deserializer: serde_json::Deserializer<R>,
+    each: impl FnMut(T),
+) -> serde_json::Result<()> {
+    struct Elements<T, F>(F, PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>, F: FnMut(T)> Visitor<'de> for Elements<T, F> {
         type Value = ();
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,43 +57,37 @@ pub(crate) fn for_each<T>(
         }
 
         fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
-            let mut index = 0;
-            while let Some(element) = list.next_element::<&RawValue>()? {
-                self.0(index, element);
-                index += 1;
+            while let Some(element) = list.next_element()? {
+                self.0(element);
             }
             Ok(())
         }
     }
 
-    let elements = Elements(|index, element: &RawValue| {
-        let value = serde_json::from_str(element.get()).map_err(|error| Problem::new("", error.to_string()));
-        each(value.and_then(|value| read(&value)).map_err(|problem| problem.at(index)));
-    });
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    deserializer.deserialize_seq(elements).map_err(|error| error.to_string())?;
-    deserializer.end().map_err(|error| error.to_string())
+    deserializer.deserialize_seq(Elements(each, PhantomData))?;
+    deserializer.end()
 }
 
 /// One JSON object.
 #[derive(Clone, Copy)]
-pub(crate) struct Object<'a>(&'a Map<String, Value>);
+pub(crate) struct Object<'a>(&'a [(Cow<'a, str>, Json<'a>)]);
 
 impl<'a> Object<'a> {
-    pub fn of(value: &'a Value) -> Result<Self, Problem> {
-        value
-            .as_object()
-            .map(Object)
-            .ok_or_else(|| Problem::new("", format!("is {} instead of an object", kind(value))))
+    pub fn of(value: &'a Json<'a>) -> Result<Self, Problem> {
+        match value {
+            Json::Object(members) => Ok(Object(members)),
+            other => Err(Problem::new("", format!("is {} instead of an object", other.kind()))),
+        }
     }
 
-    pub fn get(&self, name: &str) -> Option<&'a Value> {
-        self.0.get(name).filter(|value| !value.is_null())
+    pub fn get(&self, name: &str) -> Option<&'a Json<'a>> {
+        let (_, value) = self.0.iter().rev().find(|(other, _)| other == name)?;
+        Some(value).filter(|value| !value.is_null())
     }
 
     pub fn text(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Problem> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        text(value).map(Some).ok_or_else(|| Problem::new(name, format!("is {} instead of text", kind(value))))
+        value.text().map(Some).ok_or_else(|| Problem::new(name, format!("is {} instead of text", value.kind())))
     }
 
     /// Of 0 or more; a fraction is cut off.
@@ -75,24 +95,29 @@ impl<'a> Object<'a> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let float = |number: f64| (0.0..u64::MAX as f64).contains(&number).then_some(number as u64);
         let number = match value {
-            Value::Number(number) => number.as_u64().or_else(|| float(number.as_f64()?)),
-            Value::String(text) => text.parse().ok(),
+            Json::Number(number) => number.as_u64().or_else(|| float(number.as_f64()?)),
+            Json::Text(text) => text.parse().ok(),
             _ => None,
         };
-        number.map(Some).ok_or_else(|| Problem::new(name, format!("{value} is not a number of 0 or more")))
+        let what = || match value {
+            Json::Number(number) => number.to_string(),
+            Json::Text(text) => format!("{text:?}"),
+            other => other.kind().to_owned(),
+        };
+        number.map(Some).ok_or_else(|| Problem::new(name, format!("{} is not a number of 0 or more", what())))
     }
 
     /// Microseconds that fit OTLP's nanoseconds.
     pub fn micros(&self, name: &'static str) -> Result<Option<u64>, Problem> {
         let micros = self.number(name)?;
-        micros.map(|micros| to_otlp::check_micros(micros).map_err(|reason| Problem::new(name, reason))).transpose()
+        micros.map(|micros| check_micros(micros).map_err(|reason| Problem::new(name, reason))).transpose()
     }
 
     pub fn flag(&self, name: &'static str) -> Result<bool, Problem> {
         match self.get(name) {
             None => Ok(false),
-            Some(Value::Bool(flag)) => Ok(*flag),
-            Some(value) => Err(Problem::new(name, format!("is {} instead of true or false", kind(value)))),
+            Some(Json::Bool(flag)) => Ok(*flag),
+            Some(other) => Err(Problem::new(name, format!("is {} instead of true or false", other.kind()))),
         }
     }
 
@@ -106,9 +131,11 @@ impl<'a> Object<'a> {
         name: &'static str,
         mut read: impl FnMut(Object<'a>) -> Result<T, Problem>,
     ) -> Result<Vec<T>, Problem> {
-        let Some(value) = self.get(name) else { return Ok(Vec::new()) };
-        let list = value.as_array();
-        let list = list.ok_or_else(|| Problem::new(name, format!("is {} instead of a list", kind(value))))?;
+        let list = match self.get(name) {
+            None => return Ok(Vec::new()),
+            Some(Json::List(list)) => list,
+            Some(other) => return Err(Problem::new(name, format!("is {} instead of a list", other.kind()))),
+        };
         let elements = list.iter().enumerate().filter(|(_, element)| !element.is_null());
         elements
             .map(|(index, element)| {
@@ -118,8 +145,9 @@ impl<'a> Object<'a> {
             .collect()
     }
 
-    pub fn members(&self) -> impl Iterator<Item = (&'a String, &'a Value)> {
-        self.0.iter()
+    /// All, in the order in which they were written.
+    pub fn members(&self) -> &'a [(Cow<'a, str>, Json<'a>)] {
+        self.0
     }
 
     /// An id that must be there and not zero.
@@ -137,12 +165,12 @@ impl<'a> Object<'a> {
     }
 
     /// What is no IP address is left out, as Zipkin does.
-    pub fn endpoint(&self, name: &'static str) -> Result<Option<Endpoint>, Problem> {
+    pub fn endpoint(&self, name: &'static str) -> Result<Option<Endpoint<'a>>, Problem> {
         let Some(object) = self.object(name)? else { return Ok(None) };
         let read = || {
             let port = object.number("port")?.unwrap_or_default();
             let port = u16::try_from(port).map_err(|_| Problem::new("port", format!("{port} is above 65535")))?;
-            let service_name = object.text("serviceName")?.unwrap_or_default().into_owned();
+            let service_name = object.text("serviceName")?.unwrap_or_default();
             let mut endpoint = Endpoint { service_name, port, ..Endpoint::default() };
             for family in ["ipv4", "ipv6"] {
                 if let Some(address) = object.text(family)?.and_then(|text| text.parse().ok()) {
@@ -152,26 +180,5 @@ impl<'a> Object<'a> {
             Ok(endpoint.some())
         };
         read().map_err(|problem: Problem| problem.within(name))
-    }
-}
-
-/// Of texts, numbers and truth values.
-pub(crate) fn text(value: &Value) -> Option<Cow<'_, str>> {
-    match value {
-        Value::String(text) => Some(text.into()),
-        Value::Number(number) => Some(number.to_string().into()),
-        Value::Bool(flag) => Some(flag.to_string().into()),
-        _ => None,
-    }
-}
-
-pub(crate) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }

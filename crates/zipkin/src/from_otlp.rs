@@ -1,6 +1,6 @@
 //! A span of OpenTelemetry as Zipkin sees it.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
@@ -15,13 +15,12 @@ use crate::embedded::{event_to_text, link_to_text};
 use crate::names::{self, EndpointNames};
 use crate::problem::{Problem, Rejected};
 use crate::span::{Annotation, Endpoint, Kind, Span};
-
-type Tags = BTreeMap<String, String>;
+use crate::tags::Tags;
 
 /// The spans of an export request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FromOtlp {
-    pub spans: Vec<Span>,
+    pub spans: Vec<Span<'static>>,
     /// Those that have no ids.
     pub rejected: Rejected,
 }
@@ -58,17 +57,15 @@ pub fn span_from_otlp(
     scope: &InstrumentationScope,
     span: &OtlpSpan,
     default_service_name: &str,
-) -> Result<Span, Problem> {
+) -> Result<Span<'static>, Problem> {
     let trace_id = u128::from_be_bytes(id("trace_id", &span.trace_id)?);
     let span_id = u64::from_be_bytes(id("span_id", &span.span_id)?);
     let is_set = |name| span.attributes.iter().any(|attribute| attribute.key == name && is_true(attribute));
     let [shared, debug, start_absent] = [names::SHARED, names::DEBUG, names::START_ABSENT].map(is_set);
 
-    let mut tags = Tags::new();
-    add_tags(&mut tags, &resource.attributes);
-    let service_name = service_name(&mut tags).unwrap_or_else(|| default_service_name.to_owned());
-    add_tags(&mut tags, &scope.attributes);
-    add_tags(&mut tags, &span.attributes);
+    let mut tags: Tags = resource.attributes.iter().map(tag).collect();
+    let service_name = service_name(&mut tags).unwrap_or_else(|| default_service_name.to_owned().into());
+    tags.extend(scope.attributes.iter().chain(&span.attributes).map(tag));
     for (name, flag) in [(names::SHARED, shared), (names::DEBUG, debug), (names::START_ABSENT, start_absent)] {
         if flag {
             tags.remove(name);
@@ -89,7 +86,7 @@ pub fn span_from_otlp(
             .filter(|parent| *parent != span_id),
         id: span_id,
         kind,
-        name: span.name.clone(),
+        name: span.name.clone().into(),
         timestamp: Some(micros(span.start_time_unix_nano)).filter(|micros| *micros > 0 && !start_absent),
         duration: duration(span),
         local_endpoint: local.some(),
@@ -112,34 +109,31 @@ fn is_true(attribute: &KeyValue) -> bool {
     matches!(value, Some(Any::BoolValue(true)))
 }
 
-fn add_tags(tags: &mut Tags, attributes: &[KeyValue]) {
-    for attribute in attributes {
-        let text = attribute.value.as_ref().map(to_text).unwrap_or_default();
-        tags.insert(attribute.key.clone(), text);
-    }
+fn tag(attribute: &KeyValue) -> (Cow<'static, str>, Cow<'static, str>) {
+    (attribute.key.clone().into(), attribute.value.as_ref().map(to_text).unwrap_or_default().into())
 }
 
 /// Takes the name of the service out of the tags of its resource.
-fn service_name(tags: &mut Tags) -> Option<String> {
+fn service_name(tags: &mut Tags<'static>) -> Option<Cow<'static, str>> {
     if let Some(name) = tags.remove(names::SERVICE_NAME).filter(|name| !name.is_empty()) {
         return Some(name);
     }
     let (source, name) = names::SERVICE_NAME_SUBSTITUTES
         .into_iter()
         .find_map(|key| Some((key, tags.remove(key).filter(|name| !name.is_empty())?)))?;
-    tags.insert(names::SERVICE_NAME_SOURCE.to_owned(), source.to_owned());
+    tags.insert(names::SERVICE_NAME_SOURCE, source);
     Some(name)
 }
 
-fn add_scope(tags: &mut Tags, scope: &InstrumentationScope) {
+fn add_scope(tags: &mut Tags<'static>, scope: &InstrumentationScope) {
     for (name, value) in [(names::SCOPE_NAME, &scope.name), (names::SCOPE_VERSION, &scope.version)] {
         if !value.is_empty() {
-            tags.insert(name.to_owned(), value.clone());
+            tags.insert(name, value.clone());
         }
     }
 }
 
-fn kind(kind: SpanKind, tags: &mut Tags) -> Option<Kind> {
+fn kind(kind: SpanKind, tags: &mut Tags<'static>) -> Option<Kind> {
     match kind {
         SpanKind::Client => Some(Kind::Client),
         SpanKind::Server => Some(Kind::Server),
@@ -147,17 +141,17 @@ fn kind(kind: SpanKind, tags: &mut Tags) -> Option<Kind> {
         SpanKind::Consumer => Some(Kind::Consumer),
         SpanKind::Unspecified => None,
         SpanKind::Internal => {
-            tags.insert(names::SPAN_KIND.to_owned(), "internal".to_owned());
+            tags.insert(names::SPAN_KIND, "internal");
             None
         }
     }
 }
 
 /// Takes what is of an endpoint out of the tags. What cannot be of one stays there.
-fn endpoint(tags: &mut Tags, names: &EndpointNames) -> Endpoint {
+fn endpoint(tags: &mut Tags<'static>, names: &EndpointNames) -> Endpoint<'static> {
     let mut endpoint = Endpoint::default();
     let mut take = |name: &str, set: &mut dyn FnMut(&str) -> bool| {
-        if tags.get(name).is_some_and(|text| set(text)) {
+        if tags.get(name).is_some_and(set) {
             tags.remove(name);
         }
     };
@@ -165,7 +159,7 @@ fn endpoint(tags: &mut Tags, names: &EndpointNames) -> Endpoint {
         take(name, &mut |text| {
             let is_free = endpoint.service_name.is_empty() && !text.is_empty();
             if is_free {
-                endpoint.service_name = text.to_owned();
+                endpoint.service_name = text.to_owned().into();
             }
             is_free || endpoint.service_name == text
         });
@@ -187,37 +181,36 @@ fn endpoint(tags: &mut Tags, names: &EndpointNames) -> Endpoint {
 }
 
 /// Who calls somebody without a name is helped by the next best; its tag stays.
-fn remote_endpoint(tags: &mut Tags, kind: Option<Kind>) -> Endpoint {
+fn remote_endpoint(tags: &mut Tags<'static>, kind: Option<Kind>) -> Endpoint<'static> {
     let mut remote = endpoint(tags, &names::REMOTE);
     if remote.service_name.is_empty() && matches!(kind, Some(Kind::Client | Kind::Producer)) {
         let substitute =
-            names::REMOTE_SUBSTITUTES.iter().find_map(|name| tags.get(*name).filter(|text| !text.is_empty()));
-        remote.service_name = substitute.cloned().unwrap_or_default();
+            names::REMOTE_SUBSTITUTES.iter().find_map(|name| tags.get(name).filter(|text| !text.is_empty()));
+        remote.service_name = substitute.unwrap_or_default().to_owned().into();
     }
     remote
 }
 
 /// What has no place in a span but its tags.
-fn add_rest(tags: &mut Tags, span: &OtlpSpan) {
+fn add_rest(tags: &mut Tags<'static>, span: &OtlpSpan) {
     if !span.trace_state.is_empty() {
-        tags.insert(names::TRACE_STATE.to_owned(), span.trace_state.clone());
+        tags.insert(names::TRACE_STATE, span.trace_state.clone());
     }
-    for (index, link) in span.links.iter().enumerate() {
-        tags.insert(format!("{}{index}", names::LINK), link_to_text(link));
-    }
+    let link = |(index, link)| (format!("{}{index}", names::LINK).into(), link_to_text(link).into());
+    tags.extend(span.links.iter().enumerate().map(link));
     let dropped = [
         (names::DROPPED_ATTRIBUTES, span.dropped_attributes_count),
         (names::DROPPED_EVENTS, span.dropped_events_count),
         (names::DROPPED_LINKS, span.dropped_links_count),
     ];
     for (name, count) in dropped.into_iter().filter(|(_, count)| *count > 0) {
-        tags.insert(name.to_owned(), count.to_string());
+        tags.insert(name, count.to_string());
     }
     add_status(tags, span.status.as_ref());
 }
 
 /// The description of a failure is the value of `error`, by the specification.
-fn add_status(tags: &mut Tags, status: Option<&Status>) {
+fn add_status(tags: &mut Tags<'static>, status: Option<&Status>) {
     let code = status.map_or(StatusCode::Unset, Status::code);
     let mut message = status.map(|status| status.message.as_str()).unwrap_or_default();
     // To Zipkin, the tag alone is a failure, whatever it says.
@@ -227,21 +220,21 @@ fn add_status(tags: &mut Tags, status: Option<&Status>) {
         StatusCode::Ok => "OK",
         StatusCode::Error => "ERROR",
     };
-    tags.insert(names::STATUS_CODE.to_owned(), name.to_owned());
+    tags.insert(names::STATUS_CODE, name);
     if code == StatusCode::Error {
         // These would be read as no description.
         let describes = !matches!(message, "" | "true" | "false");
         let value = if describes { std::mem::take(&mut message) } else { "true" };
-        tags.insert(names::ERROR.to_owned(), value.to_owned());
+        tags.insert(names::ERROR, value.to_owned());
     }
     if !message.is_empty() {
-        tags.insert(names::STATUS_DESCRIPTION.to_owned(), message.to_owned());
+        tags.insert(names::STATUS_DESCRIPTION, message.to_owned());
     }
 }
 
-fn annotations(span: &OtlpSpan) -> Vec<Annotation> {
+fn annotations(span: &OtlpSpan) -> Vec<Annotation<'static>> {
     let annotation =
-        |event: &Event| Annotation { timestamp: micros(event.time_unix_nano), value: event_to_text(event) };
+        |event: &Event| Annotation { timestamp: micros(event.time_unix_nano), value: event_to_text(event).into() };
     span.events.iter().map(annotation).collect()
 }
 

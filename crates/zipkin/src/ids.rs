@@ -24,25 +24,28 @@ impl fmt::Display for SpanId {
 
 /// A trace id of 1 to 32 digits, which may be zero. The error says what it is instead.
 pub fn parse_trace_id(text: &str) -> Result<u128, String> {
-    check(text, 32)?;
-    u128::from_str_radix(text, 16).map_err(|_| not_hexadecimal(text))
+    let digits = digits(text, 32)?;
+    let (high, low) = digits.split_at(digits.len().saturating_sub(16));
+    let half = |digits| parse(digits).ok_or_else(|| not_hexadecimal(text)).map(u128::from);
+    Ok(half(high)? << 64 | half(low)?)
 }
 
 /// The id of a span, of 1 to 16 digits, which may be zero. The error says what it is instead.
 pub fn parse_span_id(text: &str) -> Result<u64, String> {
-    check(text, 16)?;
-    u64::from_str_radix(text, 16).map_err(|_| not_hexadecimal(text))
+    parse(digits(text, 16)?).ok_or_else(|| not_hexadecimal(text))
 }
 
-fn check(text: &str, digits: usize) -> Result<(), String> {
-    if text.len() > digits {
-        return Err(format!("has {} characters instead of at most {digits} hexadecimal digits", text.len()));
+fn digits(text: &str, most: usize) -> Result<&[u8], String> {
+    match text.len() {
+        0 => Err(not_hexadecimal(text)),
+        length if length > most => Err(format!("has {length} characters instead of at most {most} hexadecimal digits")),
+        _ => Ok(text.as_bytes()),
     }
-    // `from_str_radix` would take a sign.
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(not_hexadecimal(text));
-    }
-    Ok(())
+}
+
+/// At most 16 digits.
+fn parse(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0, |id, digit| Some(id << 4 | u64::from(char::from(*digit).to_digit(16)?)))
 }
 
 fn not_hexadecimal(text: &str) -> String {

@@ -9,20 +9,23 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod any_value;
-mod batch;
 mod embedded;
+mod facts;
 mod fields;
 mod from_otlp;
 mod ids;
 mod json;
+mod meanings;
 pub mod names;
 mod problem;
 mod protobuf;
 mod span;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod to_otlp;
 mod translate;
+mod tree;
 mod v1;
 
 pub use self::from_otlp::{FromOtlp, from_otlp, span_from_otlp};
@@ -31,4 +34,5 @@ pub use self::json::to_json;
 pub use self::problem::{Problem, Rejected, Unreadable};
 pub use self::protobuf::to_protobuf;
 pub use self::span::{Annotation, Endpoint, Kind, Span};
+pub use self::tags::Tags;
 pub use self::translate::{Format, Options, Translated, translate};

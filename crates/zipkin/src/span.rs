@@ -1,16 +1,18 @@
 //! Spans of version 2. (<https://zipkin.io/zipkin-api/#/default/post_spans>)
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Serialize, Serializer};
 
 use crate::ids;
+use crate::tags::Tags;
 
-/// One span as Zipkin sees it. It serializes as its JSON, in which what is not set is left out.
+/// One span as Zipkin sees it, with texts that may be borrowed from what it was read from. It serializes as its JSON, in which
+/// what is not set is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Span {
+pub struct Span<'a> {
     /// Not zero. Written with 16 hexadecimal digits if they suffice, else with 32.
     #[serde(serialize_with = "trace_id")]
     pub trace_id: u128,
@@ -22,8 +24,8 @@ pub struct Span {
     /// What the local endpoint did; `None` for work inside of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub name: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub name: Cow<'a, str>,
     /// Microseconds since the epoch; `None` where another report of the same span knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<u64>,
@@ -32,14 +34,14 @@ pub struct Span {
     pub duration: Option<u64>,
     /// Who recorded the span.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub local_endpoint: Option<Endpoint>,
+    pub local_endpoint: Option<Endpoint<'a>>,
     /// The other side of the call.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remote_endpoint: Option<Endpoint>,
+    pub remote_endpoint: Option<Endpoint<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub annotations: Vec<Annotation>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub tags: BTreeMap<String, String>,
+    pub annotations: Vec<Annotation<'a>>,
+    #[serde(skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags<'a>,
     /// Somebody wanted this trace whatever sampling says.
     #[serde(skip_serializing_if = "is_false")]
     pub debug: bool,
@@ -60,10 +62,10 @@ pub enum Kind {
 /// A service in the network, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Endpoint {
+pub struct Endpoint<'a> {
     /// Empty if it is not known.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub service_name: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub service_name: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ipv4: Option<Ipv4Addr>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,10 +77,10 @@ pub struct Endpoint {
 
 /// Something that happened at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Annotation {
+pub struct Annotation<'a> {
     /// Microseconds since the epoch.
     pub timestamp: u64,
-    pub value: String,
+    pub value: Cow<'a, str>,
 }
 
 impl Kind {
@@ -100,7 +102,7 @@ impl Kind {
     }
 }
 
-impl Endpoint {
+impl Endpoint<'_> {
     /// Nothing is known.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -1,8 +1,8 @@
 //! Bodies of Zipkin's clients as OTLP.
 
-use crate::batch::Batch;
 use crate::problem::{Problem, Rejected, Unreadable};
-use crate::to_otlp::{Incoming, to_otlp};
+use crate::span::Span;
+use crate::to_otlp::{Incoming, Writer};
 use crate::{json, protobuf, v1};
 
 /// What a body is written in.
@@ -39,33 +39,51 @@ pub struct Translated {
 /// # Errors
 /// If it is not of the format. Then none of it is taken.
 pub fn translate(format: Format, body: &[u8], options: &Options) -> Result<Translated, Unreadable> {
-    let (mut batch, mut spans, mut rejected) = (Batch::default(), 0, Rejected::default());
-    let mut take = |index: usize, incoming: Result<Incoming, Problem>| {
-        let outgoing = incoming.and_then(|incoming| to_otlp(incoming, options).map_err(|problem| problem.at(index)));
-        match outgoing {
-            Ok(outgoing) => {
-                batch.add(&outgoing);
-                spans += 1;
-            }
-            Err(problem) => rejected.add(problem),
-        }
-    };
+    let mut intake = Intake { writer: Writer::new(options), index: 0, spans: 0, rejected: Rejected::default() };
     let read = match format {
-        Format::JsonV2 => json::read(body, numbered(|index, span| take(index, span.map(Incoming::from)))),
-        Format::ProtobufV2 => protobuf::read(body, numbered(|index, span| take(index, span.map(Incoming::from)))),
-        Format::JsonV1 => v1::json::read(body, numbered(|index, span| v1::split(span, |part| take(index, part)))),
-        Format::ThriftV1 => v1::thrift::read(body, numbered(|index, span| v1::split(span, |part| take(index, part)))),
+        Format::JsonV2 => json::read(body, |span| intake.take(span)),
+        Format::ProtobufV2 => protobuf::read(body, |span| intake.take(span)),
+        Format::JsonV1 => v1::json::read(body, |span| intake.take_sides(span)),
+        Format::ThriftV1 => v1::thrift::read(body, |span| intake.take_sides(span)),
     };
     read.map_err(|reason| Unreadable { format, reason })?;
-    Ok(Translated { request: batch.finish(), spans, rejected })
+    let Intake { writer, spans, rejected, .. } = intake;
+    Ok(Translated { request: writer.finish(), spans, rejected })
 }
 
-type Read<T> = Result<T, Problem>;
+struct Intake<'o> {
+    writer: Writer<'o>,
+    /// Of the next span in the body.
+    index: usize,
+    spans: u64,
+    rejected: Rejected,
+}
 
-fn numbered<T>(mut each: impl FnMut(usize, Read<T>)) -> impl FnMut(Read<T>) {
-    let mut index = 0;
-    move |element| {
-        each(index, element);
-        index += 1;
+impl Intake<'_> {
+    fn take(&mut self, span: Result<Span<'_>, Problem>) {
+        match span {
+            Ok(span) => self.add(&Incoming::from(span)),
+            Err(problem) => self.reject(problem),
+        }
+        self.index += 1;
+    }
+
+    fn take_sides(&mut self, span: Result<v1::Span<'_>, Problem>) {
+        match span {
+            Ok(span) => v1::sides(span).iter().for_each(|side| self.add(side)),
+            Err(problem) => self.reject(problem),
+        }
+        self.index += 1;
+    }
+
+    fn add(&mut self, incoming: &Incoming<'_>) {
+        match self.writer.add(incoming) {
+            Ok(()) => self.spans += 1,
+            Err(problem) => self.reject(problem),
+        }
+    }
+
+    fn reject(&mut self, problem: Problem) {
+        self.rejected.add(problem.at(self.index));
     }
 }

@@ -23,7 +23,7 @@ pub(super) async fn traces(
     State(state): State<ApiState>,
     parameters: Parameters,
     headers: HeaderMap,
-) -> Result<Json<Vec<Vec<Span>>>, ZipkinError> {
+) -> Result<Json<Vec<Vec<Span<'static>>>>, ZipkinError> {
     let tenant = state.tenant(&headers)?;
     let request = parameters.search(now())?;
     let searched = state.engine.search_traces(&tenant, &request, state.limits()).await?;
@@ -36,7 +36,7 @@ pub(super) async fn trace(
     State(state): State<ApiState>,
     Path(id): Path<String>,
     headers: HeaderMap,
-) -> Result<Json<Vec<Span>>, ZipkinError> {
+) -> Result<Json<Vec<Span<'static>>>, ZipkinError> {
     let tenant = state.tenant(&headers)?;
     let trace = state.engine.trace(&tenant, trace_id(&id)?, None, state.limits()).await?;
     match trace.resource_spans.is_empty() {
@@ -49,7 +49,7 @@ pub(super) async fn trace_many(
     State(state): State<ApiState>,
     parameters: Parameters,
     headers: HeaderMap,
-) -> Result<Json<Vec<Vec<Span>>>, ZipkinError> {
+) -> Result<Json<Vec<Vec<Span<'static>>>>, ZipkinError> {
     let tenant = state.tenant(&headers)?;
     let ids = trace_ids(parameters.get("traceIds"))?;
     let traces = state.engine.traces(&tenant, &ids, state.limits()).await?;
@@ -84,7 +84,7 @@ fn trace_id(text: &str) -> Result<[u8; 16], ZipkinError> {
     Ok(number.to_be_bytes())
 }
 
-fn spans(trace: TracesData) -> Vec<Span> {
+fn spans(trace: TracesData) -> Vec<Span<'static>> {
     from_otlp(&ExportTraceServiceRequest { resource_spans: trace.resource_spans }, "").spans
 }
 

@@ -64,10 +64,30 @@ pub enum Any<'a> {
 
 /// An attribute (`KeyValue`) as an element of the list in `field`.
 pub fn attribute(out: &mut Vec<u8>, field: u32, key: &str, value: Any<'_>) {
+    if let Any::String(text) = value
+        && key.len() + text.len() < SHORT
+        && !key.is_empty()
+        && field < 16
+    {
+        return short_text(out, field, key, text);
+    }
     message(out, field, |out| {
         bytes(out, 1, key.as_bytes());
         message(out, 2, |out| any(out, value));
     });
+}
+
+/// Of a key and a text of fewer bytes, every length is one byte.
+const SHORT: usize = 0x80 - 6;
+
+/// Most attributes are that. All lengths are known before anything is written.
+fn short_text(out: &mut Vec<u8>, field: u32, key: &str, text: &str) {
+    let (key_length, text_length) = (key.len() as u8, text.len() as u8);
+    out.reserve(key.len() + text.len() + 8);
+    out.extend_from_slice(&[(field << 3 | 2) as u8, key_length + text_length + 6, 1 << 3 | 2, key_length]);
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(&[2 << 3 | 2, text_length + 2, 1 << 3 | 2, text_length]);
+    out.extend_from_slice(text.as_bytes());
 }
 
 /// The field of `AnyValue`.
@@ -116,7 +136,12 @@ impl TracesWriter {
 
     /// The bytes of an `ExportTraceServiceRequest`.
     pub fn finish(self) -> Vec<u8> {
-        let mut request = Vec::new();
+        // Room for all of it, and for the lengths that are written before each part.
+        let of_scope = |(scope, spans): (&Vec<u8>, &Vec<u8>)| scope.len() + spans.len() + 32;
+        let of_resource = |(resource, scopes): (&Vec<u8>, &Map<Vec<u8>>)| {
+            resource.len() + 32 + scopes.iter().map(of_scope).sum::<usize>()
+        };
+        let mut request = Vec::with_capacity(self.resources.iter().map(of_resource).sum());
         for (resource, scopes) in self.resources {
             message(&mut request, 1, |out| {
                 bytes_always(out, 1, &resource);
@@ -159,6 +184,16 @@ mod tests {
             assert_eq!(span.encode_to_vec(), out);
             assert_eq!(span.attributes[0].key, "key");
             assert_eq!(span.attributes[0].value.as_ref().unwrap().value, Some(expected));
+        }
+        // Where lengths become longer than a byte, and where there is no key.
+        for length in 100..150 {
+            for key in ["", "k", "a key that is long"] {
+                let mut out = Vec::new();
+                attribute(&mut out, field::span::ATTRIBUTES, key, Any::String(&long[..length]));
+                let span = Span::decode(out.as_slice()).unwrap();
+                assert_eq!(span.encode_to_vec(), out);
+                assert_eq!(span.attributes[0].key, key);
+            }
         }
         let mut out = Vec::new();
         attribute(&mut out, field::span::ATTRIBUTES, "key", Any::Strings(&["a", ""]));

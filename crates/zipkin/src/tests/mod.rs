@@ -5,7 +5,7 @@ use prost::Message as _;
 use trefoil_model::{Signal, json};
 
 use crate::any_value::to_text;
-use crate::{Format, Options, Translated, translate};
+use crate::{Annotation, Endpoint, Format, Options, Span, Translated, translate};
 
 mod bad_input;
 mod conformance;
@@ -46,4 +46,31 @@ fn texts(attributes: &[KeyValue]) -> Vec<(String, String)> {
 /// `[("service.name", "a")]` of each resource.
 fn resources(request: &ExportTraceServiceRequest) -> Vec<Vec<(String, String)>> {
     request.resource_spans.iter().map(|spans| texts(&spans.resource.as_ref().unwrap().attributes)).collect()
+}
+
+/// Apart from what it was read from.
+fn owned(span: Span<'_>) -> Span<'static> {
+    let text = |text: &str| text.to_owned().into();
+    let endpoint = |endpoint: Endpoint<'_>| Endpoint {
+        service_name: text(&endpoint.service_name),
+        ipv4: endpoint.ipv4,
+        ipv6: endpoint.ipv6,
+        port: endpoint.port,
+    };
+    let annotations = span.annotations.iter();
+    Span {
+        trace_id: span.trace_id,
+        parent_id: span.parent_id,
+        id: span.id,
+        kind: span.kind,
+        name: text(&span.name),
+        timestamp: span.timestamp,
+        duration: span.duration,
+        local_endpoint: span.local_endpoint.map(endpoint),
+        remote_endpoint: span.remote_endpoint.map(endpoint),
+        annotations: annotations.map(|one| Annotation { timestamp: one.timestamp, value: text(&one.value) }).collect(),
+        tags: span.tags.iter().map(|(name, value)| (text(name), text(value))).collect(),
+        debug: span.debug,
+        shared: span.shared,
+    }
 }

@@ -8,20 +8,20 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Status};
 
 use super::*;
 use crate::any_value::{attribute, bool, bytes, double, from_json, int, string};
-use crate::{Endpoint, Span, from_otlp, span_from_otlp, to_json};
+use crate::{from_otlp, span_from_otlp, to_json};
 
 fn bare() -> OtlpSpan {
     OtlpSpan { trace_id: vec![7; 16], span_id: vec![8; 8], ..OtlpSpan::default() }
 }
 
-fn with_attributes(kind: SpanKind, attributes: &[(&str, &str)]) -> Span {
+fn with_attributes(kind: SpanKind, attributes: &[(&str, &str)]) -> Span<'static> {
     let attributes = attributes.iter().map(|(key, value)| attribute(*key, string(*value))).collect();
     let span = OtlpSpan { attributes, kind: kind.into(), ..bare() };
     span_from_otlp(&Resource::default(), &InstrumentationScope::default(), &span, "").unwrap()
 }
 
-fn tags(span: &Span) -> Vec<(&str, &str)> {
-    span.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+fn tags<'a>(span: &'a Span<'_>) -> Vec<(&'a str, &'a str)> {
+    span.tags.iter().collect()
 }
 
 /// Everything that OTLP has and Zipkin can hold, with its attributes in order.
@@ -87,7 +87,8 @@ fn a_service_without_a_name_has_the_next_best_or_the_default() {
         let attributes = attributes.iter().map(|(key, value)| attribute(*key, string(*value))).collect();
         let resource = Resource { attributes, ..Resource::default() };
         let span = span_from_otlp(&resource, &InstrumentationScope::default(), &bare(), default).unwrap();
-        (span.local_endpoint.map(|endpoint| endpoint.service_name), span.tags.get("otlp.service.name.source").cloned())
+        let source = span.tags.get("otlp.service.name.source").map(str::to_owned);
+        (span.local_endpoint.map(|endpoint| endpoint.service_name.into_owned()), source)
     };
     assert_eq!(of(&[("service.name", "a"), ("faas.name", "b")], "x"), (Some("a".into()), None));
     let substitute = of(&[("process.executable.name", "c"), ("k8s.deployment.name", "b")], "x");
@@ -99,7 +100,8 @@ fn a_service_without_a_name_has_the_next_best_or_the_default() {
 #[test]
 fn the_other_side_is_named_by_the_specifications_ranks() {
     let remote = |kind, attributes: &[(&str, &str)]| with_attributes(kind, attributes).remote_endpoint;
-    let named = |service_name: &str| Some(Endpoint { service_name: service_name.into(), ..Endpoint::default() });
+    let named =
+        |service_name: &'static str| Some(Endpoint { service_name: service_name.into(), ..Endpoint::default() });
     let database = [("db.name", "orders"), ("server.address", "db.example")];
     assert_eq!(remote(SpanKind::Client, &database), named("db.example"));
     assert_eq!(remote(SpanKind::Server, &database), None);
@@ -140,7 +142,7 @@ fn only_failures_have_the_tag_error() {
     let of = |status: Option<Status>| {
         let span = OtlpSpan { status, attributes: vec![attribute("error", bool(false))], ..bare() };
         let span = span_from_otlp(&Resource::default(), &InstrumentationScope::default(), &span, "").unwrap();
-        span.tags.into_iter().collect::<Vec<_>>()
+        span.tags.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect::<Vec<_>>()
     };
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     assert_eq!(of(None), []);

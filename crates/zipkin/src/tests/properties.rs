@@ -10,25 +10,28 @@ use trefoil_model::{Signal, wire};
 
 use super::*;
 use crate::problem::Problem;
-use crate::{Annotation, Endpoint, Kind, Span, from_otlp, json, protobuf, to_json, to_protobuf};
+use crate::{Kind, from_otlp, json, protobuf, to_json, to_protobuf};
 
 const FORMATS: [Format; 4] = [Format::JsonV2, Format::ProtobufV2, Format::JsonV1, Format::ThriftV1];
 
 /// About 110 years.
 const MICROS: std::ops::Range<u64> = 1..3_500_000_000_000_000;
 
-fn endpoint() -> impl Strategy<Value = Option<Endpoint>> {
+fn endpoint() -> impl Strategy<Value = Option<Endpoint<'static>>> {
     let ipv6 = any::<[u8; 16]>().prop_map(|mut octets| {
         // Those that are IPv4 in disguise are read as such.
         octets[0] |= 0x20;
         Ipv6Addr::from(octets)
     });
     let parts = ("[a-z ü\"]{0,5}", of(any::<Ipv4Addr>()), of(ipv6), any::<u16>());
-    parts.prop_map(|(service_name, ipv4, ipv6, port)| Endpoint { service_name, ipv4, ipv6, port }.some())
+    parts.prop_map(|(service_name, ipv4, ipv6, port)| {
+        Endpoint { service_name: service_name.into(), ipv4, ipv6, port }.some()
+    })
 }
 
-fn span() -> impl Strategy<Value = Span> {
-    let annotation = (0..MICROS.end, "[^{]{0,8}").prop_map(|(timestamp, value)| Annotation { timestamp, value });
+fn span() -> impl Strategy<Value = Span<'static>> {
+    let annotation =
+        (0..MICROS.end, "[^{]{0,8}").prop_map(|(timestamp, value)| Annotation { timestamp, value: value.into() });
     let ids = (1..=u128::MAX, of(1..=u64::MAX), 1..=u64::MAX, of(proptest::sample::select(&Kind::ALL[..])));
     let times = (of(MICROS), of(MICROS));
     // Names that mean nothing to the translation.
@@ -38,33 +41,33 @@ fn span() -> impl Strategy<Value = Span> {
         let (trace_id, parent_id, id, kind) = ids;
         let (name, local_endpoint, remote_endpoint, annotations, tags, debug, shared) = rest;
         let parent_id = parent_id.filter(|parent| *parent != id);
-        let [local_endpoint, remote_endpoint] = [local_endpoint, remote_endpoint];
+        let tags: BTreeMap<String, String> = tags;
         Span {
             trace_id,
             parent_id,
             id,
             kind,
-            name,
+            name: name.into(),
             timestamp,
             duration,
             local_endpoint,
             remote_endpoint,
             annotations,
-            tags,
+            tags: tags.into_iter().map(|(name, text)| (name.into(), text.into())).collect(),
             debug,
             shared,
         }
     })
 }
 
-fn by_id(mut spans: Vec<Span>) -> Vec<Span> {
+fn by_id(mut spans: Vec<Span<'static>>) -> Vec<Span<'static>> {
     spans.sort_by_key(|span| (span.trace_id, span.id));
     spans
 }
 
-fn collect(read: impl FnOnce(&mut dyn FnMut(Result<Span, Problem>)) -> Result<(), String>) -> Vec<Span> {
+fn collect(read: impl FnOnce(&mut dyn FnMut(Result<Span<'_>, Problem>)) -> Result<(), String>) -> Vec<Span<'static>> {
     let mut spans = Vec::new();
-    read(&mut |span| spans.push(span.unwrap())).unwrap();
+    read(&mut |span| spans.push(owned(span.unwrap()))).unwrap();
     spans
 }
 
@@ -96,7 +99,7 @@ proptest! {
         let event = opentelemetry_proto::tonic::trace::v1::span::Event {
             time_unix_nano: 1, name, attributes, dropped_attributes_count: dropped,
         };
-        prop_assert_eq!(crate::embedded::event_from_text(1, crate::embedded::event_to_text(&event)), event);
+        prop_assert_eq!(crate::embedded::event_from_text(1, &crate::embedded::event_to_text(&event)), event);
     }
 
     #[test]
@@ -130,15 +133,15 @@ proptest! {
     }
 }
 
-fn thrift_span(span: &Span) -> thrift_body::Thrift {
+fn thrift_span(span: &Span<'_>) -> thrift_body::Thrift {
     use thrift_body::Thrift;
-    let annotation = |annotation: &Annotation| {
+    let annotation = |annotation: &Annotation<'_>| {
         thrift_body::annotation(annotation.timestamp as i64, &annotation.value, thrift_body::endpoint("a", 1, 2))
     };
-    let tag = |(key, value): (&String, &String)| thrift_body::binary_annotation(key, value.as_bytes(), 6, None);
+    let tag = |(key, value): (&str, &str)| thrift_body::binary_annotation(key, value.as_bytes(), 6, None);
     Thrift::Struct(vec![
         (1, Thrift::I64(span.trace_id as i64)),
-        (3, span.name.as_str().into()),
+        (3, (*span.name).into()),
         (4, Thrift::I64(span.id as i64)),
         (6, Thrift::List(span.annotations.iter().map(annotation).collect())),
         (8, Thrift::List(span.tags.iter().map(tag).collect())),

@@ -42,7 +42,7 @@ fn a_client_span_is_one_of_opentelemetry() {
 #[test]
 fn protobuf_says_the_same() {
     let mut read = Vec::new();
-    json::read(CLIENT.as_bytes(), |span| read.push(span.unwrap())).unwrap();
+    json::read(CLIENT.as_bytes(), |span| read.push(owned(span.unwrap()))).unwrap();
     assert_eq!(translated(Format::ProtobufV2, crate::to_protobuf(&read)), translated(Format::JsonV2, CLIENT));
 }
 

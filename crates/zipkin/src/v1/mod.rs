@@ -1,10 +1,10 @@
 //! Spans of version 1, in which annotations with short names say what happened where.
 //! (<https://zipkin.io/zipkin-api/zipkin-api.yaml>, `zipkinCore.thrift` of `openzipkin/zipkin-api`.)
 
-use opentelemetry_proto::tonic::common::v1::AnyValue;
+use std::borrow::Cow;
 
-use crate::any_value;
-use crate::problem::Problem;
+use trefoil_model::wire::otlp::Any;
+
 use crate::span::{Annotation as PlainAnnotation, Endpoint, Kind, Span as V2Span};
 use crate::to_otlp::Incoming;
 
@@ -12,37 +12,37 @@ pub(crate) mod json;
 pub(crate) mod thrift;
 
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Span {
+pub(crate) struct Span<'a> {
     pub trace_id: u128,
     pub parent_id: Option<u64>,
     pub id: u64,
-    pub name: String,
+    pub name: Cow<'a, str>,
     /// Microseconds.
     pub timestamp: Option<u64>,
     pub duration: Option<u64>,
-    pub annotations: Vec<Annotation>,
-    pub binary_annotations: Vec<BinaryAnnotation>,
+    pub annotations: Vec<Annotation<'a>>,
+    pub binary_annotations: Vec<BinaryAnnotation<'a>>,
     pub debug: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Annotation {
+pub(crate) struct Annotation<'a> {
     /// Microseconds.
     pub timestamp: u64,
-    pub value: String,
-    pub endpoint: Option<Endpoint>,
+    pub value: Cow<'a, str>,
+    pub endpoint: Option<Endpoint<'a>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct BinaryAnnotation {
-    pub key: String,
-    pub value: Value,
-    pub endpoint: Option<Endpoint>,
+pub(crate) struct BinaryAnnotation<'a> {
+    pub key: Cow<'a, str>,
+    pub value: Value<'a>,
+    pub endpoint: Option<Endpoint<'a>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
-    Text(String),
+pub(crate) enum Value<'a> {
+    Text(Cow<'a, str>),
     Bool(bool),
     Int(i64),
     Double(f64),
@@ -69,15 +69,8 @@ const ROLES: [Role; 4] = [
     Role { kind: Kind::Consumer, begin: "mr", end: "", other: "ma", follows: true },
 ];
 
-/// Hands over a span as spans of version 2: one for each side that wrote into it, of which the following ones are shared.
-pub(crate) fn split(span: Result<Span, Problem>, mut each: impl FnMut(Result<Incoming, Problem>)) {
-    match span {
-        Err(problem) => each(Err(problem)),
-        Ok(span) => sides(span).into_iter().for_each(|side| each(Ok(side))),
-    }
-}
-
-fn sides(span: Span) -> Vec<Incoming> {
+/// A span as spans of version 2: one for each side that wrote into it, of which the following ones are shared.
+pub(crate) fn sides(span: Span<'_>) -> Vec<Incoming<'_>> {
     let ids = V2Span {
         trace_id: span.trace_id,
         parent_id: span.parent_id,
@@ -100,16 +93,29 @@ fn sides(span: Span) -> Vec<Incoming> {
     let fallback = fallback_endpoint(&span);
     for annotation in stand_for_themselves {
         let plain = PlainAnnotation { timestamp: annotation.timestamp, value: annotation.value.clone() };
-        side_of(&mut sides, annotation.endpoint.as_ref()).span.annotations.push(plain);
+        let side = side_of(&sides, annotation.endpoint.as_ref());
+        sides[side].span.annotations.push(plain);
     }
     let mut local_component = None;
+    let mut tags = vec![Vec::new(); sides.len()];
     for binary in span.binary_annotations {
         if let Some(binary) = take_address(binary, &mut sides) {
             if binary.key == "lc" && local_component.is_none() {
-                local_component = binary.value.as_text().filter(|name| !name.is_empty()).map(str::to_owned);
+                local_component = binary.value.as_text().filter(|name| !name.is_empty()).cloned();
             }
-            add_tag(binary, &mut sides);
+            let BinaryAnnotation { key, value, endpoint } = binary;
+            // OpenTracing's name.
+            let key = if key == "lc" { "component".into() } else { key };
+            let side = side_of(&sides, endpoint.as_ref());
+            match value {
+                Value::Text(text) if text.is_empty() && key == "component" => {}
+                Value::Text(text) => tags[side].push((key, text)),
+                typed => drop(sides[side].typed.insert(key, typed)),
+            }
         }
+    }
+    for (side, tags) in sides.iter_mut().zip(tags) {
+        side.span.tags = tags.into();
     }
     if let [Incoming { span: V2Span { local_endpoint: local @ None, .. }, .. }] = &mut sides[..] {
         let component = local_component.map(|service_name| Endpoint { service_name, ..Endpoint::default() });
@@ -119,13 +125,13 @@ fn sides(span: Span) -> Vec<Incoming> {
 }
 
 /// What one role wrote, if anything. What the times of the side do not say is left in `annotations`.
-fn side<'a>(
+fn side<'s, 'a>(
     role: &Role,
-    span: &'a Span,
-    ids: &V2Span,
+    span: &'s Span<'a>,
+    ids: &V2Span<'a>,
     is_first: bool,
-    annotations: &mut Vec<&'a Annotation>,
-) -> Option<V2Span> {
+    annotations: &mut Vec<&'s Annotation<'a>>,
+) -> Option<V2Span<'a>> {
     let first = |value: &str| {
         let is = |annotation: &&Annotation| !value.is_empty() && annotation.value == value;
         span.annotations.iter().find(is)
@@ -154,25 +160,24 @@ fn side<'a>(
 }
 
 /// The endpoint of a span in which no side of a call says its own.
-fn fallback_endpoint(span: &Span) -> Option<Endpoint> {
+fn fallback_endpoint<'a>(span: &Span<'a>) -> Option<Endpoint<'a>> {
     let annotations = span.annotations.iter().filter_map(|annotation| annotation.endpoint.as_ref());
     let is_own = |binary: &&BinaryAnnotation| !ROLES.iter().any(|role| role.other == binary.key);
     let binary = span.binary_annotations.iter().filter(is_own).filter_map(|binary| binary.endpoint.as_ref());
     annotations.chain(binary).find(|endpoint| !endpoint.service_name.is_empty()).cloned()
 }
 
-/// The side of the service, or the first. There is always one.
-fn side_of<'a>(sides: &'a mut [Incoming], endpoint: Option<&Endpoint>) -> &'a mut Incoming {
-    let is_same = |side: &Incoming| match (&side.span.local_endpoint, endpoint) {
+/// Which is the side of the service, or the first. There is always one.
+fn side_of(sides: &[Incoming<'_>], endpoint: Option<&Endpoint<'_>>) -> usize {
+    let is_same = |side: &Incoming<'_>| match (&side.span.local_endpoint, endpoint) {
         (Some(local), Some(endpoint)) => local.service_name == endpoint.service_name,
         _ => false,
     };
-    let index = sides.iter().position(is_same).unwrap_or(0);
-    &mut sides[index]
+    sides.iter().position(is_same).unwrap_or(0)
 }
 
 /// Takes an annotation that says where the other side is; gives back any other.
-fn take_address(binary: BinaryAnnotation, sides: &mut [Incoming]) -> Option<BinaryAnnotation> {
+fn take_address<'a>(binary: BinaryAnnotation<'a>, sides: &mut [Incoming<'a>]) -> Option<BinaryAnnotation<'a>> {
     let is_address = binary.value == Value::Bool(true) && ROLES.iter().any(|role| role.other == binary.key);
     let Some(endpoint) = binary.endpoint.as_ref().filter(|_| is_address) else { return Some(binary) };
     let tells = |kind: Kind| ROLES.iter().any(|role| role.kind == kind && role.other == binary.key);
@@ -204,35 +209,21 @@ fn take_address(binary: BinaryAnnotation, sides: &mut [Incoming]) -> Option<Bina
     None
 }
 
-fn add_tag(binary: BinaryAnnotation, sides: &mut [Incoming]) {
-    let BinaryAnnotation { key, value, endpoint } = binary;
-    // OpenTracing's name.
-    let key = if key == "lc" { "component".to_owned() } else { key };
-    let side = side_of(sides, endpoint.as_ref());
-    match value {
-        Value::Text(text) if text.is_empty() && key == "component" => {}
-        Value::Text(text) => drop(side.span.tags.insert(key, text)),
-        typed => drop(side.typed.insert(key, typed.into())),
-    }
-}
-
-impl Value {
-    fn as_text(&self) -> Option<&str> {
+impl<'a> Value<'a> {
+    fn as_text(&self) -> Option<&Cow<'a, str>> {
         match self {
             Value::Text(text) => Some(text),
             _ => None,
         }
     }
-}
 
-impl From<Value> for AnyValue {
-    fn from(value: Value) -> Self {
-        match value {
-            Value::Text(text) => any_value::string(text),
-            Value::Bool(flag) => any_value::bool(flag),
-            Value::Int(number) => any_value::int(number),
-            Value::Double(number) => any_value::double(number),
-            Value::Bytes(bytes) => any_value::bytes(bytes),
+    pub fn as_any(&self) -> Any<'_> {
+        match self {
+            Value::Text(text) => Any::String(text),
+            Value::Bool(flag) => Any::Bool(*flag),
+            Value::Int(number) => Any::Int(*number),
+            Value::Double(number) => Any::Double(*number),
+            Value::Bytes(bytes) => Any::Bytes(bytes),
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Lengths from outside reserve nothing: a string may be as long as the body, and lists grow as their elements are read.
 
+use std::borrow::Cow;
+
 use thrift::TConfiguration;
 use thrift::protocol::{TBinaryInputProtocol, TInputProtocol as _, TType};
 
@@ -23,7 +25,7 @@ type Protocol<'a> = TBinaryInputProtocol<&'a [u8]>;
 /// The inner error is for one span, of which the rest of the body can do without.
 type Checked<T> = thrift::Result<Result<T, Problem>>;
 
-pub(crate) fn read(body: &[u8], mut each: impl FnMut(Result<Span, Problem>)) -> Result<(), String> {
+pub(crate) fn read(body: &[u8], mut each: impl FnMut(Result<Span<'static>, Problem>)) -> Result<(), String> {
     let size = Some(body.len());
     let config = TConfiguration::builder().max_frame_size(None).max_message_size(size).max_string_size(size);
     let config = config.build().map_err(|error| error.to_string())?;
@@ -31,7 +33,7 @@ pub(crate) fn read(body: &[u8], mut each: impl FnMut(Result<Span, Problem>)) -> 
     let mut index = 0;
     let result = read_list(&mut protocol, |protocol| {
         let span = span(protocol)?;
-        each(span.map_err(|problem| problem.at(index)));
+        each(span);
         index += 1;
         Ok(())
     });
@@ -90,7 +92,7 @@ fn read_struct(
     protocol.read_struct_end()
 }
 
-fn span(protocol: &mut Protocol<'_>) -> Checked<Span> {
+fn span(protocol: &mut Protocol<'_>) -> Checked<Span<'static>> {
     let (mut trace_id, mut trace_id_high, mut name) = (0, 0, Vec::new());
     let (mut timestamp, mut duration) = (0, 0);
     let (mut annotations, mut binary_annotations) = (Vec::new(), Vec::new());
@@ -140,7 +142,7 @@ fn elements<T>(name: &'static str, list: Vec<Result<T, Problem>>) -> Result<Vec<
     elements.map(|(index, element)| element.map_err(|problem| problem.at(index).within(name))).collect()
 }
 
-fn annotation(protocol: &mut Protocol<'_>) -> Checked<Annotation> {
+fn annotation(protocol: &mut Protocol<'_>) -> Checked<Annotation<'static>> {
     let (mut timestamp, mut value, mut host) = (0, Vec::new(), Ok(None));
     read_struct(protocol, |protocol, id, kind| {
         match (id, kind) {
@@ -158,7 +160,7 @@ fn annotation(protocol: &mut Protocol<'_>) -> Checked<Annotation> {
     Ok(complete())
 }
 
-fn binary_annotation(protocol: &mut Protocol<'_>) -> Checked<BinaryAnnotation> {
+fn binary_annotation(protocol: &mut Protocol<'_>) -> Checked<BinaryAnnotation<'static>> {
     let (mut key, mut bytes, mut annotation_type, mut host) = (Vec::new(), Vec::new(), STRING, Ok(None));
     read_struct(protocol, |protocol, id, kind| {
         match (id, kind) {
@@ -176,20 +178,20 @@ fn binary_annotation(protocol: &mut Protocol<'_>) -> Checked<BinaryAnnotation> {
 }
 
 /// Bytes that are not of their type stay bytes.
-fn value(annotation_type: i32, bytes: Vec<u8>) -> Value {
+fn value(annotation_type: i32, bytes: Vec<u8>) -> Value<'static> {
     let typed = match (annotation_type, &bytes[..]) {
         (BOOL, [flag]) => Some(Value::Bool(*flag != 0)),
         (I16, bytes) => bytes.try_into().ok().map(|bytes| Value::Int(i16::from_be_bytes(bytes).into())),
         (I32, bytes) => bytes.try_into().ok().map(|bytes| Value::Int(i32::from_be_bytes(bytes).into())),
         (I64, bytes) => bytes.try_into().ok().map(|bytes| Value::Int(i64::from_be_bytes(bytes))),
         (DOUBLE, bytes) => bytes.try_into().ok().map(|bytes| Value::Double(f64::from_be_bytes(bytes))),
-        (STRING, bytes) => std::str::from_utf8(bytes).ok().map(|text| Value::Text(text.to_owned())),
+        (STRING, bytes) => std::str::from_utf8(bytes).ok().map(|text| Value::Text(text.to_owned().into())),
         _ => None,
     };
     typed.unwrap_or(Value::Bytes(bytes))
 }
 
-fn endpoint(protocol: &mut Protocol<'_>) -> Checked<Option<Endpoint>> {
+fn endpoint(protocol: &mut Protocol<'_>) -> Checked<Option<Endpoint<'static>>> {
     let (mut ipv4, mut port, mut name, mut ipv6) = (0_i32, 0_i16, Vec::new(), Vec::new());
     read_struct(protocol, |protocol, id, kind| {
         match (id, kind) {
@@ -219,8 +221,8 @@ fn endpoint(protocol: &mut Protocol<'_>) -> Checked<Option<Endpoint>> {
     Ok(complete().map_err(|problem: Problem| problem.within("host")))
 }
 
-fn text(name: &'static str, bytes: Vec<u8>) -> Result<String, Problem> {
-    String::from_utf8(bytes).map_err(|_| Problem::new(name, "is not UTF-8"))
+fn text(name: &'static str, bytes: Vec<u8>) -> Result<Cow<'static, str>, Problem> {
+    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| Problem::new(name, "is not UTF-8"))
 }
 
 fn micros(name: &'static str, micros: i64) -> Result<u64, Problem> {
