@@ -14,6 +14,9 @@ use crate::model;
 /// How deep values that are skipped may nest.
 pub const MAX_DEPTH: usize = 32;
 
+/// For how many structs there is memory before they come.
+const MOST_AT_ONCE: usize = 32;
+
 pub struct Reader<'a, P> {
     protocol: P,
     length: usize,
@@ -43,21 +46,29 @@ impl Read for Rest<'_> {
     }
 }
 
-/// What the library does not tell of a protocol.
+/// How strings lie in a protocol: the library would copy them.
 pub trait Strings: TInputProtocol {
-    /// How many bytes tell the length of the string that `bytes` begin with.
-    fn length_len(bytes: &[u8]) -> usize;
+    /// The length of the string that `bytes` begin with, and what comes behind the length; `None` if that is no length.
+    fn length(bytes: &[u8]) -> Option<(usize, &[u8])>;
 }
 
 impl Strings for TBinaryInputProtocol<Rest<'_>> {
-    fn length_len(_: &[u8]) -> usize {
-        4
+    fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+        let (length, rest) = bytes.split_first_chunk()?;
+        Some((i32::from_be_bytes(*length).try_into().ok()?, rest))
     }
 }
 
 impl Strings for TCompactInputProtocol<Rest<'_>> {
-    fn length_len(bytes: &[u8]) -> usize {
-        bytes.iter().take_while(|byte| **byte >= 0x80).count() + 1
+    fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+        let mut length = 0;
+        for (index, byte) in bytes.iter().take(5).enumerate() {
+            length |= u32::from(byte & 0x7f) << (7 * index);
+            if *byte < 0x80 {
+                return Some((length as usize, &bytes[index + 1..]));
+            }
+        }
+        None
     }
 }
 
@@ -138,12 +149,16 @@ impl<'a, P: Strings> Reader<'a, P> {
         self.read(|protocol| protocol.read_double())
     }
 
-    /// Bytes where they lie: the library would copy those that it reads, but not those that it skips.
+    /// Bytes where they lie.
     pub fn bytes(&mut self) -> Result<&'a [u8]> {
-        let string = self.rest.0.get();
-        self.read(|protocol| protocol.skip_binary())?;
-        let end = string.len() - self.rest.0.get().len();
-        Ok(&string[P::length_len(string)..end])
+        let found = P::length(self.rest.0.get()).and_then(|(length, rest)| rest.split_at_checked(length));
+        if let Some((bytes, rest)) = found {
+            self.rest.0.set(rest);
+            return Ok(bytes);
+        }
+        // The library tells what is wrong with them.
+        self.skip(TType::String)?;
+        Err(self.error(Problem::Truncated))
     }
 
     /// Text; what is no UTF-8 is replaced.
@@ -157,8 +172,8 @@ impl<'a, P: Strings> Reader<'a, P> {
         if list.size > 0 && list.element_type != TType::Struct {
             return Err(self.error(Problem::NotStructs));
         }
-        // Grown by what comes, not by what is announced.
-        let mut structs = Vec::new();
+        // Beyond a few it is grown by what comes, not by what is announced.
+        let mut structs = Vec::with_capacity((list.size as usize).min(MOST_AT_ONCE));
         for _ in 0..list.size {
             structs.push(read(self)?);
         }
