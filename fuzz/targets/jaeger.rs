@@ -6,6 +6,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 use trefoil_jaeger::model::Batch;
 use trefoil_jaeger::sampling::Strategies;
@@ -55,11 +56,13 @@ fuzz_target!(|data: &[u8]| {
 });
 
 /// To OpenTelemetry, into columns, and to the UI and back.
-fn translate(batch: Batch) {
-    let request = otlp::to_otlp([batch]);
+fn translate(batch: Batch<'_>) {
+    let bytes = otlp::to_otlp([batch]);
     let (promoted, series, limits) = (Promoted::default(), SeriesIndex::new(100), Limits::default());
     let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
-    decode(Signal::Traces, &Tenant::default(), &request.encode_to_vec(), &context).expect("it is an OTLP request");
+    decode(Signal::Traces, &Tenant::default(), &bytes, &context).expect("it is an OTLP request");
+    let request = ExportTraceServiceRequest::decode(&bytes[..]).expect("it is an OTLP request");
+    assert_eq!(request.encode_to_vec(), bytes, "it is written as generated code writes it");
 
     let text = serde_json::to_vec(&json::traces(&request.resource_spans)).expect("it is JSON");
     let read = json::read(&text).expect("it was written here");

@@ -1,45 +1,48 @@
 //! Spans as Jaeger sees them, whatever they are written in (`model.proto` of jaeger-idl).
 //!
-//! Ids are numbers, times are nanoseconds since 1970 and durations nanoseconds; Thrift and JSON know microseconds.
+//! Ids are numbers, times are nanoseconds since 1970 and durations nanoseconds; Thrift and JSON know microseconds. Text and bytes are
+//! borrowed from what was read where they lie there as they are.
+
+use std::borrow::Cow;
 
 /// Spans that a process made.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Batch {
-    pub process: Option<Process>,
-    pub spans: Vec<Span>,
+pub struct Batch<'a> {
+    pub process: Option<Process<'a>>,
+    pub spans: Vec<Span<'a>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Process {
-    pub service_name: String,
-    pub tags: Vec<Tag>,
+pub struct Process<'a> {
+    pub service_name: Cow<'a, str>,
+    pub tags: Vec<Tag<'a>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Tag {
-    pub key: String,
-    pub value: Value,
+pub struct Tag<'a> {
+    pub key: Cow<'a, str>,
+    pub value: Value<'a>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    String(String),
+pub enum Value<'a> {
+    String(Cow<'a, str>),
     Bool(bool),
     Int64(i64),
     Float64(f64),
-    Binary(Vec<u8>),
+    Binary(Cow<'a, [u8]>),
 }
 
-impl Tag {
-    pub fn string(key: &str, value: impl Into<String>) -> Self {
-        Self { key: key.to_owned(), value: Value::String(value.into()) }
+impl<'a> Tag<'a> {
+    pub fn string(key: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) -> Self {
+        Self { key: key.into(), value: Value::String(value.into()) }
     }
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Log {
+pub struct Log<'a> {
     pub time: u64,
-    pub fields: Vec<Tag>,
+    pub fields: Vec<Tag<'a>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,27 +59,27 @@ pub struct Reference {
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Span {
+pub struct Span<'a> {
     pub trace_id: u128,
     pub span_id: u64,
-    pub operation_name: String,
+    pub operation_name: Cow<'a, str>,
     /// The parent is among them: [`Span::parent`].
     pub references: Vec<Reference>,
     /// [`SAMPLED`], [`DEBUG`] and others.
     pub flags: u32,
     pub start: u64,
     pub duration: u64,
-    pub tags: Vec<Tag>,
-    pub logs: Vec<Log>,
+    pub tags: Vec<Tag<'a>>,
+    pub logs: Vec<Log<'a>>,
     /// Another than that of the batch.
-    pub process: Option<Process>,
-    pub warnings: Vec<String>,
+    pub process: Option<Process<'a>>,
+    pub warnings: Vec<Cow<'a, str>>,
 }
 
 pub const SAMPLED: u32 = 1;
 pub const DEBUG: u32 = 2;
 
-impl Span {
+impl Span<'_> {
     /// The first span of the same trace that this one is a child of, else the first that it follows from.
     pub fn parent(&self) -> Option<u64> {
         let in_trace = |kind| {
@@ -95,6 +98,12 @@ impl Span {
         self.references.retain(|reference| *reference != parent);
         self.references.insert(0, parent);
     }
+}
+
+/// Bytes as text; what is no UTF-8 is replaced.
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    // Much faster than the one that replaces, where nothing is to be replaced.
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// Microseconds as nanoseconds. What is before 1970, or a negative duration, becomes 0.

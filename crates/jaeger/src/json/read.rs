@@ -40,11 +40,11 @@ pub fn read(json: &[u8]) -> Result<Vec<Trace>, JsonError> {
 /// The spans of traces as a request of OTLP. What is said of a trace as a whole (`warnings`) is of no span, and left out.
 pub fn to_otlp(traces: Vec<Trace>) -> Result<ExportTraceServiceRequest, JsonError> {
     let batches = traces.into_iter().map(to_batches).collect::<Result<Vec<_>, _>>()?;
-    Ok(crate::otlp::to_otlp(batches.into_iter().flatten()))
+    Ok(crate::otlp::to_request(batches.into_iter().flatten()))
 }
 
 /// A batch for each process.
-fn to_batches(trace: Trace) -> Result<Vec<Batch>, JsonError> {
+fn to_batches(trace: Trace) -> Result<Vec<Batch<'static>>, JsonError> {
     let at = |span: &str| {
         let (trace, span) = (trace.trace_id.clone(), span.to_owned());
         move |reason| JsonError::Invalid { trace, span, reason }
@@ -71,11 +71,11 @@ fn to_batches(trace: Trace) -> Result<Vec<Batch>, JsonError> {
 
 type Read<T> = Result<T, String>;
 
-fn span(span: Span) -> Read<model::Span> {
+fn span(span: Span) -> Read<model::Span<'static>> {
     let mut read = model::Span {
         trace_id: trace_id(&span.trace_id)?,
         span_id: span_id(&span.span_id)?,
-        operation_name: span.operation_name,
+        operation_name: span.operation_name.into(),
         references: span.references.iter().map(reference).collect::<Result<_, _>>()?,
         flags: span.flags,
         start: span.start_time.saturating_mul(1000),
@@ -83,7 +83,7 @@ fn span(span: Span) -> Read<model::Span> {
         tags: tags(span.tags)?,
         logs: span.logs.into_iter().map(log).collect::<Result<_, _>>()?,
         process: span.process.map(process).transpose()?,
-        warnings: span.warnings.unwrap_or_default(),
+        warnings: span.warnings.into_iter().flatten().map(Into::into).collect(),
     };
     if !span.parent_span_id.is_empty() {
         read.set_parent(span_id(&span.parent_span_id)?);
@@ -91,11 +91,11 @@ fn span(span: Span) -> Read<model::Span> {
     Ok(read)
 }
 
-fn process(process: Process) -> Read<model::Process> {
-    Ok(model::Process { service_name: process.service_name, tags: tags(process.tags)? })
+fn process(process: Process) -> Read<model::Process<'static>> {
+    Ok(model::Process { service_name: process.service_name.into(), tags: tags(process.tags)? })
 }
 
-fn log(log: Log) -> Read<model::Log> {
+fn log(log: Log) -> Read<model::Log<'static>> {
     Ok(model::Log { time: log.timestamp.saturating_mul(1000), fields: tags(log.fields)? })
 }
 
@@ -120,16 +120,16 @@ fn span_id(hex: &str) -> Read<u64> {
     number.ok_or_else(|| format!("spanID {hex:?} is not up to 16 hexadecimal digits"))
 }
 
-fn tags(tags: Vec<KeyValue>) -> Read<Vec<Tag>> {
+fn tags(tags: Vec<KeyValue>) -> Read<Vec<Tag<'static>>> {
     tags.into_iter().map(tag).collect()
 }
 
 /// Numbers and booleans may be strings, as in Jaeger's store in Elasticsearch. Without a type the value tells it.
-fn tag(tag: KeyValue) -> Read<Tag> {
+fn tag(tag: KeyValue) -> Read<Tag<'static>> {
     let KeyValue { key, kind, value } = tag;
     let read = match (kind.as_str(), value) {
-        ("string" | "", Json::String(text)) => Some(Value::String(text)),
-        ("string", other) => Some(Value::String(other.to_string())),
+        ("string" | "", Json::String(text)) => Some(Value::String(text.into())),
+        ("string", other) => Some(Value::String(other.to_string().into())),
         ("bool" | "", Json::Bool(value)) => Some(Value::Bool(value)),
         ("bool", Json::String(text)) => text.parse().ok().map(Value::Bool),
         ("int64", Json::String(text)) => text.parse().ok().map(Value::Int64),
@@ -137,9 +137,9 @@ fn tag(tag: KeyValue) -> Read<Tag> {
         ("float64", Json::String(text)) => text.parse().ok().map(Value::Float64),
         ("float64", Json::Number(number)) => number.as_f64().map(Value::Float64),
         ("", Json::Number(number)) => number.as_i64().map(Value::Int64).or(number.as_f64().map(Value::Float64)),
-        ("binary", Json::String(text)) => BASE64.decode(text).ok().map(Value::Binary),
+        ("binary", Json::String(text)) => BASE64.decode(text).ok().map(|bytes| Value::Binary(bytes.into())),
         _ => None,
     };
     let value = read.ok_or_else(|| format!("the tag {key:?} has no value of its type {kind:?}"))?;
-    Ok(Tag { key, value })
+    Ok(Tag { key: key.into(), value })
 }

@@ -1,5 +1,6 @@
 //! Traces as Jaeger's UI wants them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use base64::Engine as _;
@@ -21,7 +22,7 @@ pub fn traces(resource_spans: &[ResourceSpans]) -> Vec<Trace> {
 }
 
 /// The same, of Jaeger's spans.
-pub fn of_batches(batches: impl IntoIterator<Item = Batch>) -> Vec<Trace> {
+pub fn of_batches<'a>(batches: impl IntoIterator<Item = Batch<'a>>) -> Vec<Trace> {
     let mut traces: Vec<Writing> = Vec::new();
     let mut known: HashMap<u128, usize> = HashMap::new();
     for batch in batches {
@@ -56,32 +57,32 @@ impl Writing {
         Self { trace, process_ids: HashMap::new() }
     }
 
-    fn process_id(&mut self, key: &[u8], process: &model::Process) -> String {
+    fn process_id(&mut self, key: &[u8], process: &model::Process<'_>) -> String {
         if let Some(id) = self.process_ids.get(key) {
             return id.clone();
         }
         let id = format!("p{}", self.process_ids.len() + 1);
         self.process_ids.insert(key.to_vec(), id.clone());
         let tags = process.tags.iter().map(tag).collect();
-        let process = Process { service_name: process.service_name.clone(), tags };
+        let process = Process { service_name: process.service_name.clone().into_owned(), tags };
         self.trace.processes.insert(id.clone(), process);
         id
     }
 }
 
-fn span(span: model::Span, process_id: String) -> Span {
+fn span(span: model::Span<'_>, process_id: String) -> Span {
     Span {
         trace_id: hex_trace_id(span.trace_id),
         span_id: hex_span_id(span.span_id),
         flags: span.flags,
-        operation_name: span.operation_name,
+        operation_name: span.operation_name.into_owned(),
         references: span.references.iter().map(reference).collect(),
         start_time: span.start / 1000,
         duration: span.duration / 1000,
         tags: span.tags.iter().map(tag).collect(),
         logs: span.logs.iter().map(log).collect(),
         process_id,
-        warnings: Some(span.warnings).filter(|warnings| !warnings.is_empty()),
+        warnings: (!span.warnings.is_empty()).then(|| span.warnings.into_iter().map(Cow::into_owned).collect()),
         ..Span::default()
     }
 }
@@ -98,13 +99,13 @@ fn reference(reference: &model::Reference) -> Reference {
     }
 }
 
-fn log(log: &model::Log) -> Log {
+fn log(log: &model::Log<'_>) -> Log {
     Log { timestamp: log.time / 1000, fields: log.fields.iter().map(tag).collect() }
 }
 
-fn tag(tag: &Tag) -> KeyValue {
+fn tag(tag: &Tag<'_>) -> KeyValue {
     let (kind, value) = match &tag.value {
-        Value::String(text) => ("string", text.as_str().into()),
+        Value::String(text) => ("string", text.as_ref().into()),
         Value::Bool(value) => ("bool", (*value).into()),
         Value::Int64(value) if value.unsigned_abs() <= MAX_SAFE => ("int64", (*value).into()),
         Value::Int64(value) => ("int64", value.to_string().into()),
@@ -112,7 +113,7 @@ fn tag(tag: &Tag) -> KeyValue {
         Value::Float64(value) => ("float64", crate::otlp::not_finite(*value).into()),
         Value::Binary(bytes) => ("binary", BASE64.encode(bytes).into()),
     };
-    KeyValue { key: tag.key.clone(), kind: kind.to_owned(), value }
+    KeyValue { key: tag.key.clone().into_owned(), kind: kind.to_owned(), value }
 }
 
 fn hex_trace_id(id: u128) -> String {

@@ -1,5 +1,7 @@
 //! From OpenTelemetry to Jaeger.
 
+use std::borrow::Cow;
+
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -11,11 +13,11 @@ use super::{CHILD_OF, NO_SERVICE_NAME, key, text};
 use crate::model::{Batch, Log, Process, Reference, ReferenceType, SAMPLED, Span, Tag, Value};
 
 /// One batch of each resource, in their order.
-pub fn from_otlp(resource_spans: &[ResourceSpans]) -> Vec<Batch> {
+pub fn from_otlp(resource_spans: &[ResourceSpans]) -> Vec<Batch<'_>> {
     resource_spans.iter().map(batch).collect()
 }
 
-fn batch(of: &ResourceSpans) -> Batch {
+fn batch(of: &ResourceSpans) -> Batch<'_> {
     let spans = of.scope_spans.iter().flat_map(|scope_spans| {
         let scope = scope_spans.scope.as_ref();
         scope_spans.spans.iter().map(move |one| span(one, scope))
@@ -23,22 +25,22 @@ fn batch(of: &ResourceSpans) -> Batch {
     Batch { process: Some(process(of.resource.as_ref())), spans: spans.collect() }
 }
 
-fn process(resource: Option<&Resource>) -> Process {
+fn process(resource: Option<&Resource>) -> Process<'_> {
     let attributes = resource.map(|resource| resource.attributes.as_slice()).unwrap_or_default();
-    let mut tags: Vec<Tag> = attributes.iter().map(tag).collect();
+    let mut tags: Vec<Tag<'_>> = attributes.iter().map(tag).collect();
     let named = tags.iter().position(|tag| tag.key == key::SERVICE_NAME && matches!(tag.value, Value::String(_)));
     let service_name = match named.map(|at| tags.remove(at).value) {
         Some(Value::String(name)) => name,
-        _ => NO_SERVICE_NAME.to_owned(),
+        _ => NO_SERVICE_NAME.into(),
     };
     Process { service_name, tags }
 }
 
-fn span(of: &OtlpSpan, scope: Option<&InstrumentationScope>) -> Span {
+fn span<'a>(of: &'a OtlpSpan, scope: Option<&'a InstrumentationScope>) -> Span<'a> {
     let mut span = Span {
         trace_id: number(&of.trace_id),
         span_id: number(&of.span_id) as u64,
-        operation_name: of.name.clone(),
+        operation_name: Cow::Borrowed(&of.name),
         flags: of.flags & SAMPLED,
         start: of.start_time_unix_nano,
         duration: of.end_time_unix_nano.saturating_sub(of.start_time_unix_nano),
@@ -53,13 +55,9 @@ fn span(of: &OtlpSpan, scope: Option<&InstrumentationScope>) -> Span {
     for attribute in &of.attributes {
         match (attribute.key.as_str(), attribute.value.as_ref().and_then(|value| value.value.as_ref())) {
             (key::WARNINGS, Some(Any::ArrayValue(warnings))) => {
-                let text = |warning: &Any| match warning {
-                    Any::StringValue(text) => text.clone(),
-                    other => text::json(other).to_string(),
-                };
-                span.warnings.extend(warnings.values.iter().filter_map(|value| value.value.as_ref()).map(text));
+                span.warnings.extend(warnings.values.iter().filter_map(|value| value.value.as_ref()).map(warning));
             }
-            (key::WARNINGS, Some(Any::StringValue(warning))) => span.warnings.push(warning.clone()),
+            (key::WARNINGS, Some(one @ Any::StringValue(_))) => span.warnings.push(warning(one)),
             (key::FLAGS, Some(Any::IntValue(flags))) if u32::try_from(*flags).is_ok() => span.flags |= *flags as u32,
             _ => span.tags.push(tag(attribute)),
         }
@@ -75,13 +73,20 @@ fn span(of: &OtlpSpan, scope: Option<&InstrumentationScope>) -> Span {
     span
 }
 
+fn warning(value: &Any) -> Cow<'_, str> {
+    match value {
+        Any::StringValue(text) => text.into(),
+        other => text::json(other).to_string().into(),
+    }
+}
+
 /// Of an id of too many bytes the last ones count.
 fn number(id: &[u8]) -> u128 {
     id.iter().fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
 /// The parent first, which is where readers look for it. A link to it tells of which kind it is.
-fn references(span: &Span, parent: u64, links: &[Link]) -> Vec<Reference> {
+fn references(span: &Span<'_>, parent: u64, links: &[Link]) -> Vec<Reference> {
     let mut references = Vec::with_capacity(links.len() + 1);
     if parent != 0 {
         let kind = ReferenceType::ChildOf;
@@ -106,7 +111,7 @@ fn reference_type(link: &Link) -> ReferenceType {
     }
 }
 
-fn log(event: &Event) -> Log {
+fn log(event: &Event) -> Log<'_> {
     let mut fields = Vec::with_capacity(event.attributes.len() + 1);
     if !event.attributes.iter().any(|attribute| attribute.key == key::EVENT) {
         push_string(&mut fields, key::EVENT, &event.name);
@@ -127,45 +132,45 @@ fn kind_name(kind: SpanKind) -> Option<&'static str> {
     }
 }
 
-fn push_status(tags: &mut Vec<Tag>, status: Option<&Status>) {
+fn push_status<'a>(tags: &mut Vec<Tag<'a>>, status: Option<&'a Status>) {
     let Some(status) = status else { return };
     match StatusCode::try_from(status.code) {
         Ok(StatusCode::Ok) => push_string(tags, key::STATUS_CODE, "OK"),
         Ok(StatusCode::Error) => {
             push_string(tags, key::STATUS_CODE, "ERROR");
-            tags.push(Tag { key: key::ERROR.to_owned(), value: Value::Bool(true) });
+            tags.push(Tag { key: key::ERROR.into(), value: Value::Bool(true) });
         }
         Ok(StatusCode::Unset) | Err(_) => {}
     }
     push_string(tags, key::STATUS_DESCRIPTION, &status.message);
 }
 
-fn push_string(tags: &mut Vec<Tag>, key: &str, value: &str) {
+fn push_string<'a>(tags: &mut Vec<Tag<'a>>, key: &'static str, value: &'a str) {
     if !value.is_empty() {
         tags.push(Tag::string(key, value));
     }
 }
 
-fn push_count(tags: &mut Vec<Tag>, key: &str, count: u32) {
+fn push_count(tags: &mut Vec<Tag<'_>>, key: &'static str, count: u32) {
     if count > 0 {
-        tags.push(Tag { key: key.to_owned(), value: Value::Int64(count.into()) });
+        tags.push(Tag { key: key.into(), value: Value::Int64(count.into()) });
     }
 }
 
-fn tag(attribute: &KeyValue) -> Tag {
+fn tag(attribute: &KeyValue) -> Tag<'_> {
     let value = attribute.value.as_ref().and_then(|value| value.value.as_ref());
-    let value = value.map_or_else(|| Value::String(String::new()), text_or_json);
-    Tag { key: attribute.key.clone(), value }
+    let value = value.map_or_else(|| Value::String(Cow::default()), text_or_json);
+    Tag { key: Cow::Borrowed(&attribute.key), value }
 }
 
-fn text_or_json(value: &Any) -> Value {
+fn text_or_json(value: &Any) -> Value<'_> {
     match value {
-        Any::StringValue(text) => Value::String(text.clone()),
+        Any::StringValue(text) => Value::String(text.into()),
         Any::BoolValue(value) => Value::Bool(*value),
         Any::IntValue(value) => Value::Int64(*value),
         Any::DoubleValue(value) => Value::Float64(*value),
-        Any::BytesValue(bytes) => Value::Binary(bytes.clone()),
-        Any::StringValueStrindex(_) => Value::String(String::new()),
-        Any::ArrayValue(_) | Any::KvlistValue(_) => Value::String(text::json(value).to_string()),
+        Any::BytesValue(bytes) => Value::Binary(bytes.into()),
+        Any::StringValueStrindex(_) => Value::String(Cow::default()),
+        Any::ArrayValue(_) | Any::KvlistValue(_) => Value::String(text::json(value).to_string().into()),
     }
 }

@@ -18,12 +18,14 @@
 //! Not in Jaeger's forms are attributes of scopes and links, schemas, and values that hold values, which become JSON.
 
 mod from;
+mod request;
+mod tags;
 mod text;
 mod to;
 
 pub use from::from_otlp;
 pub(crate) use text::not_finite;
-pub use to::to_otlp;
+pub use to::{to_otlp, to_request};
 
 /// The service name of a process whose resource has none. The Collector's, so that the way back is known.
 pub const NO_SERVICE_NAME: &str = "OTLPResourceNoServiceName";
@@ -52,7 +54,8 @@ mod key {
     pub const ERROR: &str = "error";
     pub const STATUS_CODE: &str = "otel.status_code";
     pub const STATUS_DESCRIPTION: &str = "otel.status_description";
-    pub const HTTP_STATUS_CODES: [&str; 2] = ["http.status_code", "http.response.status_code"];
+    pub const HTTP_STATUS_CODE: &str = "http.status_code";
+    pub const HTTP_RESPONSE_STATUS_CODE: &str = "http.response.status_code";
     pub const HTTP_STATUS_MESSAGE: &str = "http.status_message";
 
     pub const EVENT: &str = "event";

@@ -1,178 +1,168 @@
-//! From Jaeger to OpenTelemetry.
+//! From Jaeger to OpenTelemetry, straight to the bytes of a request.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::span::{Event, Link, SpanKind};
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as OtlpSpan, Status};
+use prost::Message as _;
+use trefoil_model::wire::otlp::{Any, attribute, field};
+use trefoil_model::wire::write::{bytes, fixed32, fixed64, message, uint64};
 
+use super::request::RequestWriter;
+use super::tags::{Key, Tags, text, write_tag};
 use super::{CHILD_OF, FOLLOWS_FROM, NO_SERVICE_NAME, key};
 use crate::model::{Batch, Log, Process, Reference, ReferenceType, SAMPLED, Span, Tag, Value};
 use crate::proto;
 
-/// One request of all batches. Spans of a batch come together by process and scope, and stay in their order within them.
-pub fn to_otlp(batches: impl IntoIterator<Item = Batch>) -> ExportTraceServiceRequest {
-    let mut resource_spans: Vec<ResourceSpans> = Vec::new();
+/// One request (an encoded `ExportTraceServiceRequest`) of all batches. Spans of a batch come together by process and scope, and stay
+/// in their order within them.
+pub fn to_otlp<'a>(batches: impl IntoIterator<Item = Batch<'a>>) -> Vec<u8> {
+    let mut request = RequestWriter::default();
     // A process of its own is rare, and has no other name than what it says.
     let mut own: HashMap<Vec<u8>, usize> = HashMap::new();
-    let mut scopes: HashMap<(usize, String, String), usize> = HashMap::new();
     for batch in batches {
         let mut of_batch = None;
-        for mut span in batch.spans {
-            let index = match span.process.take() {
-                Some(process) => *own.entry(proto::process_key(&process)).or_insert_with(|| {
-                    resource_spans.push(resource(Some(process)));
-                    resource_spans.len() - 1
-                }),
-                None => *of_batch.get_or_insert_with(|| {
-                    resource_spans.push(resource(batch.process.clone()));
-                    resource_spans.len() - 1
-                }),
+        for span in &batch.spans {
+            let resource = match &span.process {
+                Some(process) => *own
+                    .entry(proto::process_key(process))
+                    .or_insert_with(|| request.add_resource(Some(resource(process)))),
+                None => *of_batch.get_or_insert_with(|| request.add_resource(batch.process.as_ref().map(resource))),
             };
-            let (name, version) = take_scope(&mut span.tags);
-            let within = &mut resource_spans[index].scope_spans;
-            let scope = *scopes.entry((index, name, version)).or_insert_with_key(|(_, name, version)| {
-                let (name, version) = (name.clone(), version.clone());
-                let scope = InstrumentationScope { name, version, ..InstrumentationScope::default() };
-                within.push(ScopeSpans { scope: Some(scope), ..ScopeSpans::default() });
-                within.len() - 1
-            });
-            within[scope].spans.push(self::span(span));
+            let mut tags = Tags::new(&span.tags);
+            let scope = take_scope(&mut tags);
+            request.add_span(resource, scope, |out| write_span(out, span, tags));
         }
     }
-    ExportTraceServiceRequest { resource_spans }
+    request.finish()
 }
 
-fn resource(process: Option<Process>) -> ResourceSpans {
-    let Some(Process { service_name, mut tags }) = process else { return ResourceSpans::default() };
-    rename(&mut tags, key::HOSTNAME, key::HOST_NAME, |value| value);
-    rename(&mut tags, key::JAEGER_VERSION, key::EXPORTER_VERSION, |value| match value {
-        Value::String(version) => Value::String(format!("Jaeger-{version}")),
-        other => other,
-    });
-    let is_named = !service_name.is_empty() && service_name != NO_SERVICE_NAME;
-    let name = is_named.then(|| Tag::string(key::SERVICE_NAME, service_name));
-    let attributes = name.into_iter().chain(tags).map(attribute).collect();
-    ResourceSpans { resource: Some(Resource { attributes, ..Resource::default() }), ..ResourceSpans::default() }
+/// The same, for those who look into it.
+pub fn to_request<'a>(batches: impl IntoIterator<Item = Batch<'a>>) -> ExportTraceServiceRequest {
+    ExportTraceServiceRequest::decode(&to_otlp(batches)[..]).expect("what was just written can be read")
 }
 
-/// Gives a tag its newer name, unless another tag has that already.
-fn rename(tags: &mut [Tag], old: &str, new: &str, change: impl Fn(Value) -> Value) {
-    if tags.iter().any(|tag| tag.key == new) {
-        return;
+/// The fields of the resource that a process is.
+fn resource(process: &Process<'_>) -> Vec<u8> {
+    let Process { service_name, tags } = process;
+    let hostname = renamed(tags, key::HOSTNAME, key::HOST_NAME);
+    let version = renamed(tags, key::JAEGER_VERSION, key::EXPORTER_VERSION);
+    let mut out = Vec::new();
+    let mut write = |key: &str, value: &Value<'_>| write_tag(&mut out, field::resource::ATTRIBUTES, key, value);
+    if !service_name.is_empty() && service_name != NO_SERVICE_NAME {
+        write(key::SERVICE_NAME, &Value::String(Cow::Borrowed(service_name)));
     }
-    if let Some(tag) = tags.iter_mut().find(|tag| tag.key == old) {
-        tag.key = new.to_owned();
-        let value = std::mem::replace(&mut tag.value, Value::Bool(false));
-        tag.value = change(value);
-    }
-}
-
-/// Exporters write both generations of names, which then say the same.
-fn take_scope(tags: &mut Vec<Tag>) -> (String, String) {
-    let mut take = |new, old| {
-        let newer = take_string(tags, new);
-        match newer {
-            None => take_string(tags, old).unwrap_or_default(),
-            Some(newer) => {
-                tags.retain(|tag| tag.key != old || tag.value != Value::String(newer.clone()));
-                newer
+    for (at, Tag { key, value }) in tags.iter().enumerate() {
+        match value {
+            _ if hostname == Some(at) => write(key::HOST_NAME, value),
+            Value::String(of_jaeger) if version == Some(at) => {
+                write(key::EXPORTER_VERSION, &Value::String(format!("Jaeger-{of_jaeger}").into()));
             }
+            _ if version == Some(at) => write(key::EXPORTER_VERSION, value),
+            _ => write(key, value),
+        }
+    }
+    out
+}
+
+/// Where the tag is that gets its newer name, unless another tag has that already.
+fn renamed(tags: &[Tag<'_>], old: &str, new: &str) -> Option<usize> {
+    let place = |key: &str| tags.iter().position(|tag| tag.key == key);
+    place(new).is_none().then(|| place(old)).flatten()
+}
+
+/// Name and version. Exporters write both generations of names, which then say the same.
+fn take_scope<'t>(tags: &mut Tags<'t>) -> (&'t str, &'t str) {
+    let mut take = |new, old| match tags.take_text(new) {
+        None => tags.take_text(old).unwrap_or_default(),
+        Some(newer) => {
+            tags.take_same(old, newer);
+            newer
         }
     };
-    (take(key::SCOPE_NAME, key::LIBRARY_NAME), take(key::SCOPE_VERSION, key::LIBRARY_VERSION))
+    (take(Key::ScopeName, Key::LibraryName), take(Key::ScopeVersion, Key::LibraryVersion))
 }
 
-fn span(mut span: Span) -> OtlpSpan {
+/// The fields of a span, in their order.
+fn write_span(out: &mut Vec<u8>, span: &Span<'_>, mut tags: Tags<'_>) {
     let parent = span.parent();
-    let links = links(&span, parent);
-    let mut tags = std::mem::take(&mut span.tags);
     let kind = take_kind(&mut tags);
-    let status = status(&mut tags, kind);
-    let trace_state = take_string(&mut tags, key::TRACE_STATE).unwrap_or_default();
+    let status = take_status(&mut tags, kind);
+    let trace_state = tags.take_text(Key::TraceState).unwrap_or_default();
+    let dropped_attributes = tags.take_count(Key::DroppedAttributes);
+    let dropped_events = tags.take_count(Key::DroppedEvents);
+    let dropped_links = tags.take_count(Key::DroppedLinks);
+
+    bytes(out, field::span::TRACE_ID, &span.trace_id.to_be_bytes());
+    bytes(out, field::span::SPAN_ID, &span.span_id.to_be_bytes());
+    bytes(out, field::span::TRACE_STATE, trace_state.as_bytes());
+    if let Some(parent) = parent {
+        bytes(out, field::span::PARENT_SPAN_ID, &parent.to_be_bytes());
+    }
+    bytes(out, field::span::NAME, span.operation_name.as_bytes());
+    uint64(out, field::span::KIND, kind as u64);
+    fixed64(out, field::span::START_TIME_UNIX_NANO, span.start);
+    fixed64(out, field::span::END_TIME_UNIX_NANO, span.start.saturating_add(span.duration));
+    tags.write_rest(out, field::span::ATTRIBUTES);
     let other_flags = span.flags & !SAMPLED;
     if other_flags != 0 {
-        tags.push(Tag { key: key::FLAGS.to_owned(), value: Value::Int64(other_flags.into()) });
+        attribute(out, field::span::ATTRIBUTES, key::FLAGS, Any::Int(other_flags.into()));
     }
-    let dropped_attributes_count = take_count(&mut tags, key::DROPPED_ATTRIBUTES);
-    let dropped_events_count = take_count(&mut tags, key::DROPPED_EVENTS);
-    let dropped_links_count = take_count(&mut tags, key::DROPPED_LINKS);
-    let mut attributes: Vec<KeyValue> = tags.into_iter().map(attribute).collect();
     if !span.warnings.is_empty() {
-        let values = span.warnings.into_iter().map(|text| AnyValue { value: Some(Any::StringValue(text)) }).collect();
-        let value = Some(AnyValue { value: Some(Any::ArrayValue(ArrayValue { values })) });
-        attributes.push(KeyValue { key: key::WARNINGS.to_owned(), value, ..KeyValue::default() });
+        let warnings: Vec<&str> = span.warnings.iter().map(AsRef::as_ref).collect();
+        attribute(out, field::span::ATTRIBUTES, key::WARNINGS, Any::Strings(&warnings));
     }
-    OtlpSpan {
-        trace_id: span.trace_id.to_be_bytes().to_vec(),
-        span_id: span.span_id.to_be_bytes().to_vec(),
-        parent_span_id: parent.map(|id| id.to_be_bytes().to_vec()).unwrap_or_default(),
-        trace_state,
-        flags: span.flags & SAMPLED,
-        name: span.operation_name,
-        kind: kind.into(),
-        start_time_unix_nano: span.start,
-        end_time_unix_nano: span.start.saturating_add(span.duration),
-        attributes,
-        dropped_attributes_count,
-        events: span.logs.into_iter().map(event).collect(),
-        dropped_events_count,
-        links,
-        dropped_links_count,
-        status,
+    uint64(out, field::span::DROPPED_ATTRIBUTES_COUNT, dropped_attributes.into());
+    for log in &span.logs {
+        message(out, field::span::EVENTS, |out| write_event(out, log));
     }
+    uint64(out, field::span::DROPPED_EVENTS_COUNT, dropped_events.into());
+    for reference in span.references.iter().filter(|reference| !is_parent(reference, span, parent)) {
+        message(out, field::span::LINKS, |out| write_link(out, reference));
+    }
+    uint64(out, field::span::DROPPED_LINKS_COUNT, dropped_links.into());
+    if let Some((code, description)) = status {
+        message(out, field::span::STATUS, |out| {
+            bytes(out, field::status::MESSAGE, description.as_bytes());
+            uint64(out, field::status::CODE, code as u64);
+        });
+    }
+    fixed32(out, field::span::FLAGS, span.flags & SAMPLED);
 }
 
-/// All references but the one that is the parent and nothing else.
-fn links(span: &Span, parent: Option<u64>) -> Vec<Link> {
-    let is_parent = |reference: &Reference| {
-        reference.kind == ReferenceType::ChildOf
-            && reference.trace_id == span.trace_id
-            && Some(reference.span_id) == parent
-    };
-    span.references.iter().filter(|reference| !is_parent(reference)).map(link).collect()
+/// That is, the parent and nothing else; all others are links.
+fn is_parent(reference: &Reference, span: &Span<'_>, parent: Option<u64>) -> bool {
+    reference.kind == ReferenceType::ChildOf && reference.trace_id == span.trace_id && Some(reference.span_id) == parent
 }
 
-fn link(reference: &Reference) -> Link {
+fn write_link(out: &mut Vec<u8>, reference: &Reference) {
     let kind = match reference.kind {
         ReferenceType::ChildOf => CHILD_OF,
         ReferenceType::FollowsFrom => FOLLOWS_FROM,
     };
-    Link {
-        trace_id: reference.trace_id.to_be_bytes().to_vec(),
-        span_id: reference.span_id.to_be_bytes().to_vec(),
-        attributes: vec![attribute(Tag::string(key::REFERENCE_TYPE, kind))],
-        ..Link::default()
-    }
+    bytes(out, field::link::TRACE_ID, &reference.trace_id.to_be_bytes());
+    bytes(out, field::link::SPAN_ID, &reference.span_id.to_be_bytes());
+    attribute(out, field::link::ATTRIBUTES, key::REFERENCE_TYPE, Any::String(kind));
 }
 
-fn event(log: Log) -> Event {
-    let Log { time, mut fields } = log;
-    let name = take_string(&mut fields, key::EVENT);
+fn write_event(out: &mut Vec<u8>, log: &Log<'_>) {
+    let mut fields = Tags::new(&log.fields);
     // What the Collector and OpenTelemetry's exporters called it before.
-    let name = name.or_else(|| match fields.iter().any(|field| field.key == key::EVENT) {
-        true => None,
-        false => take_string(&mut fields, key::MESSAGE),
-    });
-    let dropped_attributes_count = take_count(&mut fields, key::DROPPED_ATTRIBUTES);
-    Event {
-        time_unix_nano: time,
-        name: name.unwrap_or_default(),
-        attributes: fields.into_iter().map(attribute).collect(),
-        dropped_attributes_count,
-    }
+    let name = match fields.get(Key::Event) {
+        Some(_) => fields.take_text(Key::Event),
+        None => fields.take_text(Key::Message),
+    };
+    let dropped_attributes = fields.take_count(Key::DroppedAttributes);
+    fixed64(out, field::event::TIME_UNIX_NANO, log.time);
+    bytes(out, field::event::NAME, name.unwrap_or_default().as_bytes());
+    fields.write_rest(out, field::event::ATTRIBUTES);
+    uint64(out, field::event::DROPPED_ATTRIBUTES_COUNT, dropped_attributes.into());
 }
 
-fn take_kind(tags: &mut Vec<Tag>) -> SpanKind {
-    let kind = take_if(tags, key::SPAN_KIND, |value| match value {
-        Value::String(kind) => kind_of(kind),
-        _ => None,
-    });
-    kind.unwrap_or(SpanKind::Unspecified)
+fn take_kind(tags: &mut Tags<'_>) -> SpanKind {
+    tags.take(Key::SpanKind, |value| kind_of(text(value)?)).unwrap_or(SpanKind::Unspecified)
 }
 
 fn kind_of(name: &str) -> Option<SpanKind> {
@@ -186,76 +176,31 @@ fn kind_of(name: &str) -> Option<SpanKind> {
     }
 }
 
-/// `error` is the truth, then `otel.status_code`, then what HTTP says.
-fn status(tags: &mut Vec<Tag>, kind: SpanKind) -> Option<Status> {
-    if take_if(tags, key::ERROR, |value| (*value == Value::Bool(true)).then_some(())).is_some() {
-        let message = take_string(tags, key::STATUS_DESCRIPTION).or_else(|| string(tags, key::HTTP_STATUS_MESSAGE));
-        take_if(tags, key::STATUS_CODE, status_code);
-        return Some(Status { code: StatusCode::Error.into(), message: message.unwrap_or_default() });
+/// Code and message. `error` is the truth, then `otel.status_code`, then what HTTP says.
+fn take_status<'t>(tags: &mut Tags<'t>, kind: SpanKind) -> Option<(StatusCode, &'t str)> {
+    if tags.take(Key::Error, |value| (*value == Value::Bool(true)).then_some(())).is_some() {
+        let message = tags.take_text(Key::StatusDescription).or_else(|| http_message(tags));
+        tags.take(Key::StatusCode, status_code);
+        return Some((StatusCode::Error, message.unwrap_or_default()));
     }
-    if let Some(code) = take_if(tags, key::STATUS_CODE, status_code) {
-        let message = take_string(tags, key::STATUS_DESCRIPTION).unwrap_or_default();
-        return Some(Status { code: code.into(), message });
+    if let Some(code) = tags.take(Key::StatusCode, status_code) {
+        return Some((code, tags.take_text(Key::StatusDescription).unwrap_or_default()));
     }
-    let http = tags.iter().find(|tag| key::HTTP_STATUS_CODES.contains(&tag.key.as_str()))?;
-    let code = match &http.value {
+    let code = match tags.get(Key::HttpStatusCode)? {
         Value::Int64(code) => *code,
         Value::String(code) => code.parse().ok()?,
         _ => return None,
     };
     let is_error = !matches!((code, kind), (100..400, _) | (400..500, SpanKind::Server));
-    let message = string(tags, key::HTTP_STATUS_MESSAGE).unwrap_or_default();
-    is_error.then(|| Status { code: StatusCode::Error.into(), message })
+    is_error.then(|| (StatusCode::Error, http_message(tags).unwrap_or_default()))
 }
 
-fn status_code(value: &Value) -> Option<StatusCode> {
-    let Value::String(name) = value else { return None };
-    match name.to_ascii_uppercase().as_str() {
-        "OK" => Some(StatusCode::Ok),
-        "ERROR" => Some(StatusCode::Error),
-        "UNSET" => Some(StatusCode::Unset),
-        _ => None,
-    }
+fn http_message<'t>(tags: &Tags<'t>) -> Option<&'t str> {
+    tags.get(Key::HttpStatusMessage).and_then(text)
 }
 
-/// Takes the first tag of the key out if its value is understood.
-fn take_if<T>(tags: &mut Vec<Tag>, key: &str, read: impl Fn(&Value) -> Option<T>) -> Option<T> {
-    let at = tags.iter().position(|tag| tag.key == key)?;
-    let value = read(&tags[at].value)?;
-    tags.remove(at);
-    Some(value)
-}
-
-fn take_string(tags: &mut Vec<Tag>, key: &str) -> Option<String> {
-    take_if(tags, key, text_of)
-}
-
-fn take_count(tags: &mut Vec<Tag>, key: &str) -> u32 {
-    let count = take_if(tags, key, |value| match value {
-        Value::Int64(count) => u32::try_from(*count).ok(),
-        _ => None,
-    });
-    count.unwrap_or(0)
-}
-
-fn string(tags: &[Tag], key: &str) -> Option<String> {
-    tags.iter().find(|tag| tag.key == key).and_then(|tag| text_of(&tag.value))
-}
-
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        _ => None,
-    }
-}
-
-fn attribute(tag: Tag) -> KeyValue {
-    let value = match tag.value {
-        Value::String(text) => Any::StringValue(text),
-        Value::Bool(value) => Any::BoolValue(value),
-        Value::Int64(value) => Any::IntValue(value),
-        Value::Float64(value) => Any::DoubleValue(value),
-        Value::Binary(bytes) => Any::BytesValue(bytes),
-    };
-    KeyValue { key: tag.key, value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+fn status_code(value: &Value<'_>) -> Option<StatusCode> {
+    let codes = [("OK", StatusCode::Ok), ("ERROR", StatusCode::Error), ("UNSET", StatusCode::Unset)];
+    let name = text(value)?;
+    codes.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, code)| code)
 }

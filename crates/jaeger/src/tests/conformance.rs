@@ -46,19 +46,19 @@ mod domain {
         BASE64.decode(text(json, name)).unwrap().iter().fold(0, |id, byte| id << 8 | u128::from(*byte))
     }
 
-    fn tag(json: &Json) -> Tag {
+    fn tag(json: &Json) -> Tag<'static> {
         let value = match json["vType"].as_str() {
-            None | Some("STRING") => Value::String(text(json, "vStr")),
+            None | Some("STRING") => Value::String(text(json, "vStr").into()),
             Some("BOOL") => Value::Bool(json["vBool"].as_bool().unwrap()),
             Some("INT64") => Value::Int64(json["vInt64"].as_i64().unwrap()),
             Some("FLOAT64") => Value::Float64(json["vFloat64"].as_f64().unwrap()),
-            Some("BINARY") => Value::Binary(BASE64.decode(text(json, "vBinary")).unwrap()),
+            Some("BINARY") => Value::Binary(BASE64.decode(text(json, "vBinary")).unwrap().into()),
             other => panic!("{other:?}"),
         };
-        Tag { key: text(json, "key"), value }
+        Tag { key: text(json, "key").into(), value }
     }
 
-    fn tags(json: &Json, name: &str) -> Vec<Tag> {
+    fn tags(json: &Json, name: &str) -> Vec<Tag<'static>> {
         list(json, name).iter().map(tag).collect()
     }
 
@@ -69,11 +69,11 @@ mod domain {
         1_485_467_191_000_000_000 + format!("{fraction:0<9}").parse::<u64>().unwrap()
     }
 
-    pub fn process(json: &Json) -> Process {
-        Process { service_name: text(json, "serviceName"), tags: tags(json, "tags") }
+    pub fn process(json: &Json) -> Process<'static> {
+        Process { service_name: text(json, "serviceName").into(), tags: tags(json, "tags") }
     }
 
-    pub fn span(json: &Json) -> Span {
+    pub fn span(json: &Json) -> Span<'static> {
         let reference = |json: &Json| Reference {
             kind: match json["refType"].as_str() {
                 Some("FOLLOWS_FROM") => ReferenceType::FollowsFrom,
@@ -85,7 +85,7 @@ mod domain {
         Span {
             trace_id: id(json, "traceId"),
             span_id: id(json, "spanId") as u64,
-            operation_name: text(json, "operationName"),
+            operation_name: text(json, "operationName").into(),
             references: list(json, "references").iter().map(reference).collect(),
             flags: json["flags"].as_u64().unwrap_or(0) as u32,
             start: time(json, "startTime"),
@@ -96,7 +96,7 @@ mod domain {
                 .map(|log| Log { time: time(log, "timestamp"), fields: tags(log, "fields") })
                 .collect(),
             process: Some(process(&json["process"])),
-            warnings: list(json, "warnings").iter().map(|text| text.as_str().unwrap().to_owned()).collect(),
+            warnings: list(json, "warnings").iter().map(|text| text.as_str().unwrap().to_owned().into()).collect(),
         }
     }
 }
@@ -105,19 +105,19 @@ mod domain {
 mod thrift_json {
     use super::*;
 
-    fn tag(json: &Json) -> Tag {
+    fn tag(json: &Json) -> Tag<'static> {
         let value = match json["vType"].as_str().unwrap() {
-            "STRING" => Value::String(text(json, "vStr")),
+            "STRING" => Value::String(text(json, "vStr").into()),
             "BOOL" => Value::Bool(json["vBool"].as_bool().unwrap()),
             "LONG" => Value::Int64(json["vLong"].as_i64().unwrap()),
             "DOUBLE" => Value::Float64(json["vDouble"].as_f64().unwrap()),
-            "BINARY" => Value::Binary(BASE64.decode(text(json, "vBinary")).unwrap()),
+            "BINARY" => Value::Binary(BASE64.decode(text(json, "vBinary")).unwrap().into()),
             other => panic!("{other}"),
         };
-        Tag { key: text(json, "key"), value }
+        Tag { key: text(json, "key").into(), value }
     }
 
-    fn tags(json: &Json, name: &str) -> Vec<Tag> {
+    fn tags(json: &Json, name: &str) -> Vec<Tag<'static>> {
         list(json, name).iter().map(tag).collect()
     }
 
@@ -130,7 +130,7 @@ mod thrift_json {
         json[name].as_u64().unwrap() * 1000
     }
 
-    pub fn batch(json: &Json) -> Batch {
+    pub fn batch(json: &Json) -> Batch<'static> {
         let span = |json: &Json| {
             let reference = |json: &Json| Reference {
                 kind: match json["refType"].as_str().unwrap() {
@@ -143,7 +143,7 @@ mod thrift_json {
             let mut span = Span {
                 trace_id: trace_id(json),
                 span_id: json["spanId"].as_i64().unwrap() as u64,
-                operation_name: text(json, "operationName"),
+                operation_name: text(json, "operationName").into(),
                 references: list(json, "references").iter().map(reference).collect(),
                 start: microseconds(json, "startTime"),
                 duration: microseconds(json, "duration"),
@@ -158,7 +158,7 @@ mod thrift_json {
             span
         };
         let process = &json["process"];
-        let process = Process { service_name: text(process, "serviceName"), tags: tags(process, "tags") };
+        let process = Process { service_name: text(process, "serviceName").into(), tags: tags(process, "tags") };
         Batch { process: Some(process), spans: list(json, "spans").iter().map(span).collect() }
     }
 }
@@ -169,7 +169,7 @@ fn thrift_is_read_as_jaeger_reads_it() {
     for number in ["01", "02"] {
         let batch = thrift_json::batch(&load(&directory.join(format!("thrift_batch_{number}.json"))));
         let domain = load(&directory.join(format!("domain_{number}.json")));
-        let expected: Vec<Span> = list(&domain, "spans").iter().map(domain::span).collect();
+        let expected: Vec<Span<'_>> = list(&domain, "spans").iter().map(domain::span).collect();
         for protocol in [Protocol::Binary, Protocol::Compact] {
             let packet = thrift::write_emit_batch(protocol, &batch).unwrap();
             let read = thrift::read_emit_batch(protocol, &packet).unwrap();
@@ -215,8 +215,9 @@ fn traces_of_jaegers_storage_tests_come_back() {
         let path = file.unwrap().path();
         let request = request(&path);
         let batches = otlp::from_otlp(&request.resource_spans);
-        let read = batches.iter().map(|batch| proto::read_post_spans(&proto::write_post_spans(batch)).unwrap());
-        let back = otlp::to_otlp(read);
+        let written: Vec<Vec<u8>> = batches.iter().map(proto::write_post_spans).collect();
+        let read = written.iter().map(|bytes| proto::read_post_spans(bytes).unwrap());
+        let back = otlp::to_request(read);
         assert_eq!(otlp::from_otlp(&back.resource_spans), batches, "{}", path.display());
         let spans = |request: &ExportTraceServiceRequest| {
             request.resource_spans.iter().flat_map(|of| &of.scope_spans).map(|of| of.spans.len()).sum::<usize>()

@@ -53,9 +53,9 @@ fn mistakes_are_named_with_their_place() {
 #[test]
 fn numbers_that_javascript_cannot_hold_are_text() {
     let tags = [(1i64 << 53) - 1, 1 << 53, -(1 << 53), i64::MIN]
-        .map(|value| Tag { key: "k".to_owned(), value: Value::Int64(value) });
-    let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY]
-        .map(|value| Tag { key: "k".to_owned(), value: Value::Float64(value) });
+        .map(|value| Tag { key: "k".into(), value: Value::Int64(value) });
+    let odd =
+        [f64::NAN, f64::INFINITY, f64::NEG_INFINITY].map(|value| Tag { key: "k".into(), value: Value::Float64(value) });
     let span = Span { trace_id: 1, tags: [&tags[..], &odd].concat(), ..Span::default() };
     let trace = of_batches([Batch { process: None, spans: vec![span] }]).remove(0);
     let values: Vec<String> = trace.spans[0].tags.iter().map(|tag| tag.value.to_string()).collect();
@@ -78,7 +78,7 @@ fn numbers_that_javascript_cannot_hold_are_text() {
 #[test]
 fn traces_are_told_apart_and_processes_numbered() {
     let span = |trace_id, span_id| Span { trace_id, span_id, ..Span::default() };
-    let process = |name: &str| Some(Process { service_name: name.to_owned(), tags: vec![] });
+    let process = |name: &'static str| Some(Process { service_name: name.into(), tags: vec![] });
     let batches = [
         Batch { process: process("a"), spans: vec![span(1 << 64, 1), span(2, 2)] },
         Batch { process: process("b"), spans: vec![span(1 << 64, 3)] },
@@ -98,7 +98,7 @@ proptest! {
         let text = serde_json::to_vec(&traces).unwrap();
         let read = read(&text).unwrap();
         prop_assert_eq!(&read, &traces);
-        prop_assert_eq!(to_otlp(read).unwrap(), crate::otlp::to_otlp([batch]));
+        prop_assert_eq!(to_otlp(read).unwrap(), crate::otlp::to_request([batch]));
     }
 
     #[test]

@@ -3,22 +3,24 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, Key
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as OtlpSpan, Status};
+use proptest::collection::vec;
 use proptest::prelude::*;
+use prost::Message as _;
 
 use super::generate;
 use crate::model::*;
-use crate::otlp::{NO_SERVICE_NAME, from_otlp, to_otlp};
+use crate::otlp::{NO_SERVICE_NAME, from_otlp, to_otlp, to_request};
 
-fn text(key: &str, value: &str) -> Tag {
+fn text<'a>(key: &'a str, value: &'a str) -> Tag<'a> {
     Tag::string(key, value)
 }
 
-fn int(key: &str, value: i64) -> Tag {
-    Tag { key: key.to_owned(), value: Value::Int64(value) }
+fn int(key: &str, value: i64) -> Tag<'_> {
+    Tag { key: key.into(), value: Value::Int64(value) }
 }
 
-fn boolean(key: &str, value: bool) -> Tag {
-    Tag { key: key.to_owned(), value: Value::Bool(value) }
+fn boolean(key: &str, value: bool) -> Tag<'_> {
+    Tag { key: key.into(), value: Value::Bool(value) }
 }
 
 fn attribute(key: &str, value: Any) -> KeyValue {
@@ -29,12 +31,12 @@ fn string(key: &str, value: &str) -> KeyValue {
     attribute(key, Any::StringValue(value.to_owned()))
 }
 
-fn batch(process: Process, spans: Vec<Span>) -> Batch {
+fn batch<'a>(process: Process<'a>, spans: Vec<Span<'a>>) -> Batch<'a> {
     Batch { process: Some(process), spans }
 }
 
-fn translated(span: Span) -> OtlpSpan {
-    let mut request = to_otlp([batch(Process::default(), vec![span])]);
+fn translated(span: Span<'_>) -> OtlpSpan {
+    let mut request = to_request([batch(Process::default(), vec![span])]);
     request.resource_spans.remove(0).scope_spans.remove(0).spans.remove(0)
 }
 
@@ -46,7 +48,7 @@ fn keys(attributes: &[KeyValue]) -> Vec<&str> {
 fn processes_become_resources() {
     let resource = |service: &str, tags| {
         let span = Span::default();
-        let request = to_otlp([batch(Process { service_name: service.to_owned(), tags }, vec![span])]);
+        let request = to_request([batch(Process { service_name: service.into(), tags }, vec![span])]);
         request.resource_spans[0].resource.clone().unwrap().attributes
     };
     let tags = vec![text("hostname", "h"), text("ip", "10.0.0.1"), text("jaeger.version", "Go-2.30")];
@@ -67,8 +69,8 @@ fn processes_become_resources() {
 
 #[test]
 fn spans_come_together_by_process_and_scope() {
-    let own = Process { service_name: "own".to_owned(), tags: vec![] };
-    let named = |name: &str, tags| Span { operation_name: name.to_owned(), tags, ..Span::default() };
+    let own = Process { service_name: "own".into(), tags: vec![] };
+    let named = |name: &'static str, tags| Span { operation_name: name.into(), tags, ..Span::default() };
     let scope = |name| vec![text("otel.scope.name", name), text("otel.scope.version", "1")];
     let spans = vec![
         named("a", scope("x")),
@@ -77,7 +79,7 @@ fn spans_come_together_by_process_and_scope() {
         named("d", scope("x")),
         Span { process: Some(own), ..named("e", vec![]) },
     ];
-    let request = to_otlp([batch(Process { service_name: "svc".to_owned(), tags: vec![] }, spans)]);
+    let request = to_request([batch(Process { service_name: "svc".into(), tags: vec![] }, spans)]);
     let seen = request.resource_spans.iter().map(|of| {
         let service = of.resource.as_ref().unwrap().attributes[0].value.clone().unwrap().value.unwrap();
         let scopes = of.scope_spans.iter().map(|of| {
@@ -97,7 +99,7 @@ fn spans_come_together_by_process_and_scope() {
 #[test]
 fn scopes_have_an_old_name_too() {
     let scope = |tags| {
-        let request = to_otlp([batch(Process::default(), vec![Span { tags, ..Span::default() }])]);
+        let request = to_request([batch(Process::default(), vec![Span { tags, ..Span::default() }])]);
         let of = &request.resource_spans[0].scope_spans[0];
         let scope = of.scope.clone().unwrap();
         (scope.name, scope.version, of.spans[0].attributes.len())
@@ -111,11 +113,11 @@ fn scopes_have_an_old_name_too() {
 }
 
 /// Tags, the status that they tell, and the keys that are left.
-type Case<'a> = (&'a [Tag], Option<(i32, &'a str)>, &'a str);
+type Case<'a> = (&'a [Tag<'a>], Option<(i32, &'a str)>, &'a str);
 
 #[test]
 fn the_status_is_what_the_tags_say() {
-    let status = |tags: &[Tag]| {
+    let status = |tags: &[Tag<'_>]| {
         let span = translated(Span { tags: tags.to_vec(), ..Span::default() });
         let rest = keys(&span.attributes).join(" ");
         (span.status.map(|status| (status.code, status.message)), rest)
@@ -125,7 +127,7 @@ fn the_status_is_what_the_tags_say() {
     };
     let (code, description) = (|value| text("otel.status_code", value), text("otel.status_description", "why"));
     let (client, server) = (text("span.kind", "client"), text("span.kind", "server"));
-    let cases: &[Case] = &[
+    let cases: &[Case<'_>] = &[
         (&[], None, ""),
         (&[boolean("error", true)], Some((2, "")), ""),
         (&[boolean("error", false)], None, "error"),
@@ -196,7 +198,7 @@ fn references_are_parent_and_links() {
 
 #[test]
 fn logs_become_events() {
-    let event = |fields: &[Tag]| {
+    let event = |fields: &[Tag<'_>]| {
         let log = Log { time: 9, fields: fields.to_vec() };
         let span = translated(Span { logs: vec![log], ..Span::default() });
         let event = &span.events[0];
@@ -213,7 +215,7 @@ fn logs_become_events() {
 
 #[test]
 fn flags_and_warnings_are_kept() {
-    let span = translated(Span { flags: SAMPLED | DEBUG | 8, warnings: vec!["odd".to_owned()], ..Span::default() });
+    let span = translated(Span { flags: SAMPLED | DEBUG | 8, warnings: vec!["odd".into()], ..Span::default() });
     assert_eq!(span.flags, 1);
     assert_eq!(span.attributes[0], attribute("jaeger.flags", Any::IntValue(10)));
     let values = vec![AnyValue { value: Some(Any::StringValue("odd".to_owned())) }];
@@ -225,12 +227,17 @@ fn times_beyond_time_end_with_it() {
     let span = translated(Span { start: u64::MAX - 1, duration: 5, ..Span::default() });
     assert_eq!((span.start_time_unix_nano, span.end_time_unix_nano), (u64::MAX - 1, u64::MAX));
     let backwards = OtlpSpan { start_time_unix_nano: 9, end_time_unix_nano: 5, ..OtlpSpan::default() };
-    assert_eq!(jaeger(backwards).duration, 0);
+    assert_eq!(jaeger(&request(backwards)).duration, 0);
 }
 
-fn jaeger(span: OtlpSpan) -> Span {
+/// A span by itself.
+fn request(span: OtlpSpan) -> Vec<ResourceSpans> {
     let scope_spans = vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }];
-    from_otlp(&[ResourceSpans { scope_spans, ..ResourceSpans::default() }]).remove(0).spans.remove(0)
+    vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }]
+}
+
+fn jaeger(request: &[ResourceSpans]) -> Span<'_> {
+    from_otlp(request).remove(0).spans.remove(0)
 }
 
 #[test]
@@ -259,7 +266,8 @@ fn a_span_of_opentelemetry_comes_back() {
         dropped_links_count: 6,
         status: Some(Status { code: 2, message: "why".to_owned() }),
     };
-    let seen = jaeger(span.clone());
+    let original = request(span.clone());
+    let seen = jaeger(&original);
     let tags: Vec<String> = seen.tags.iter().map(|tag| format!("{}={:?}", tag.key, tag.value)).collect();
     let expected = [
         "s=String(\"x\")",
@@ -288,26 +296,37 @@ fn a_span_of_opentelemetry_comes_back() {
 fn a_parent_that_is_followed_comes_back() {
     let follows = Reference { kind: ReferenceType::FollowsFrom, trace_id: 5, span_id: 7 };
     let span = Span { trace_id: 5, references: vec![follows], ..Span::default() };
-    assert_eq!(jaeger(translated(span.clone())), span);
+    assert_eq!(jaeger(&request(translated(span.clone()))), span);
 }
 
 #[test]
 fn a_resource_without_a_name_has_one_that_is_known() {
-    let process = |attributes| {
+    let resource = |attributes| {
         let resource = Some(Resource { attributes, ..Resource::default() });
-        from_otlp(&[ResourceSpans { resource, ..ResourceSpans::default() }]).remove(0).process.unwrap()
+        ResourceSpans { resource, ..ResourceSpans::default() }
     };
-    assert_eq!(process(vec![]).service_name, NO_SERVICE_NAME);
-    let odd = process(vec![attribute("service.name", Any::IntValue(5)), string("a", "b")]);
-    assert_eq!((odd.service_name.as_str(), odd.tags.len()), (NO_SERVICE_NAME, 2));
-    let named = process(vec![string("a", "b"), string("service.name", "svc")]);
-    assert_eq!(named, Process { service_name: "svc".to_owned(), tags: vec![text("a", "b")] });
+    let process = |of: &ResourceSpans| {
+        let process = from_otlp(std::slice::from_ref(of)).remove(0).process.unwrap();
+        let tags = process.tags.iter().map(|tag| tag.key.to_string()).collect::<Vec<_>>().join(" ");
+        (process.service_name.to_string(), tags)
+    };
+    let pair = |name: &str, tags: &str| (name.to_owned(), tags.to_owned());
+    assert_eq!(process(&resource(vec![])), pair(NO_SERVICE_NAME, ""));
+    let odd = resource(vec![attribute("service.name", Any::IntValue(5)), string("a", "b")]);
+    assert_eq!(process(&odd), pair(NO_SERVICE_NAME, "service.name a"));
+    let named = resource(vec![string("a", "b"), string("service.name", "svc")]);
+    assert_eq!(process(&named), pair("svc", "a"));
 }
 
 proptest! {
     #[test]
     fn batches_come_back_from_opentelemetry(batch in generate::batch()) {
-        let request = to_otlp([batch.clone()]);
+        let request = to_request([batch.clone()]);
         prop_assert_eq!(from_otlp(&request.resource_spans), vec![batch]);
+    }
+
+    #[test]
+    fn requests_are_written_as_generated_code_writes_them(batches in vec(generate::mixed(), 0..4)) {
+        prop_assert_eq!(to_request(batches.clone()).encode_to_vec(), to_otlp(batches));
     }
 }

@@ -20,13 +20,13 @@ fn of_a_client() -> [(Protocol, Vec<u8>); 2] {
     ]
 }
 
-fn its_batch() -> Batch {
-    let tag = |key: &str, value| Tag { key: key.to_owned(), value };
+fn its_batch() -> Batch<'static> {
+    let tag = |key: &'static str, value| Tag { key: key.into(), value };
     let trace_id = 1 << 64 | u128::from(u64::MAX);
     let span = Span {
         trace_id,
         span_id: 2,
-        operation_name: "get".to_owned(),
+        operation_name: "get".into(),
         references: vec![
             Reference { kind: ReferenceType::ChildOf, trace_id, span_id: 3 },
             Reference { kind: ReferenceType::FollowsFrom, trace_id: 9, span_id: 8 },
@@ -35,17 +35,17 @@ fn its_batch() -> Batch {
         start: 1_700_000_000_000_001_000,
         duration: 1_500_000,
         tags: vec![
-            tag("s", Value::String("x".to_owned())),
+            tag("s", Value::String("x".into())),
             tag("d", Value::Float64(-0.5)),
             tag("b", Value::Bool(true)),
             tag("f", Value::Bool(false)),
             tag("l", Value::Int64(-70000)),
-            tag("y", Value::Binary(b"\0y".to_vec())),
+            tag("y", Value::Binary(b"\0y".into())),
         ],
         logs: vec![Log { time: 1_700_000_000_000_002_000, fields: vec![Tag::string("event", "e")] }],
         ..Span::default()
     };
-    let process = Process { service_name: "svc".to_owned(), tags: vec![Tag::string("ip", "10.0.0.1")] };
+    let process = Process { service_name: "svc".into(), tags: vec![Tag::string("ip", "10.0.0.1")] };
     Batch { process: Some(process), spans: vec![span] }
 }
 
@@ -205,8 +205,10 @@ proptest! {
             span.warnings.clear();
         }
         for protocol in PROTOCOLS {
-            prop_assert_eq!(&read_batch(protocol, &write_batch(protocol, &batch).unwrap()).unwrap(), &batch);
-            prop_assert_eq!(&read_emit_batch(protocol, &write_emit_batch(protocol, &batch).unwrap()).unwrap(), &batch);
+            let written = write_batch(protocol, &batch).unwrap();
+            prop_assert_eq!(&read_batch(protocol, &written).unwrap(), &batch);
+            let called = write_emit_batch(protocol, &batch).unwrap();
+            prop_assert_eq!(&read_emit_batch(protocol, &called).unwrap(), &batch);
         }
     }
 

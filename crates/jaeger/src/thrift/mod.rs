@@ -1,6 +1,7 @@
 //! Jaeger's Thrift (`jaeger.thrift` and `agent.thrift` of jaeger-idl), in the binary and the compact protocol.
 //!
-//! Apache's library knows the protocols; what is read is bounded by the bytes that are there, and nothing nests deeper than a few levels.
+//! Apache's library knows the protocols; what is read is bounded by the bytes that are there, borrows from them, and nothing nests
+//! deeper than a few levels.
 
 mod read;
 mod structs;
@@ -74,22 +75,28 @@ impl fmt::Display for Problem {
 }
 
 /// Reads a `Batch`, the body of `POST /api/traces`.
-pub fn read_batch(protocol: Protocol, bytes: &[u8]) -> Result<Batch, ThriftError> {
-    structs::batch(&mut Reader::new(protocol, bytes)?)
+pub fn read_batch(protocol: Protocol, bytes: &[u8]) -> Result<Batch<'_>, ThriftError> {
+    match protocol {
+        Protocol::Binary => structs::batch(&mut Reader::binary(bytes)?),
+        Protocol::Compact => structs::batch(&mut Reader::compact(bytes)?),
+    }
 }
 
 /// Reads a call of `Agent.emitBatch`, the content of a UDP packet.
-pub fn read_emit_batch(protocol: Protocol, bytes: &[u8]) -> Result<Batch, ThriftError> {
-    structs::emit_batch(&mut Reader::new(protocol, bytes)?)
+pub fn read_emit_batch(protocol: Protocol, bytes: &[u8]) -> Result<Batch<'_>, ThriftError> {
+    match protocol {
+        Protocol::Binary => structs::emit_batch(&mut Reader::binary(bytes)?),
+        Protocol::Compact => structs::emit_batch(&mut Reader::compact(bytes)?),
+    }
 }
 
 /// Writes a `Batch`. Of the spans' own processes and warnings Thrift knows nothing. The error is a list that is too long for Thrift.
-pub fn write_batch(protocol: Protocol, batch: &Batch) -> Result<Vec<u8>, ThriftError> {
+pub fn write_batch(protocol: Protocol, batch: &Batch<'_>) -> Result<Vec<u8>, ThriftError> {
     write::batch(protocol, batch).map_err(unwritable)
 }
 
 /// Writes a call of `Agent.emitBatch`, as a client sends it by UDP.
-pub fn write_emit_batch(protocol: Protocol, batch: &Batch) -> Result<Vec<u8>, ThriftError> {
+pub fn write_emit_batch(protocol: Protocol, batch: &Batch<'_>) -> Result<Vec<u8>, ThriftError> {
     write::emit_batch(protocol, batch).map_err(unwritable)
 }
 

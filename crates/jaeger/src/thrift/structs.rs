@@ -3,13 +3,13 @@
 
 use thrift::protocol::{TMessageType, TType};
 
-use super::read::Reader;
+use super::read::{Reader, Strings};
 use super::{Problem, ThriftError};
 use crate::model::{Batch, Log, Process, Reference, ReferenceType, Span, Tag, Value, nanoseconds};
 
 type Result<T> = std::result::Result<T, ThriftError>;
 
-pub fn emit_batch(reader: &mut Reader<'_>) -> Result<Batch> {
+pub fn emit_batch<'a, P: Strings>(reader: &mut Reader<'a, P>) -> Result<Batch<'a>> {
     let message = reader.message()?;
     if !matches!(message.message_type, TMessageType::Call | TMessageType::OneWay) {
         return Err(reader.error(Problem::NoCall));
@@ -28,7 +28,7 @@ pub fn emit_batch(reader: &mut Reader<'_>) -> Result<Batch> {
     required(reader, "emitBatch", "batch", found)
 }
 
-pub fn batch(reader: &mut Reader<'_>) -> Result<Batch> {
+pub fn batch<'a, P: Strings>(reader: &mut Reader<'a, P>) -> Result<Batch<'a>> {
     reader.begin()?;
     let (mut process_of_all, mut spans) = (None, None);
     while let Some((field, kind)) = reader.field()? {
@@ -42,7 +42,7 @@ pub fn batch(reader: &mut Reader<'_>) -> Result<Batch> {
     Ok(Batch { process: Some(process), spans: required(reader, "Batch", "spans", spans)? })
 }
 
-fn process(reader: &mut Reader<'_>) -> Result<Process> {
+fn process<'a, P: Strings>(reader: &mut Reader<'a, P>) -> Result<Process<'a>> {
     reader.begin()?;
     let (mut service_name, mut tags) = (None, Vec::new());
     while let Some((field, kind)) = reader.field()? {
@@ -55,7 +55,7 @@ fn process(reader: &mut Reader<'_>) -> Result<Process> {
     Ok(Process { service_name: required(reader, "Process", "serviceName", service_name)?, tags })
 }
 
-fn span(reader: &mut Reader<'_>) -> Result<Span> {
+fn span<'a, P: Strings>(reader: &mut Reader<'a, P>) -> Result<Span<'a>> {
     reader.begin()?;
     let mut span = Span::default();
     let (mut low, mut high, mut id, mut parent, mut name) = (None, None, None, None, None);
@@ -87,7 +87,7 @@ fn span(reader: &mut Reader<'_>) -> Result<Span> {
     Ok(span)
 }
 
-fn reference(reader: &mut Reader<'_>) -> Result<Reference> {
+fn reference<P: Strings>(reader: &mut Reader<'_, P>) -> Result<Reference> {
     reader.begin()?;
     let (mut kind_of, mut low, mut high, mut id) = (None, None, None, None);
     while let Some((field, kind)) = reader.field()? {
@@ -109,7 +109,7 @@ fn reference(reader: &mut Reader<'_>) -> Result<Reference> {
     Ok(Reference { kind, trace_id, span_id: required(reader, "SpanRef", "spanId", id)? as u64 })
 }
 
-fn log(reader: &mut Reader<'_>) -> Result<Log> {
+fn log<'a, P: Strings>(reader: &mut Reader<'a, P>) -> Result<Log<'a>> {
     reader.begin()?;
     let (mut time, mut fields) = (None, None);
     while let Some((field, kind)) = reader.field()? {
@@ -123,10 +123,10 @@ fn log(reader: &mut Reader<'_>) -> Result<Log> {
     Ok(Log { time, fields: required(reader, "Log", "fields", fields)? })
 }
 
-fn tag(reader: &mut Reader<'_>) -> Result<Tag> {
+fn tag<'a, P: Strings>(reader: &mut Reader<'a, P>) -> Result<Tag<'a>> {
     reader.begin()?;
     let (mut key, mut kind_of) = (None, None);
-    let (mut text, mut double, mut boolean, mut long, mut binary) = <(_, _, _, _, Vec<u8>)>::default();
+    let (mut text, mut double, mut boolean, mut long, mut binary) = <(_, _, _, _, &[u8])>::default();
     while let Some((field, kind)) = reader.field()? {
         match (field, kind) {
             (1, TType::String) => key = Some(reader.text()?),
@@ -135,7 +135,7 @@ fn tag(reader: &mut Reader<'_>) -> Result<Tag> {
             (4, TType::Double) => double = reader.double()?,
             (5, TType::Bool) => boolean = reader.bool()?,
             (6, TType::I64) => long = reader.i64()?,
-            (7, TType::String) => binary = reader.binary()?,
+            (7, TType::String) => binary = reader.bytes()?,
             _ => reader.skip(kind)?,
         }
     }
@@ -144,13 +144,18 @@ fn tag(reader: &mut Reader<'_>) -> Result<Tag> {
         1 => Value::Float64(double),
         2 => Value::Bool(boolean),
         3 => Value::Int64(long),
-        4 => Value::Binary(binary),
+        4 => Value::Binary(binary.into()),
         other => return Err(reader.error(Problem::UnknownVariant("TagType", other))),
     };
     Ok(Tag { key: required(reader, "Tag", "key", key)?, value })
 }
 
-fn required<T>(reader: &Reader<'_>, of: &'static str, field: &'static str, found: Option<T>) -> Result<T> {
+fn required<T, P: Strings>(
+    reader: &Reader<'_, P>,
+    of: &'static str,
+    field: &'static str,
+    found: Option<T>,
+) -> Result<T> {
     found.ok_or_else(|| reader.error(Problem::Missing(of, field)))
 }
 

@@ -9,11 +9,11 @@ use thrift::protocol::{
 use super::Protocol;
 use crate::model::{Batch, Log, Process, Reference, ReferenceType, Span, Tag, Value};
 
-pub fn batch(protocol: Protocol, batch: &Batch) -> Result<Vec<u8>> {
+pub fn batch(protocol: Protocol, batch: &Batch<'_>) -> Result<Vec<u8>> {
     written(protocol, |writer| writer.batch(batch))
 }
 
-pub fn emit_batch(protocol: Protocol, batch: &Batch) -> Result<Vec<u8>> {
+pub fn emit_batch(protocol: Protocol, batch: &Batch<'_>) -> Result<Vec<u8>> {
     written(protocol, |writer| {
         let message = TMessageIdentifier::new("emitBatch", TMessageType::OneWay, 0);
         writer.0.write_message_begin(&message)?;
@@ -40,22 +40,22 @@ fn written(protocol: Protocol, write: impl FnOnce(&mut Writer<'_>) -> Result<()>
 struct Writer<'a>(Box<dyn TOutputProtocol + 'a>);
 
 impl Writer<'_> {
-    fn batch(&mut self, batch: &Batch) -> Result<()> {
+    fn batch(&mut self, batch: &Batch<'_>) -> Result<()> {
         self.structure("Batch", |writer| {
             writer.field(1, TType::Struct)?;
-            writer.process(&batch.process.clone().unwrap_or_default())?;
+            writer.process(batch.process.as_ref().unwrap_or(&Process::default()))?;
             writer.list(2, &batch.spans, Self::span)
         })
     }
 
-    fn process(&mut self, process: &Process) -> Result<()> {
+    fn process(&mut self, process: &Process<'_>) -> Result<()> {
         self.structure("Process", |writer| {
             writer.text(1, &process.service_name)?;
             writer.list(2, &process.tags, Self::tag)
         })
     }
 
-    fn span(&mut self, span: &Span) -> Result<()> {
+    fn span(&mut self, span: &Span<'_>) -> Result<()> {
         self.structure("Span", |writer| {
             writer.i64(1, span.trace_id as i64)?;
             writer.i64(2, (span.trace_id >> 64) as i64)?;
@@ -80,14 +80,14 @@ impl Writer<'_> {
         })
     }
 
-    fn log(&mut self, log: &Log) -> Result<()> {
+    fn log(&mut self, log: &Log<'_>) -> Result<()> {
         self.structure("Log", |writer| {
             writer.i64(1, microseconds(log.time))?;
             writer.list(2, &log.fields, Self::tag)
         })
     }
 
-    fn tag(&mut self, tag: &Tag) -> Result<()> {
+    fn tag(&mut self, tag: &Tag<'_>) -> Result<()> {
         self.structure("Tag", |writer| {
             writer.text(1, &tag.key)?;
             match &tag.value {

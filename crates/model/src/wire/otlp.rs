@@ -2,10 +2,21 @@
 
 use indexmap::IndexMap;
 
-use super::write::{bytes, bytes_always, fixed64_always, message, uint64_always};
+use super::write::{bytes, bytes_always, fixed64_always, header, message, message_len, uint64_always};
 
-/// Fields of `Resource`, `InstrumentationScope`, `Span`, `Span.Event` and `Span.Link`, by their names in the schema.
+/// Fields of `ExportTraceServiceRequest` and the messages in it, by their names in the schema.
 pub mod field {
+    pub mod request {
+        pub const RESOURCE_SPANS: u32 = 1;
+    }
+    pub mod resource_spans {
+        pub const RESOURCE: u32 = 1;
+        pub const SCOPE_SPANS: u32 = 2;
+    }
+    pub mod scope_spans {
+        pub const SCOPE: u32 = 1;
+        pub const SPANS: u32 = 2;
+    }
     pub mod resource {
         pub const ATTRIBUTES: u32 = 1;
     }
@@ -104,6 +115,34 @@ fn any(out: &mut Vec<u8>, value: Any<'_>) {
     }
 }
 
+/// Spans of one resource as an element of the request's list: the encoded resource, and for each scope its encoded form and the encoded
+/// fields `spans`. Nothing that is long is moved.
+pub fn resource_spans<'a>(
+    out: &mut Vec<u8>,
+    resource: Option<&[u8]>,
+    scopes: impl Iterator<Item = (Option<&'a [u8]>, &'a [u8])> + Clone,
+) {
+    let optional_len = |field, message: Option<&[u8]>| message.map_or(0, |message| message_len(field, message.len()));
+    let scope_spans_len =
+        |scope: Option<&[u8]>, spans: &[u8]| optional_len(field::scope_spans::SCOPE, scope) + spans.len();
+    let scopes_len = scopes
+        .clone()
+        .map(|(scope, spans)| message_len(field::resource_spans::SCOPE_SPANS, scope_spans_len(scope, spans)));
+    let length = optional_len(field::resource_spans::RESOURCE, resource) + scopes_len.sum::<usize>();
+    out.reserve(message_len(field::request::RESOURCE_SPANS, length));
+    header(out, field::request::RESOURCE_SPANS, length);
+    if let Some(resource) = resource {
+        bytes_always(out, field::resource_spans::RESOURCE, resource);
+    }
+    for (scope, spans) in scopes {
+        header(out, field::resource_spans::SCOPE_SPANS, scope_spans_len(scope, spans));
+        if let Some(scope) = scope {
+            bytes_always(out, field::scope_spans::SCOPE, scope);
+        }
+        out.extend_from_slice(spans);
+    }
+}
+
 /// By bytes, in the order in which they were added.
 type Map<T> = IndexMap<Vec<u8>, T, ahash::RandomState>;
 
@@ -117,7 +156,7 @@ pub struct TracesWriter {
 impl TracesWriter {
     /// An encoded `Span` with what is around it; an empty scope is none.
     pub fn add(&mut self, resource: &[u8], scope: &[u8], span: &[u8]) {
-        bytes_always(self.spans(resource, scope), 2, span);
+        bytes_always(self.spans(resource, scope), field::scope_spans::SPANS, span);
     }
 
     fn spans(&mut self, resource: &[u8], scope: &[u8]) -> &mut Vec<u8> {
@@ -142,16 +181,11 @@ impl TracesWriter {
             resource.len() + 32 + scopes.iter().map(of_scope).sum::<usize>()
         };
         let mut request = Vec::with_capacity(self.resources.iter().map(of_resource).sum());
-        for (resource, scopes) in self.resources {
-            message(&mut request, 1, |out| {
-                bytes_always(out, 1, &resource);
-                for (scope, spans) in scopes {
-                    message(out, 2, |out| {
-                        bytes(out, 1, &scope);
-                        out.extend_from_slice(&spans);
-                    });
-                }
-            });
+        for (resource, scopes) in &self.resources {
+            let scopes = scopes
+                .iter()
+                .map(|(scope, spans)| (Some(scope.as_slice()).filter(|scope| !scope.is_empty()), spans.as_slice()));
+            resource_spans(&mut request, Some(resource), scopes);
         }
         request
     }

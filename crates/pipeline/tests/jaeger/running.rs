@@ -53,12 +53,12 @@ pub async fn start(protocol: &str, options: &str, consumer: Arc<dyn Consumer>) -
     start_with(&yaml, Tenancy::Single, to_all(consumer)).await
 }
 
-pub fn batch() -> Batch {
+pub fn batch() -> Batch<'static> {
     let (trace_id, kind) = (0x0123_4567_89ab_cdef, ReferenceType::ChildOf);
     let span = Span {
         trace_id,
         span_id: 2,
-        operation_name: "get".to_owned(),
+        operation_name: "get".into(),
         references: vec![Reference { kind, trace_id, span_id: 1 }],
         flags: SAMPLED,
         start: 1_700_000_000_000_000_000,
@@ -66,7 +66,7 @@ pub fn batch() -> Batch {
         tags: vec![Tag::string("span.kind", "server"), Tag::string("http.method", "GET")],
         ..Span::default()
     };
-    let process = Process { service_name: "shop".to_owned(), tags: vec![Tag::string("hostname", "h1")] };
+    let process = Process { service_name: "shop".into(), tags: vec![Tag::string("hostname", "h1")] };
     Batch { process: Some(process), spans: vec![span] }
 }
 
@@ -80,7 +80,7 @@ pub fn span(telemetry: &Telemetry) -> OtlpSpan {
 }
 
 pub fn check(telemetry: &Telemetry) {
-    assert_eq!(request(telemetry), trefoil_jaeger::otlp::to_otlp([batch()]));
+    assert_eq!(request(telemetry), trefoil_jaeger::otlp::to_request([batch()]));
     let span = span(telemetry);
     assert_eq!((span.name.as_str(), span.kind, span.parent_span_id[7]), ("get", 2, 1));
     assert!(telemetry.origin.address.unwrap().ip().is_loopback());

@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::join_all;
-use prost::Message as _;
 use trefoil_jaeger::model::Batch;
+use trefoil_jaeger::otlp::to_otlp;
 use trefoil_model::{Signal, Tenancy};
 
 use self::config::Config;
@@ -125,6 +125,6 @@ impl Component for JaegerReceiver {
 }
 
 /// A batch as the body of an OTLP export request.
-fn otlp(batch: Batch) -> Bytes {
-    trefoil_jaeger::otlp::to_otlp([batch]).encode_to_vec().into()
+fn otlp(batch: Batch<'_>) -> Bytes {
+    to_otlp([batch]).into()
 }
