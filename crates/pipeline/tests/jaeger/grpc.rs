@@ -10,7 +10,8 @@ use trefoil_pipeline::component::Downstream;
 use trefoil_pipeline::{Accepted, Consumer, Refused};
 
 use crate::running::{Running, batch, check, start, start_with};
-use crate::support::{Recorder, SelfSigned};
+use crate::self_signed::SelfSigned;
+use crate::support::Recorder;
 
 /// Messages that are bytes already.
 #[derive(Default)]

@@ -9,7 +9,8 @@ use trefoil_pipeline::net::compression::{Encoding, compress};
 use trefoil_pipeline::{Accepted, Consumer, Refused};
 
 use crate::running::{Running, batch, check, start, start_with};
-use crate::support::{Recorder, SelfSigned};
+use crate::self_signed::SelfSigned;
+use crate::support::Recorder;
 
 const THRIFT: &str = "application/x-thrift";
 

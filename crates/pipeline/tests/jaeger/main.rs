@@ -6,6 +6,8 @@ mod configuration;
 mod grpc;
 mod http;
 mod running;
+#[path = "../otlp/self_signed.rs"]
+mod self_signed;
 #[allow(dead_code)]
 #[path = "../otlp/support.rs"]
 mod support;

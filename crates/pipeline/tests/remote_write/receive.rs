@@ -12,7 +12,8 @@ use trefoil_pipeline::receivers::prometheusremotewrite::{PATH, RemoteWriteReceiv
 use trefoil_pipeline::{Accepted, Metrics, Refused};
 
 use crate::configuration::parse;
-use crate::support::{Recorder, SelfSigned, to_all};
+use crate::self_signed::SelfSigned;
+use crate::support::{Recorder, to_all};
 
 const V1: &str = "application/x-protobuf;proto=prometheus.WriteRequest";
 const V2: &str = "application/x-protobuf;proto=io.prometheus.write.v2.Request";

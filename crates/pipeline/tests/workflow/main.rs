@@ -5,6 +5,8 @@
 mod answers;
 mod configuration;
 mod receive;
+#[path = "../otlp/self_signed.rs"]
+mod self_signed;
 #[allow(dead_code)]
 #[path = "../otlp/support.rs"]
 mod support;

@@ -16,7 +16,8 @@ use trefoil_pipeline::receivers::workflow::config::Config;
 use trefoil_pipeline::{Accepted, Metrics, Refused};
 
 use crate::configuration::parse;
-use crate::support::{Recorder, SelfSigned, to_all};
+use crate::self_signed::SelfSigned;
+use crate::support::{Recorder, to_all};
 
 pub const STRUCTURED: &str = "application/cloudevents+json";
 pub const BATCH: &str = "application/cloudevents-batch+json; charset=utf-8";

@@ -4,6 +4,8 @@
 
 mod configuration;
 mod receive;
+#[path = "../otlp/self_signed.rs"]
+mod self_signed;
 mod send;
 #[allow(dead_code)]
 #[path = "../otlp/support.rs"]

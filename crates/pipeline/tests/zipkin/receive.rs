@@ -14,7 +14,8 @@ use trefoil_pipeline::receivers::zipkin::ZipkinReceiver;
 use trefoil_pipeline::{Accepted, Consumer, Metrics, Refused};
 
 use crate::configuration::parse;
-use crate::support::{PATIENCE, Recorder, SelfSigned, to_all};
+use crate::self_signed::SelfSigned;
+use crate::support::{PATIENCE, Recorder, to_all};
 
 const V2: &str = r#"[{"traceId": "1", "id": "2", "name": "get", "kind": "CLIENT", "timestamp": 5, "duration": 7,
     "localEndpoint": {"serviceName": "web"}, "tags": {"n": "7"}}]"#;
