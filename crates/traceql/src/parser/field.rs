@@ -199,11 +199,12 @@ fn combined(op: Op, left: Field, right: Field) -> Field {
 
 /// Trace ids have no zeros in front, whichever way they are written.
 fn like_trace_id(field: Field, other: &Field) -> Field {
-    match (field, other) {
-        (Field::Value(Value::String(text)), Field::Attribute(Attribute::Intrinsic(Intrinsic::TraceId))) => {
-            Field::Value(Value::string(text.trim_start_matches('0')))
-        }
-        (field, _) => field,
+    let is_id = |other: &Field| {
+        matches!(other, Field::Attribute(Attribute::Intrinsic(Intrinsic::TraceId | Intrinsic::LinkTraceId)))
+    };
+    match field {
+        Field::Value(Value::String(text)) if is_id(other) => Field::Value(Value::string(text.trim_start_matches('0'))),
+        field => field,
     }
 }
 
