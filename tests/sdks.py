@@ -34,7 +34,7 @@ def compiled(module, package, program):
     if compiler is None:
         pytest.skip(f"go is not installed: what {module.name} holds is not tested")
     environment = {**os.environ, "GOFLAGS": "-buildvcs=false"}
-    subprocess.run([compiler, "build", "-o", program, package], cwd=module, env=environment, check=True, timeout=280)
+    subprocess.run([compiler, "build", "-o", program, package], cwd=module, env=environment, check=True, timeout=560)
     return program
 
 

@@ -11,6 +11,9 @@ from sdks import SDK, compiled, python, run
 from test_otel_traces import assert_whole
 from trefoil import free_ports, wait_until
 
+#: The first of them downloads and builds a Collector, where nobody did so before.
+pytestmark = pytest.mark.timeout(600)
+
 SIGNALS = ("traces", "metrics", "logs")
 EXPORTERS = {
     "grpc, gzip": ("otlp_grpc", {"compression": "gzip"}),
