@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod search;
 pub mod session;
 pub mod settings;
+mod sources;
 pub mod sql;
 mod thread;
 pub mod trace;

@@ -17,7 +17,8 @@ use crate::hex_ids::HexIds;
 use crate::limits::Limits;
 use crate::memory::{Held, SharedMemory};
 use crate::metrics::{Metrics, PrometheusView};
-use crate::traces::{Columns, KnownNames};
+use crate::sources::Columns;
+use crate::traces::KnownNames;
 
 /// Answers queries over one store. Cheap to clone.
 #[derive(Clone)]
