@@ -17,6 +17,11 @@ pub fn compile(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(&format!("^(?s:{})$", translated(pattern))).size_limit(LARGEST).build()
 }
 
+/// Matches anywhere in a text; `.` does not match line ends. Groups are those of the pattern.
+pub fn search(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(&translated(pattern)).size_limit(LARGEST).build()
+}
+
 fn translated(pattern: &str) -> String {
     let mut rest = pattern.chars().peekable();
     let mut text = String::with_capacity(pattern.len());
