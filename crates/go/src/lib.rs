@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod duration;
+pub mod float;
 pub mod number;
 pub mod pattern;
 pub mod quote;

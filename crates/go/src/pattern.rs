@@ -22,6 +22,43 @@ pub fn search(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(&translated(pattern)).size_limit(LARGEST).build()
 }
 
+/// What Go says of `given`, which is no pattern. Our library describes errors in its own way, so the usual ones are told in
+/// Go's words.
+pub fn explain(given: &str, error: &regex::Error) -> String {
+    let described = error.to_string();
+    let reason = match described.lines().last().unwrap_or_default() {
+        last if last.contains("unclosed group") => format!("missing closing ): `{given}`"),
+        last if last.contains("unopened group") => format!("unexpected ): `{given}`"),
+        last if last.contains("unclosed character class") => {
+            let class = given.rfind('[').and_then(|start| given.get(start..)).unwrap_or_default();
+            format!("missing closing ]: `{class}`")
+        }
+        last if last.contains("repetition operator missing expression") => {
+            format!("missing argument to repetition operator: `{}`", first_repetition(given))
+        }
+        last => return format!("error parsing regexp: {}", last.trim_start_matches("error: ")),
+    };
+    format!("error parsing regexp: {reason}")
+}
+
+/// The first of `*`, `+` and `?` that has nothing in front of it to repeat.
+fn first_repetition(pattern: &str) -> char {
+    let mut previous = '(';
+    for (place, character) in pattern.chars().enumerate() {
+        let is_first = matches!(previous, '(' | '|' | '^' | ':') || place == 0;
+        if matches!(character, '*' | '+' | '?') && is_first && !is_flag(character, previous) {
+            return character;
+        }
+        previous = character;
+    }
+    '*'
+}
+
+/// `(?`, which begins a group.
+fn is_flag(character: char, previous: char) -> bool {
+    character == '?' && previous == '('
+}
+
 fn translated(pattern: &str) -> String {
     let mut rest = pattern.chars().peekable();
     let mut text = String::with_capacity(pattern.len());
@@ -191,6 +228,30 @@ mod tests {
         }
         for wrong in ["(", "a)", "[a", "*", "\\", "{2}", "a{2,1}"] {
             assert!(compile(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_searched_for_may_stand_anywhere() {
+        let regex = search(r"b\d(?P<rest>.*)$").unwrap();
+        assert_eq!(regex.captures("ab1cd").map(|found| found["rest"].to_owned()), Some("cd".to_owned()));
+        assert!(!regex.is_match("b1c\nd"));
+        assert!(search("a.c").is_ok_and(|regex| !regex.is_match("a\nc")));
+    }
+
+    #[test]
+    fn usual_errors_are_in_the_words_of_go() {
+        let cases = [
+            ("a(", "missing closing ): `a(`"),
+            ("a)", "unexpected ): `a)`"),
+            ("a|*b", "missing argument to repetition operator: `*`"),
+            ("+", "missing argument to repetition operator: `+`"),
+            ("(?i)a|?", "missing argument to repetition operator: `?`"),
+            ("a[b", "missing closing ]: `[b`"),
+        ];
+        for (pattern, expected) in cases {
+            let error = search(pattern).unwrap_err();
+            assert_eq!(explain(pattern, &error), format!("error parsing regexp: {expected}"));
         }
     }
 }
