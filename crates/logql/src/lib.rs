@@ -16,6 +16,7 @@ pub mod filter;
 pub mod level;
 mod lexer;
 pub mod matcher;
+pub mod metrics;
 mod parser;
 pub mod pattern;
 pub mod patterns;
