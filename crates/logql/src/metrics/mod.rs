@@ -24,3 +24,6 @@ pub use leaf::{Leaf, Measure};
 pub use plan::Plan;
 pub use series::{ERROR, PRESERVE_ERROR, Series, SeriesLabels};
 pub use windows::Windows;
+
+#[cfg(test)]
+mod tests;

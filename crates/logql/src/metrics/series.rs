@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use trefoil_promql::labels::Labels;
 
 use super::MetricsError;
@@ -27,14 +27,20 @@ pub enum SeriesLabels {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Series(pub(super) u32);
 
+/// Labels that are known by the order they came in, too.
+const MOST_ORDERS: usize = 1 << 16;
+
 /// All series that lines have belonged to so far.
 #[derive(Debug)]
 pub(super) struct SeriesSet {
     kind: SeriesLabels,
+    /// By labels in the order of their names.
     places: HashMap<Box<[u8]>, u32>,
+    /// By labels as lines had them, for the first so many orders.
+    orders: HashMap<Box<[u8]>, u32>,
     labels: Vec<Labels>,
     /// Texts of labels, which series share.
-    texts: HashMap<Arc<str>, ()>,
+    texts: HashSet<Arc<str>>,
     key: Vec<u8>,
     bytes: usize,
 }
@@ -44,8 +50,9 @@ impl SeriesSet {
         let mut set = SeriesSet {
             kind,
             places: HashMap::new(),
+            orders: HashMap::new(),
             labels: Vec::new(),
-            texts: HashMap::new(),
+            texts: HashSet::new(),
             key: Vec::new(),
             bytes: 0,
         };
@@ -77,52 +84,58 @@ impl SeriesSet {
         if matches!(self.kind, SeriesLabels::Constant(_)) {
             return Ok((Series(0), false));
         }
-        self.build_key(labels.clone());
-        if let Some(place) = self.places.get(self.key.as_slice()) {
+        let kind = &self.kind;
+        let kept = labels.filter(|(name, value)| kind.keeps(name, value));
+        // Lines of one kind have their labels in one order, which is nearly always known already.
+        build_key(&mut self.key, kept.clone());
+        if let Some(place) = self.orders.get(self.key.as_slice()) {
             return Ok((Series(*place), false));
         }
+        let mut sorted: Vec<(&str, &str)> = kept.collect();
+        sorted.sort_unstable();
+        let order: Option<Box<[u8]>> = (self.orders.len() < MOST_ORDERS).then(|| self.key.as_slice().into());
+        build_key(&mut self.key, sorted.iter().copied());
+        let known = self.places.get(self.key.as_slice()).copied();
+        let place = match known {
+            Some(place) => place,
+            None => self.insert(&sorted)?,
+        };
+        if let Some(order) = order {
+            self.bytes += order.len() + 4 * size_of::<usize>();
+            self.orders.insert(order, place);
+        }
+        Ok((Series(place), known.is_none()))
+    }
+
+    /// A new series, whose key is in the buffer.
+    fn insert(&mut self, labels: &[(&str, &str)]) -> Result<u32, MetricsError> {
         let place = u32::try_from(self.labels.len()).map_err(|_| MetricsError::TooManySeries(u32::MAX as usize))?;
-        let (kind, texts, bytes) = (&self.kind, &mut self.texts, &mut self.bytes);
-        let mut shared = |text: &str| match texts.get_key_value(text) {
-            Some((known, ())) => known.clone(),
+        let (texts, bytes) = (&mut self.texts, &mut self.bytes);
+        let mut shared = |text: &str| match texts.get(text) {
+            Some(known) => known.clone(),
             None => {
                 let new: Arc<str> = text.into();
-                *bytes += text.len() + 2 * size_of::<Arc<str>>();
-                texts.insert(new.clone(), ());
+                *bytes += text.len() + 4 * size_of::<usize>();
+                texts.insert(new.clone());
                 new
             }
         };
-        let kept = labels.filter(|(name, value)| kind.keeps(name, value));
-        let labels = Labels::from_pairs(kept.map(|(name, value)| (shared(name), shared(value))));
-        self.bytes += self.key.len() + 4 * size_of::<Arc<str>>() * (labels.len() + 1);
+        let labels = Labels::from_pairs(labels.iter().map(|(name, value)| (shared(name), shared(value))));
+        self.bytes += self.key.len() + (labels.len() + 1) * 4 * size_of::<usize>();
         self.labels.push(labels);
         self.places.insert(self.key.as_slice().into(), place);
-        Ok((Series(place), true))
+        Ok(place)
     }
+}
 
-    /// Labels in the order of their names, parts ended by a byte that no text has.
-    fn build_key<'a>(&mut self, labels: impl Iterator<Item = (&'a str, &'a str)> + Clone) {
-        let kind = &self.kind;
-        let kept = labels.filter(|(name, value)| kind.keeps(name, value));
-        self.key.clear();
-        let push = |key: &mut Vec<u8>, (name, value): (&str, &str)| {
-            key.extend_from_slice(name.as_bytes());
-            key.push(0xff);
-            key.extend_from_slice(value.as_bytes());
-            key.push(0xff);
-        };
-        let mut last = "";
-        for (name, value) in kept.clone() {
-            if name < last {
-                let mut sorted: Vec<(&str, &str)> = kept.collect();
-                sorted.sort_unstable();
-                self.key.clear();
-                sorted.into_iter().for_each(|label| push(&mut self.key, label));
-                return;
-            }
-            push(&mut self.key, (name, value));
-            last = name;
-        }
+/// Parts ended by a byte that no text has.
+fn build_key<'a>(key: &mut Vec<u8>, labels: impl Iterator<Item = (&'a str, &'a str)>) {
+    key.clear();
+    for (name, value) in labels {
+        key.extend_from_slice(name.as_bytes());
+        key.push(0xff);
+        key.extend_from_slice(value.as_bytes());
+        key.push(0xff);
     }
 }
 
