@@ -29,6 +29,39 @@ pub fn parse(text: &str) -> Option<i64> {
     (!text.is_empty()).then_some(total)
 }
 
+/// Nanoseconds of a duration as Go alone has them: with a sign if need be, hours being the longest unit. The error is Go's.
+pub fn parse_strict(text: &str) -> Result<i64, String> {
+    let invalid = || format!("time: invalid duration {}", crate::quote::quote(text));
+    let negative = text.starts_with('-');
+    let mut rest = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if rest == "0" {
+        return Ok(0);
+    }
+    if rest.is_empty() {
+        return Err(invalid());
+    }
+    let mut total: i64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, behind) = rest.split_at(digits);
+        if !number.contains(|c: char| c.is_ascii_digit()) || number.matches('.').count() > 1 {
+            return Err(invalid());
+        }
+        let unit = &behind[..behind.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(behind.len())];
+        if unit.is_empty() {
+            return Err(format!("time: missing unit in duration {}", crate::quote::quote(text)));
+        }
+        let known = UNITS.iter().find(|(name, nanos)| *name == unit && *nanos <= 3_600_000_000_000);
+        let Some((_, nanos)) = known else {
+            let [unit, text] = [unit, text].map(crate::quote::quote);
+            return Err(format!("time: unknown unit {unit} in duration {text}"));
+        };
+        total = times(number, *nanos).and_then(|part| total.checked_add(part)).ok_or_else(invalid)?;
+        rest = &behind[unit.len()..];
+    }
+    Ok(if negative { -total } else { total })
+}
+
 fn times(number: &str, nanos: i64) -> Option<i64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() && fraction.is_empty() {
@@ -108,6 +141,24 @@ mod tests {
         ] {
             assert_eq!(written(nanos), text);
             assert!(nanos <= 0 || parse(text) == Some(nanos));
+        }
+    }
+
+    #[test]
+    fn durations_are_read_as_go_alone_does() {
+        for (text, expected) in [
+            ("1h30m", Ok(5_400_000_000_000)),
+            ("-1.5s", Ok(-1_500_000_000)),
+            ("+1ms", Ok(1_000_000)),
+            ("0", Ok(0)),
+            ("1d", Err("time: unknown unit \"d\" in duration \"1d\"")),
+            ("1", Err("time: missing unit in duration \"1\"")),
+            ("", Err("time: invalid duration \"\"")),
+            ("s", Err("time: invalid duration \"s\"")),
+            ("1..5s", Err("time: invalid duration \"1..5s\"")),
+            ("3000000h", Err("time: invalid duration \"3000000h\"")),
+        ] {
+            assert_eq!(parse_strict(text), expected.map_err(str::to_owned), "{text}");
         }
     }
 }

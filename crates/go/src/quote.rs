@@ -62,7 +62,7 @@ fn push_code(text: &mut String, code: u32) {
 }
 
 /// Letters, marks, numbers, punctuation, symbols and the space itself.
-fn is_printable(character: char) -> bool {
+pub fn is_printable(character: char) -> bool {
     if character.is_ascii() {
         return matches!(character, ' '..='~');
     }

@@ -23,6 +23,45 @@ pub fn unquote(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
+/// As [`unquote`], for text of which nobody has looked whether its escapes are well-formed. `None`: they are not.
+pub fn unquote_checked(text: &str) -> Option<String> {
+    let quote = text.chars().next()?;
+    let within = text.get(1..)?.strip_suffix(quote)?;
+    if quote == '`' {
+        return (!within.contains('`')).then(|| within.replace('\r', ""));
+    }
+    let mut characters = within.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => check_escape(&mut characters, quote)?,
+            '\n' => return None,
+            other if other == quote => return None,
+            _ => {}
+        }
+    }
+    Some(unquote(text))
+}
+
+/// Behind the backslash.
+fn check_escape(characters: &mut std::str::Chars<'_>, quote: char) -> Option<()> {
+    let (digits, base, first) = match characters.next()? {
+        'a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v' | '\\' => return Some(()),
+        'x' => (2, 16, 0),
+        'u' => (4, 16, 0),
+        'U' => (8, 16, 0),
+        octal @ '0'..='7' => (2, 8, octal.to_digit(8)?),
+        other => return (other == quote).then_some(()),
+    };
+    let mut code = first;
+    for _ in 0..digits {
+        code = code.checked_mul(base)?.checked_add(characters.next()?.to_digit(base)?)?;
+    }
+    match digits {
+        2 => (code <= 0xff).then_some(()),
+        _ => char::from_u32(code).map(|_| ()),
+    }
+}
+
 fn unescape(characters: &mut std::str::Chars<'_>, bytes: &mut Vec<u8>) {
     let Some(kind) = characters.next() else { return };
     let byte = match kind {
@@ -74,6 +113,28 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(unquote(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_well_formed_is_seen() {
+        for (text, expected) in [
+            (r#""a\n\x41\101\u00e9\U0001F600\"""#, Some("a\nAAé😀\"")),
+            ("`a\r\n\\`", Some("a\n\\")),
+            (r"'\''", Some("'")),
+            (r#""\'""#, None),
+            (r#"'\"'"#, None),
+            (r#""\x4""#, None),
+            (r#""\u12""#, None),
+            (r#""\ud800""#, None),
+            (r#""\U00110000""#, None),
+            (r#""\400""#, None),
+            (r#""\q""#, None),
+            ("\"\n\"", None),
+            ("\"", None),
+            ("", None),
+        ] {
+            assert_eq!(unquote_checked(text).as_deref(), expected, "{text}");
         }
     }
 }

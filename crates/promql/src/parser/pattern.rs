@@ -1,35 +1,8 @@
 //! What Prometheus says of a regular expression that is none.
 
-/// Our library describes errors in its own way, so the usual ones are told in Go's words.
+/// Of what Go is given to read: anchored, and `.` matches line ends.
 pub(super) fn error(pattern: &str, error: &regex::Error) -> String {
-    let described = error.to_string();
-    // What Go is given to read: anchored, and `.` matches line ends.
-    let anchored = format!("^(?s:{pattern})$");
-    let reason = match described.lines().last().unwrap_or_default() {
-        last if last.contains("unclosed group") => format!("missing closing ): `{anchored}`"),
-        last if last.contains("unopened group") => format!("unexpected ): `{anchored}`"),
-        last if last.contains("unclosed character class") => {
-            let class = anchored.rfind('[').and_then(|start| anchored.get(start..)).unwrap_or_default();
-            format!("missing closing ]: `{class}`")
-        }
-        last if last.contains("repetition operator missing expression") => {
-            format!("missing argument to repetition operator: `{}`", first_repetition(pattern))
-        }
-        last => return format!("error parsing regexp: {}", last.trim_start_matches("error: ")),
-    };
-    format!("error parsing regexp: {reason}")
-}
-
-/// The first of `*`, `+` and `?` that has nothing in front of it to repeat.
-fn first_repetition(pattern: &str) -> char {
-    let mut previous = '(';
-    for character in pattern.chars() {
-        if matches!(character, '*' | '+' | '?') && matches!(previous, '(' | '|') {
-            return character;
-        }
-        previous = character;
-    }
-    '*'
+    trefoil_go::pattern::explain(&format!("^(?s:{pattern})$"), error)
 }
 
 #[cfg(test)]

@@ -1,0 +1,4 @@
+//! Conditions on lines beside texts and regular expressions.
+
+pub mod ip;
+pub mod pattern;

@@ -1,0 +1,234 @@
+//! The level of a line that names none as a label: `detected_level`.
+
+use std::ops::ControlFlow;
+
+use crate::extract::{json, logfmt};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Level {
+    Unknown,
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Critical,
+    Fatal,
+}
+
+/// Keys that name levels, in Loki's order (its default of `log_level_fields`): the first that is there counts.
+pub const KEYS: [&str; 14] = [
+    "level",
+    "LEVEL",
+    "Level",
+    "log.level",
+    "severity",
+    "SEVERITY",
+    "Severity",
+    "SeverityText",
+    "lvl",
+    "LVL",
+    "Lvl",
+    "severity_text",
+    "Severity_Text",
+    "SEVERITY_TEXT",
+];
+
+/// So much of a line is looked at for words, bytes.
+const LOOKED_AT: usize = 4_096;
+
+impl Level {
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Unknown => "unknown",
+            Level::Trace => "trace",
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+            Level::Critical => "critical",
+            Level::Fatal => "fatal",
+        }
+    }
+
+    /// By a name in any case, or an abbreviation.
+    pub fn of_name(name: &str) -> Option<Level> {
+        NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.trim())).map(|(_, level)| *level)
+    }
+
+    /// OpenTelemetry's severity number, 1 to 24.
+    pub fn of_severity_number(number: i64) -> Option<Level> {
+        match number {
+            1..=4 => Some(Level::Trace),
+            5..=8 => Some(Level::Debug),
+            9..=12 => Some(Level::Info),
+            13..=16 => Some(Level::Warn),
+            17..=20 => Some(Level::Error),
+            21..=24 => Some(Level::Fatal),
+            _ => None,
+        }
+    }
+}
+
+const NAMES: [(&str, Level); 15] = [
+    ("info", Level::Info),
+    ("error", Level::Error),
+    ("warn", Level::Warn),
+    ("debug", Level::Debug),
+    ("warning", Level::Warn),
+    ("trace", Level::Trace),
+    ("fatal", Level::Fatal),
+    ("critical", Level::Critical),
+    ("err", Level::Error),
+    ("information", Level::Info),
+    ("inf", Level::Info),
+    ("wrn", Level::Warn),
+    ("dbg", Level::Debug),
+    ("trc", Level::Trace),
+    ("crit", Level::Critical),
+];
+
+/// The level of a line: what its labels and metadata (`attributes`) say, else its severity number, else a key of the line where
+/// that is JSON or logfmt, else the first word in it that is the name of a level.
+pub fn detect<'a>(
+    line: &str,
+    severity_number: Option<i64>,
+    attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Level {
+    let mut first = First::default();
+    attributes.into_iter().for_each(|(key, value)| first.see(key, value));
+    if let Some(name) = first.value {
+        return Level::of_name(name).unwrap_or(Level::Unknown);
+    }
+    if let Some(level) = severity_number.and_then(Level::of_severity_number) {
+        return level;
+    }
+    of_keys(line).or_else(|| of_words(line)).unwrap_or(Level::Unknown)
+}
+
+/// The value of the key that comes first among [`KEYS`].
+#[derive(Default)]
+struct First<'a> {
+    place: usize,
+    value: Option<&'a str>,
+}
+
+impl<'a> First<'a> {
+    fn see(&mut self, key: &str, value: &'a str) {
+        let Some(place) = KEYS.iter().position(|known| *known == key) else { return };
+        if self.value.is_none() || place < self.place {
+            (self.place, self.value) = (place, Some(value));
+        }
+    }
+}
+
+fn of_keys(line: &str) -> Option<Level> {
+    let (mut best, mut level) = (usize::MAX, None);
+    let mut see = |key: &str, value: &str| {
+        let place = KEYS.iter().position(|known| *known == key).unwrap_or(usize::MAX);
+        if place < best {
+            (best, level) = (place, Level::of_name(value));
+        }
+        if best == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    match line.trim_start().starts_with('{') {
+        true => {
+            // Of a malformed line what can be read counts.
+            let _ = json::members(line, |key, value| match value.string() {
+                Some(value) => see(&key, &value),
+                None => ControlFlow::Continue(()),
+            });
+        }
+        // Most lines without pairs are known by that.
+        false if line.contains('=') => {
+            let pairs = logfmt::Pairs::of(line).filter_map(Result::ok);
+            let _ = pairs.into_iter().try_for_each(|pair| see(pair.key, &pair.value.text()));
+        }
+        false => {}
+    }
+    level
+}
+
+/// The first word that is the name of a level. `trace` and the abbreviations stand in texts for other things, and so count only
+/// in capital letters.
+fn of_words(line: &str) -> Option<Level> {
+    let end = line.floor_char_boundary(LOOKED_AT);
+    let words = line[..end].split(|character: char| !character.is_ascii_alphabetic()).filter(|word| word.len() > 2);
+    words.into_iter().find_map(|word| {
+        let (name, level) = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word))?;
+        let is_plain = name.len() > 3 && *name != "trace" && *name != "crit" && *name != "information";
+        (is_plain || word.bytes().all(|byte| byte.is_ascii_uppercase())).then_some(*level)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lines_tell_their_level() {
+        for (line, expected) in [
+            ("", "unknown"),
+            ("nothing to see", "unknown"),
+            (r#"{"level":"warn","msg":"an error"}"#, "warn"),
+            (r#"{"msg":"an error","severity":"DEBUG"}"#, "debug"),
+            (r#"{"severity":"info","level":"fatal"}"#, "fatal"),
+            (r#"{"log.level":"Warning"}"#, "warn"),
+            (r#"{"level":30,"msg":"an error"}"#, "error"),
+            (r#"{"level":"notice","msg":"critical"}"#, "critical"),
+            (r#"{"level":"error"#, "error"),
+            (r#"{"a":1,"level":"trc","b":"#, "trace"),
+            ("ts=1 level=debug msg=\"an error\"", "debug"),
+            ("lvl=WRN x", "warn"),
+            ("msg=\"all is well\" lvl=inf", "info"),
+            ("2026-01-01 [ERROR] no info", "error"),
+            ("2026-01-01 INFO an error", "info"),
+            ("I failed: error", "error"),
+            ("Warning: disk", "warn"),
+            ("critical state", "critical"),
+            ("FATAL: role", "fatal"),
+            ("ERR no such key", "error"),
+            ("err no such key", "unknown"),
+            ("trace id 5", "unknown"),
+            ("TRACE x", "trace"),
+            ("informational terrors", "unknown"),
+            ("a=b error", "error"),
+        ] {
+            assert_eq!(detect(line, None, []).name(), expected, "{line}");
+        }
+        let long = format!("{}é ERROR", "a ".repeat(LOOKED_AT));
+        assert_eq!(detect(&long, None, []), Level::Unknown);
+    }
+
+    #[test]
+    fn labels_come_before_numbers_and_numbers_before_lines() {
+        for (number, attributes, expected) in [
+            (None, vec![("level", "info")], "info"),
+            (Some(17), vec![("Level", "info"), ("level", "debug")], "debug"),
+            (Some(17), vec![("a", "b")], "error"),
+            (Some(24), vec![], "fatal"),
+            (Some(1), vec![], "trace"),
+            (Some(8), vec![], "debug"),
+            (Some(12), vec![], "info"),
+            (Some(13), vec![], "warn"),
+            (Some(0), vec![], "critical"),
+            (Some(25), vec![], "critical"),
+            (None, vec![("level", "verbose")], "unknown"),
+        ] {
+            assert_eq!(detect("CRITICAL: x", number, attributes.clone()).name(), expected, "{number:?} {attributes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_level_is_found_in_all_forms(place in 0..NAMES.len(), key in 0..KEYS.len(), text in "[^\"\\\\a-zA-Z=]{0,9}") {
+            let ((name, level), key) = (NAMES[place], KEYS[key]);
+            prop_assert_eq!(detect(&format!(r#"{{"a":"{text}","{key}":"{name}"}}"#), None, []), level);
+            prop_assert_eq!(detect(&format!("a=1 {key}={name}"), None, []), level);
+            prop_assert_eq!(detect(&format!("{text} {}", name.to_uppercase()), None, []), level);
+            prop_assert_eq!(detect(&text, None, [(key, name)]), level);
+        }
+    }
+}

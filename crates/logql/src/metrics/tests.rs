@@ -1,0 +1,195 @@
+//! What is added up line by line against what the definitions say, window by window.
+
+use proptest::prelude::*;
+use trefoil_promql::labels::Labels;
+
+use super::*;
+use crate::ast::RangeOp;
+
+const LIMITS: Limits = Limits { series: 10, bytes: 1 << 20 };
+
+/// A line: which series it is of, its time and its value.
+type Line = (usize, i64, f64);
+
+fn lines() -> impl Strategy<Value = Vec<Line>> {
+    let value = prop_oneof![8 => -100.0..100.0, 2 => Just(0.0), 1 => Just(1e9)];
+    prop::collection::vec((0..3_usize, -60_i64..160, value), 0..80)
+}
+
+/// By series and step.
+type Values = Vec<(String, Vec<(i64, f64)>)>;
+
+fn added_up(function: Function, grid: Grid, lines: &[Line]) -> Values {
+    let labels = SeriesLabels::Without(Vec::new());
+    let mut accumulator = Accumulator::new(function, labels, grid, LIMITS).unwrap();
+    for (name, time, value) in lines {
+        let name = name.to_string();
+        let series = accumulator.series([("a", name.as_str())]).unwrap();
+        accumulator.add(series, *time, *value).unwrap();
+    }
+    let series = accumulator.finish(&|| Ok(())).unwrap();
+    let values = series.into_iter().map(|series| {
+        let points = series.samples.times.iter().copied().zip(series.samples.floats).collect();
+        (series.labels.get("a").to_owned(), points)
+    });
+    values.collect()
+}
+
+fn by_definition(function: Function, grid: Grid, lines: &[Line]) -> Values {
+    let mut all = Vec::new();
+    for name in 0..3 {
+        let mut of_series: Vec<(i64, f64)> =
+            lines.iter().filter(|line| line.0 == name).map(|(_, time, value)| (*time, *value)).collect();
+        of_series.sort_by_key(|(time, _)| *time);
+        let mut points = Vec::new();
+        for step in 0..grid.count() {
+            let end = grid.at(step) - function.offset;
+            let window: Vec<f64> = of_series
+                .iter()
+                .filter(|(time, _)| *time > end - function.range && *time <= end)
+                .map(|(_, value)| *value)
+                .collect();
+            if !window.is_empty() {
+                points.push((step as i64, value(function, &window)));
+            }
+        }
+        if !points.is_empty() {
+            all.push((name.to_string(), points));
+        }
+    }
+    all
+}
+
+fn value(function: Function, window: &[f64]) -> f64 {
+    let (count, seconds) = (window.len() as f64, function.range as f64 / 1e9);
+    let sum: f64 = window.iter().sum();
+    let variance = window.iter().map(|value| (value - sum / count).powi(2)).sum::<f64>() / count;
+    match function.op {
+        RangeOp::CountOverTime => count,
+        RangeOp::Rate if !function.of_values => count / seconds,
+        RangeOp::Rate | RangeOp::BytesRate => sum / seconds,
+        RangeOp::BytesOverTime | RangeOp::SumOverTime => sum,
+        RangeOp::AvgOverTime => sum / count,
+        RangeOp::MinOverTime => window.iter().copied().fold(f64::INFINITY, f64::min),
+        RangeOp::MaxOverTime => window.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        RangeOp::StdvarOverTime => variance,
+        RangeOp::StddevOverTime => variance.sqrt(),
+        RangeOp::FirstOverTime => window[0],
+        RangeOp::LastOverTime => window[window.len() - 1],
+        RangeOp::QuantileOverTime => {
+            let mut sorted = window.to_vec();
+            sorted.sort_by(f64::total_cmp);
+            let rank = function.quantile * (count - 1.0);
+            let (below, above) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);
+            below + (above - below) * rank.fract()
+        }
+        RangeOp::RateCounter if window.len() == 1 => 0.0,
+        RangeOp::RateCounter => {
+            let grown: f64 =
+                window.windows(2).map(|pair| if pair[1] < pair[0] { pair[1] } else { pair[1] - pair[0] }).sum();
+            grown / seconds
+        }
+        RangeOp::AbsentOverTime => unreachable!(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn each_function_is_what_its_definition_says(
+        lines in lines(), start in -20_i64..20, count in 1_i64..14, step in 1_i64..12, range in 1_i64..90,
+        offset in -20_i64..20, quantile in 0.0..=1.0,
+    ) {
+        let grid = Grid::range(start, start + (count - 1) * step, step);
+        for op in RangeOp::ALL.into_iter().filter(|op| *op != RangeOp::AbsentOverTime) {
+            for of_values in [false, true] {
+                let function = Function { op, quantile, of_values, range, offset };
+                let (found, expected) = (added_up(function, grid, &lines), by_definition(function, grid, &lines));
+                prop_assert_eq!(found.len(), expected.len(), "{}", op.name());
+                for ((name, found), (expected_name, expected)) in found.iter().zip(&expected) {
+                    prop_assert_eq!(name, expected_name);
+                    prop_assert_eq!(found.len(), expected.len(), "{}", op.name());
+                    for ((step, found), (expected_step, expected)) in found.iter().zip(expected) {
+                        prop_assert_eq!(step, expected_step);
+                        // Of values as large as 1e9 the variance loses half of its digits.
+                        let about = 1e-6 * expected.abs().max(1.0) + if op == RangeOp::StddevOverTime { 1e-2 } else { 0.0 };
+                        prop_assert!((found - expected).abs() <= about, "{} {} {}", op.name(), found, expected);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_lines_does_not_matter(
+        lines in lines(), seed: u64, step in 1_i64..12, range in 1_i64..90,
+    ) {
+        // Each time once: of lines at one time the first and the last depend on the order.
+        let lines: Vec<Line> = lines.iter().enumerate().map(|(place, (name, _, value))| (*name, place as i64 * 2, value.round())).collect();
+        let mut shuffled = lines.clone();
+        let mut state = seed | 1;
+        for place in (1..shuffled.len()).rev() {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            shuffled.swap(place, (state >> 33) as usize % (place + 1));
+        }
+        let grid = Grid::range(0, 100, step);
+        for op in RangeOp::ALL {
+            let function = Function { op, quantile: 0.3, of_values: true, range, offset: 0 };
+            let (a, b) = (added_up(function, grid, &lines), added_up(function, grid, &shuffled));
+            let exact = !matches!(op, RangeOp::StdvarOverTime | RangeOp::StddevOverTime);
+            prop_assert!(!exact || a == b, "{} {:?} {:?}", op.name(), a, b);
+            prop_assert_eq!(a.len(), b.len());
+        }
+    }
+
+    #[test]
+    fn absence_is_where_nothing_is(lines in lines(), step in 1_i64..12, range in 1_i64..40) {
+        let grid = Grid::range(0, 100, step);
+        let labels = Labels::from_pairs([("app", "x")]);
+        let function =
+            Function { op: RangeOp::AbsentOverTime, quantile: 0.0, of_values: false, range, offset: 0 };
+        let mut accumulator = Accumulator::new(function, SeriesLabels::Constant(labels.clone()), grid, LIMITS).unwrap();
+        for (name, time, _) in &lines {
+            let series = accumulator.series([("b", name.to_string().as_str())]).unwrap();
+            accumulator.add(series, *time, 0.0).unwrap();
+        }
+        let series = accumulator.finish(&|| Ok(())).unwrap();
+        let found: Vec<i64> = series.iter().flat_map(|series| series.samples.times.to_vec()).collect();
+        let is_absent = |step: &usize| {
+            let end = grid.at(*step);
+            !lines.iter().any(|(_, time, _)| *time > end - range && *time <= end)
+        };
+        let expected: Vec<i64> = (0..grid.count()).filter(is_absent).map(|step| step as i64).collect();
+        prop_assert_eq!(found, expected);
+        prop_assert!(series.iter().all(|series| series.labels == labels));
+    }
+}
+
+#[test]
+fn what_is_held_is_bounded() {
+    let function = |op| Function { op, quantile: 0.5, of_values: true, range: 10, offset: 0 };
+    let grid = Grid::range(0, 999, 1);
+    let labels = || SeriesLabels::By(vec!["a".to_owned()]);
+    let limits = Limits { series: 3, bytes: 100_000 };
+    let fill = |op, limits: Limits| {
+        let mut accumulator = Accumulator::new(function(op), labels(), grid, limits)?;
+        for index in 0..10_u8 {
+            let value = index.to_string();
+            let series = accumulator.series([("a", value.as_str())])?;
+            accumulator.add(series, i64::from(index), 1.0)?;
+        }
+        Ok::<_, MetricsError>(accumulator.bytes())
+    };
+    assert_eq!(fill(RangeOp::SumOverTime, limits), Err(MetricsError::TooManySeries(3)));
+    // A piece takes 24 bytes, of which a series has 1,009.
+    let limits = Limits { series: 100, ..limits };
+    assert_eq!(fill(RangeOp::SumOverTime, limits), Err(MetricsError::TooMuchMemory { series: 5, limit: 100_000 }));
+    let held = fill(RangeOp::SumOverTime, Limits { bytes: 1_000_000, ..limits }).unwrap();
+    assert!((240_000..260_000).contains(&held), "{held}");
+
+    let mut accumulator = Accumulator::new(function(RangeOp::QuantileOverTime), labels(), grid, limits).unwrap();
+    let series = accumulator.series([("a", "1")]).unwrap();
+    let error = (0..100_000).find_map(|_| accumulator.add(series, 5, 1.0).err()).unwrap();
+    assert!(error.to_string().contains("more than 100000 bytes"), "{error}");
+}
