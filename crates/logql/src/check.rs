@@ -1,13 +1,9 @@
 //! What the grammar allows and makes no sense, in the words of Loki.
 
-use std::collections::HashSet;
-
-use crate::ast::{
-    LabelFilter, LabelFormat, LineCondition, LineFilter, LineOp, LogQuery, Metric, Query, RangeAggregation, Stage,
-    VectorAggregation, VectorOp,
-};
+use crate::ast::{LogQuery, Metric, Query, RangeAggregation, VectorAggregation, VectorOp};
 use crate::error::ParseError;
 use crate::matcher::Matcher;
+use crate::pipeline::{Pipeline, Unwrapping, Wants};
 
 type Result = std::result::Result<(), ParseError>;
 
@@ -25,7 +21,7 @@ fn log(query: &LogQuery) -> Result {
     if query.selector.iter().all(Matcher::matches_empty) {
         return fail(NOTHING_SELECTED);
     }
-    query.stages.iter().try_for_each(|of| stage(of).map_err(|message| of_stage(of, &message)))
+    Pipeline::new(&query.stages, &Wants::All).map(drop)
 }
 
 fn metric(of: &Metric) -> Result {
@@ -53,8 +49,7 @@ fn range_aggregation(aggregation: &RangeAggregation) -> Result {
         _ => {}
     }
     log(&range.query)?;
-    let filters = range.unwrap.iter().flat_map(|unwrap| &unwrap.filters);
-    filters.into_iter().try_for_each(|filter| label_filter(filter).map_err(|message| of_stage(filter, &message)))
+    range.unwrap.as_ref().map_or(Ok(()), |unwrap| Unwrapping::new(unwrap).map(drop))
 }
 
 fn vector_aggregation(aggregation: &VectorAggregation) -> Result {
@@ -66,49 +61,6 @@ fn vector_aggregation(aggregation: &VectorAggregation) -> Result {
         VectorOp::ApproxTopk if grouping.is_some() => fail("grouping not allowed for approx_topk aggregation"),
         _ => metric(&aggregation.of),
     }
-}
-
-/// What is wrong with a stage.
-fn stage(stage: &Stage) -> std::result::Result<(), String> {
-    match stage {
-        Stage::LineFilter(of) => line_filter(of),
-        Stage::LabelFilter(of) => label_filter(of),
-        Stage::LabelFormat(formats) => label_formats(formats),
-        _ => Ok(()),
-    }
-}
-
-fn line_filter(LineFilter { op, alternatives }: &LineFilter) -> std::result::Result<(), String> {
-    let takes_addresses = matches!(op, LineOp::Contains | LineOp::NotContains);
-    for alternative in alternatives {
-        match alternative {
-            LineCondition::Ip(_) if !takes_addresses => return Err("ip: invalid operation".to_owned()),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn label_filter(_filter: &LabelFilter) -> std::result::Result<(), String> {
-    Ok(())
-}
-
-/// It would be hard to say what comes first if a label were made twice.
-fn label_formats(formats: &[LabelFormat]) -> std::result::Result<(), String> {
-    let mut names = HashSet::new();
-    for LabelFormat { label, .. } in formats {
-        if label == "__error__" {
-            return Err(format!("{label} cannot be formatted"));
-        }
-        if !names.insert(label) {
-            return Err(format!("multiple label name '{label}' not allowed in a single format operation"));
-        }
-    }
-    Ok(())
-}
-
-fn of_stage(stage: &impl ToString, message: &str) -> ParseError {
-    ParseError::whole(format!("stage '{}' : {message}", stage.to_string()))
 }
 
 fn fail(message: impl Into<String>) -> Result {

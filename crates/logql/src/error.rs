@@ -19,4 +19,9 @@ impl ParseError {
     pub(crate) fn whole(message: impl Into<String>) -> ParseError {
         ParseError::Whole(message.into())
     }
+
+    /// Of a part of a pipeline that makes no sense.
+    pub(crate) fn of_stage(stage: &impl ToString, message: &str) -> ParseError {
+        ParseError::Whole(format!("stage '{}' : {message}", stage.to_string()))
+    }
 }

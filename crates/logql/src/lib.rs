@@ -20,6 +20,7 @@ pub mod metrics;
 mod parser;
 pub mod pattern;
 pub mod patterns;
+pub mod pipeline;
 pub mod print;
 pub mod units;
 

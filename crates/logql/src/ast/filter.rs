@@ -83,26 +83,6 @@ impl LabelFilter {
             other => Err(other),
         })
     }
-
-    /// Calls `visit` with every condition on a label.
-    pub fn conditions<'f>(&'f self, visit: &mut impl FnMut(&'f LabelFilter)) {
-        match self {
-            LabelFilter::All(list) | LabelFilter::Any(list) => list.iter().for_each(|filter| filter.conditions(visit)),
-            condition => visit(condition),
-        }
-    }
-
-    /// Calls `visit` with every label that it asks for.
-    pub fn labels<'f>(&'f self, visit: &mut impl FnMut(&'f str)) {
-        self.conditions(&mut |condition| match condition {
-            LabelFilter::Text(matcher) => visit(&matcher.name),
-            LabelFilter::Number { label, .. }
-            | LabelFilter::Duration { label, .. }
-            | LabelFilter::Bytes { label, .. }
-            | LabelFilter::Ip { label, .. } => visit(label),
-            LabelFilter::All(_) | LabelFilter::Any(_) => {}
-        });
-    }
 }
 
 fn combined(

@@ -15,7 +15,7 @@ pub enum Stage {
         extractions: Vec<Extraction>,
     },
     /// Its named groups become labels.
-    Regexp(Pattern),
+    Regexp(String),
     /// `<name>` becomes a label.
     Pattern(String),
     Unpack,

@@ -125,10 +125,10 @@ impl Parser {
             "regexp" => {
                 let token = self.at;
                 let text = self.text("STRING")?;
-                let pattern = self.pattern(token, &text, |text| {
+                self.pattern(token, &text, |text| {
                     Pattern::anywhere(text).map_err(|error| format!("invalid regexp parser: {error}"))
                 })?;
-                Ok(Stage::Regexp(pattern))
+                Ok(Stage::Regexp(text))
             }
             "pattern" => self.text("STRING").map(Stage::Pattern),
             "unpack" => Ok(Stage::Unpack),

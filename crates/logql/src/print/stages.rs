@@ -13,7 +13,7 @@ impl Display for Stage {
             Stage::LineFilter(filter) => filter.fmt(f),
             Stage::Json(extractions) => write!(f, "| json{}", Extractions(extractions)),
             Stage::Logfmt { flags, extractions } => write!(f, "| logfmt{flags}{}", Extractions(extractions)),
-            Stage::Regexp(pattern) => write!(f, "| regexp {}", quoted(pattern.text())),
+            Stage::Regexp(pattern) => write!(f, "| regexp {}", quoted(pattern)),
             Stage::Pattern(text) => write!(f, "| pattern {}", quoted(text)),
             Stage::Unpack => f.write_str("| unpack"),
             Stage::LabelFilter(filter) => write!(f, "| {filter}"),
