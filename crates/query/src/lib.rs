@@ -7,6 +7,7 @@ mod attributes;
 pub mod error;
 pub mod hex_ids;
 pub mod limits;
+pub mod logs;
 pub mod memory;
 pub mod metrics;
 pub mod search;
