@@ -139,6 +139,18 @@ def test_what_there_is(shop):
     assert shop.ask("labels", **earlier)["data"] == []
 
 
+def test_what_drilldown_asks(shop):
+    labels = {label["label"]: label["cardinality"] for label in shop.ask("detected_labels", query='{env="test"}')["detectedLabels"]}
+    assert labels == {"app": 2, "env": 1, "service_name": 2}
+    answer = shop.ask("detected_fields", query='{env="test"}', line_limit=1000)
+    fields = {field["label"]: field for field in answer["fields"]}
+    assert (fields["took_ms"]["type"], fields["took_ms"]["parsers"], fields["took_ms"]["jsonPath"]) == ("float", ["json"], ["took_ms"])
+    assert (fields["n"]["type"], fields["n"]["cardinality"], fields["n"]["parsers"]) == ("int", 60, ["logfmt"])
+    assert fields["level"]["parsers"] == ["json", "logfmt"] and fields["trace"]["parsers"] is None
+    assert shop.ask("detected_field/level/values", query='{env="test"}', line_limit=1000)["values"] == ["error", "info"]
+    assert shop.ask("drilldown-limits")["limits"]["max_entries_limit_per_query"] == 5000
+
+
 def test_grafanas_health_check(shop):
     answer = shop.ask("query", query="vector(1)+vector(1)", time=4 * SECOND)["data"]
     assert answer["resultType"] == "vector" and answer["result"][0]["value"][1] == "2"

@@ -3,6 +3,7 @@
 //! Errors are a status and plain text.
 
 mod answer;
+mod fields;
 mod labels;
 mod parameters;
 mod query;
@@ -46,6 +47,10 @@ fn questions(state: ApiState) -> Router {
         ("index/stats", get(labels::stats).post(labels::stats)),
         ("index/volume", get(labels::volume).post(labels::volume)),
         ("index/volume_range", get(labels::volume_range).post(labels::volume_range)),
+        ("detected_labels", get(fields::detected_labels).post(fields::detected_labels)),
+        ("detected_fields", get(fields::detected_fields).post(fields::detected_fields)),
+        ("detected_field/{name}/values", get(fields::detected_field_values).post(fields::detected_field_values)),
+        ("drilldown-limits", get(fields::limits)),
         ("format_query", get(syntax::format_query).post(syntax::format_query)),
     ];
     let router = routes.into_iter().fold(Router::new(), |router, (path, route)| either(path, router, route));

@@ -6,6 +6,7 @@
 
 mod columns;
 mod entries;
+mod fields;
 mod lines;
 mod listing;
 mod names;
@@ -15,6 +16,7 @@ mod series;
 mod streams;
 mod view;
 
+pub use fields::{DetectedField, FieldParser, FieldType};
 pub use lines::{Direction, FoundLine, FoundLines, LinesRequest};
 pub use listing::{StreamStats, StreamVolume};
 pub use series::SeriesRequest;
