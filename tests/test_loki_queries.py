@@ -2,9 +2,13 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlencode
 
 import pytest
 import requests
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from trefoil import wait_until
 
@@ -216,3 +220,34 @@ def test_otlp_logs_have_lokis_labels(start):
     expected = {"host_name": "h", "order_id": "7", "severity_text": "ERROR", "severity_number": "17",
                 "trace_id": "463ac35c9f6413ad48485a3953bb6124", "detected_level": "error"}  # fmt: skip
     assert {name: metadata.get(name) for name in expected} == expected
+
+
+def test_lines_are_tailed_without_gaps_or_duplicates(start):
+    """Through flushes all the time, with a sender that never rests."""
+    server = start({"storage": {"buffer": {"flush_interval": "1s"}, "compaction": {"interval": "1s"}}})
+    total = 2000
+
+    def push(number):
+        values = [[str(time.time_ns()), f"line {number}"]]
+        body = json.dumps({"streams": [{"stream": {"app": "tailed"}, "values": values}]})
+        assert requests.post(f"{server.loki}/loki/api/v1/push", data=body, headers=JSON, timeout=60).status_code == 204
+
+    push(0)
+    url = server.loki.replace("http://", "ws://") + "/loki/api/v1/tail?" + urlencode({"query": '{app="tailed"} |= "line"'})
+    with connect(url, open_timeout=60) as client, ThreadPoolExecutor(1) as sender:
+        sent = sender.submit(lambda: [push(number) for number in range(1, total)])
+        got = []
+        while len(got) < total:
+            frame = json.loads(client.recv(timeout=60))
+            assert "dropped_entries" not in frame
+            got += [line for stream in frame["streams"] for _, line in stream["values"]]
+        sent.result()
+    assert got == [f"line {number}" for number in range(total)]
+
+
+def test_what_cannot_be_tailed(shop):
+    for query, says in [("{", "parse error"), ('rate({app="cart"}[1m])', "only log queries")]:
+        url = shop.server.loki.replace("http://", "ws://") + "/loki/api/v1/tail?" + urlencode({"query": query})
+        with pytest.raises(InvalidStatus) as refused:
+            connect(url, open_timeout=60)
+        assert refused.value.response.status_code == 400 and says in refused.value.response.body.decode()

@@ -31,6 +31,11 @@ impl Encoding {
             false => Encoding::Merged,
         }
     }
+
+    /// As answers tell it.
+    pub fn flags(self) -> Option<[&'static str; 1]> {
+        (self == Encoding::Categorized).then_some([CATEGORIZE])
+    }
 }
 
 /// Grafana's decoder reads `encodingFlags` on the way to `result`: the order of members counts.
@@ -58,11 +63,20 @@ fn success(data: Data) -> Response {
     }
 }
 
-/// Lines by their streams, which are in the order of their first lines.
 pub(super) fn streams(found: FoundLines, encoding: Encoding) -> Response {
+    success(Data {
+        result_type: "streams",
+        encoding_flags: encoding.flags(),
+        result: by_stream(found.lines, encoding).into(),
+        stats: stats(&found.spent),
+    })
+}
+
+/// Lines by their streams, which are in the order of their first lines.
+pub(super) fn by_stream(lines: Vec<FoundLine>, encoding: Encoding) -> Vec<Value> {
     let mut places: BTreeMap<Vec<(String, String)>, usize> = BTreeMap::new();
     let mut streams: Vec<(Map<String, Value>, Vec<Value>)> = Vec::new();
-    for line in found.lines {
+    for line in lines {
         let (labels, value) = row(line, encoding);
         let place = *places.entry(labels.clone()).or_insert_with(|| {
             streams.push((labels.into_iter().map(|(name, value)| (name, value.into())).collect(), Vec::new()));
@@ -70,13 +84,7 @@ pub(super) fn streams(found: FoundLines, encoding: Encoding) -> Response {
         });
         streams[place].1.push(value);
     }
-    let streams = streams.into_iter().map(|(stream, values)| json!({"stream": stream, "values": values}));
-    success(Data {
-        result_type: "streams",
-        encoding_flags: (encoding == Encoding::Categorized).then_some([CATEGORIZE]),
-        result: streams.collect(),
-        stats: stats(&found.spent),
-    })
+    streams.into_iter().map(|(stream, values)| json!({"stream": stream, "values": values})).collect()
 }
 
 /// The labels of the stream that it is shown in, and how it is shown there.

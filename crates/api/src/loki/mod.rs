@@ -8,6 +8,7 @@ mod labels;
 mod parameters;
 mod query;
 mod syntax;
+mod tail;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -51,6 +52,7 @@ fn questions(state: ApiState) -> Router {
         ("detected_fields", get(fields::detected_fields).post(fields::detected_fields)),
         ("detected_field/{name}/values", get(fields::detected_field_values).post(fields::detected_field_values)),
         ("drilldown-limits", get(fields::limits)),
+        ("tail", get(tail::tail)),
         ("format_query", get(syntax::format_query).post(syntax::format_query)),
     ];
     let router = routes.into_iter().fold(Router::new(), |router, (path, route)| either(path, router, route));

@@ -7,6 +7,7 @@ use trefoil_logql::ast::LogQuery;
 use trefoil_logql::pipeline::{Category, Entry, Labels as LineLabels, Pipeline, Runner, Wants};
 use trefoil_model::{Table, Tenant};
 use trefoil_promql::labels::{Label, Labels};
+use trefoil_storage::Snapshot;
 
 use super::Spent;
 use super::entries::{Row, Selected, selected};
@@ -68,10 +69,17 @@ impl Engine {
     }
 
     async fn read_lines(&self, tenant: &Tenant, request: &LinesRequest) -> Result<FoundLines, QueryError> {
+        self.read_lines_of(&self.snapshot(tenant).await?, request).await
+    }
+
+    pub(super) async fn read_lines_of(
+        &self,
+        snapshot: &Snapshot,
+        request: &LinesRequest,
+    ) -> Result<FoundLines, QueryError> {
         let pipeline = Pipeline::new(&request.query.stages, &Wants::All);
         let pipeline = pipeline.map_err(|error| QueryError::Invalid(error.to_string()))?;
-        let snapshot = self.snapshot(tenant).await?;
-        let sources = Sources::new(&snapshot, &self.log_columns, Table::Logs);
+        let sources = Sources::new(snapshot, &self.log_columns, Table::Logs);
         let memory = self.memory();
         let mut search = Search::new(request, &pipeline, &memory);
         // They come the newest first, which is the order of arrival backwards.
@@ -95,7 +103,7 @@ impl Engine {
 type Order = (i64, i64, i64);
 
 /// What is found so far: no more than the limit.
-struct Search<'s> {
+pub(super) struct Search<'s> {
     request: &'s LinesRequest,
     pipeline: &'s Pipeline,
     runner: Runner<'s>,
@@ -130,7 +138,7 @@ impl Ord for Ranked {
 }
 
 impl<'s> Search<'s> {
-    fn new(request: &'s LinesRequest, pipeline: &'s Pipeline, memory: &'s Held) -> Self {
+    pub fn new(request: &'s LinesRequest, pipeline: &'s Pipeline, memory: &'s Held) -> Self {
         Self {
             request,
             pipeline,
@@ -167,7 +175,7 @@ impl<'s> Search<'s> {
         self.is_full_before(&(best, worst_arrival, i64::MIN))
     }
 
-    async fn source(
+    pub async fn source(
         &mut self,
         sources: &Sources<'_>,
         source: &Source,
@@ -226,7 +234,7 @@ impl<'s> Search<'s> {
         Ok(())
     }
 
-    fn finish(self) -> FoundLines {
+    pub fn finish(self) -> FoundLines {
         let lines = self.found.into_sorted_vec().into_iter().map(|Ranked(_, line)| line);
         FoundLines { lines: lines.collect(), spent: self.spent }
     }

@@ -14,12 +14,14 @@ mod needles;
 mod record;
 mod series;
 mod streams;
+mod tail;
 mod view;
 
 pub use fields::{DetectedField, FieldParser, FieldType};
 pub use lines::{Direction, FoundLine, FoundLines, LinesRequest};
 pub use listing::{StreamStats, StreamVolume};
 pub use series::SeriesRequest;
+pub use tail::{Arrived, Tail};
 pub use view::LogView;
 
 /// What a question has read.
