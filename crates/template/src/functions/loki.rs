@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use trefoil_go::{duration, pattern};
+use trefoil_go::{duration, pattern, quote};
 
 use super::sprig::decimals::{Operation, calculate};
 use super::sprig::{numbers, text as texts};
@@ -328,7 +328,7 @@ fn bytes(text: &str) -> Result<f64, String> {
     let (digits, unit) = text.split_at(end);
     let digits = digits.replace(',', "");
     let number = crate::number::float(&digits)
-        .ok_or_else(|| format!("strconv.ParseFloat: parsing {}: invalid syntax", super::builtin::quoted(&digits)))?;
+        .ok_or_else(|| format!("strconv.ParseFloat: parsing {}: invalid syntax", quote::quote(&digits)))?;
     let unit = unit.trim().to_lowercase();
     let power = |prefix: &str| ["", "k", "m", "g", "t", "p", "e"].iter().position(|known| *known == prefix);
     let short = unit.strip_suffix('b').unwrap_or(&unit);
