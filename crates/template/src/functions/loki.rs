@@ -115,10 +115,10 @@ fn own(functions: Functions) -> Functions {
         })
         .with("unixToTime", &[String], |_, arguments| unix_to_time(text(arguments, 0)).map(Value::Time))
         .with("alignLeft", &[Int, String], |call, arguments| {
-            Ok(texts::aligned(call, int(arguments, 0), text(arguments, 1), true)?.into())
+            Ok(texts::align_left(call, int(arguments, 0), text(arguments, 1))?.into())
         })
         .with("alignRight", &[Int, String], |call, arguments| {
-            Ok(texts::aligned(call, int(arguments, 0), text(arguments, 1), false)?.into())
+            Ok(texts::align_right(call, int(arguments, 0), text(arguments, 1))?.into())
         })
 }
 
