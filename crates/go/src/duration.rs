@@ -31,7 +31,7 @@ pub fn parse(text: &str) -> Option<i64> {
 
 /// Nanoseconds of a duration as Go alone has them: with a sign if need be, hours being the longest unit. The error is Go's.
 pub fn parse_strict(text: &str) -> Result<i64, String> {
-    let invalid = || format!("time: invalid duration {}", crate::quote::quote(text));
+    let invalid = || format!("time: invalid duration {}", crate::quote::quote_bytes(text));
     let negative = text.starts_with('-');
     let mut rest = text.strip_prefix(['+', '-']).unwrap_or(text);
     if rest == "0" {
@@ -42,18 +42,19 @@ pub fn parse_strict(text: &str) -> Result<i64, String> {
     }
     let mut total: i64 = 0;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let (number, behind) = rest.split_at(digits);
-        if !number.contains(|c: char| c.is_ascii_digit()) || number.matches('.').count() > 1 {
+        let behind = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        let behind = behind.strip_prefix('.').unwrap_or(behind).trim_start_matches(|c: char| c.is_ascii_digit());
+        let number = &rest[..rest.len() - behind.len()];
+        if !number.contains(|c: char| c.is_ascii_digit()) {
             return Err(invalid());
         }
         let unit = &behind[..behind.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(behind.len())];
         if unit.is_empty() {
-            return Err(format!("time: missing unit in duration {}", crate::quote::quote(text)));
+            return Err(format!("time: missing unit in duration {}", crate::quote::quote_bytes(text)));
         }
         let known = UNITS.iter().find(|(name, nanos)| *name == unit && *nanos <= 3_600_000_000_000);
         let Some((_, nanos)) = known else {
-            let [unit, text] = [unit, text].map(crate::quote::quote);
+            let [unit, text] = [unit, text].map(crate::quote::quote_bytes);
             return Err(format!("time: unknown unit {unit} in duration {text}"));
         };
         total = times(number, *nanos).and_then(|part| total.checked_add(part)).ok_or_else(invalid)?;
@@ -155,7 +156,9 @@ mod tests {
             ("1", Err("time: missing unit in duration \"1\"")),
             ("", Err("time: invalid duration \"\"")),
             ("s", Err("time: invalid duration \"s\"")),
-            ("1..5s", Err("time: invalid duration \"1..5s\"")),
+            ("1..5s", Err("time: missing unit in duration \"1..5s\"")),
+            ("3µ", Err("time: unknown unit \"\\xc2\\xb5\" in duration \"3\\xc2\\xb5\"")),
+            ("..5s", Err("time: invalid duration \"..5s\"")),
             ("3000000h", Err("time: invalid duration \"3000000h\"")),
         ] {
             assert_eq!(parse_strict(text), expected.map_err(str::to_owned), "{text}");

@@ -18,6 +18,25 @@ pub fn quote(text: &str) -> String {
     quoted
 }
 
+/// In double quotes, and what is not ASCII byte by byte (`\xc2\xb5`): so Go shows texts that are no times or durations.
+pub fn quote_bytes(text: impl AsRef<[u8]>) -> String {
+    let text = text.as_ref();
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for byte in text.iter().copied() {
+        match byte {
+            b'"' | b'\\' => quoted.extend(['\\', char::from(byte)]),
+            b' '..=0x7f => quoted.push(char::from(byte)),
+            other => {
+                let written = write!(quoted, "\\x{other:02x}");
+                debug_assert!(written.is_ok(), "writing to a text does not fail");
+            }
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
 /// In single quotes; the end of the text (`None`) is U+FFFD.
 pub fn quote_char(character: Option<char>) -> String {
     let mut quoted = String::from("'");
@@ -92,6 +111,7 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(quote(text), expected);
         }
+        assert_eq!(quote_bytes("a\"\\µ\n\x7f"), "\"a\\\"\\\\\\xc2\\xb5\\x0a\x7f\"");
         assert_eq!((quote_char(Some('\'')), quote_char(Some('"'))), (r"'\''".to_owned(), "'\"'".to_owned()));
         assert_eq!((quote_char(None), quote_char(Some('\n'))), ("'\u{fffd}'".to_owned(), r"'\n'".to_owned()));
         assert_eq!((code_point('x'), code_point('\n')), ("U+0078 'x'".to_owned(), "U+000A".to_owned()));

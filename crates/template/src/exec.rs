@@ -160,8 +160,20 @@ impl<'a, 'o> State<'a, 'o> {
         match node {
             Node::Text { text, .. } => self.write(text)?,
             Node::Action(pipeline) => self.action(dot, pipeline)?,
-            Node::If(branch) => return self.branch(dot, branch, false),
-            Node::With(branch) => return self.branch(dot, branch, true),
+            Node::If(branch) => {
+                let known = self.variables.len();
+                let value = self.pipeline(dot, &branch.pipeline)?;
+                let flow = self.either(value.value.is_true(), dot, dot, branch)?;
+                self.variables.truncate(known);
+                return Ok(flow);
+            }
+            Node::With(branch) => {
+                let known = self.variables.len();
+                let value = self.pipeline(dot, &branch.pipeline)?;
+                let flow = self.either(value.value.is_true(), &value, dot, branch)?;
+                self.variables.truncate(known);
+                return Ok(flow);
+            }
             Node::Range(branch) => return self.range(dot, branch),
             Node::Template { name, pipeline, .. } => self.call_template(dot, name, pipeline.as_ref())?,
             Node::Break(_) => return Ok(Flow::Break),
@@ -193,17 +205,13 @@ impl<'a, 'o> State<'a, 'o> {
         }
     }
 
-    fn branch(&mut self, dot: &Slot<'a>, branch: &'a Branch, becomes_dot: bool) -> Done<Flow> {
-        let known = self.variables.len();
-        let value = self.pipeline(dot, &branch.pipeline)?;
-        let flow = match (value.value.is_true(), &branch.otherwise) {
-            (true, _) if becomes_dot => self.nodes(&value, &branch.nodes)?,
-            (true, _) => self.nodes(dot, &branch.nodes)?,
-            (false, Some(otherwise)) => self.nodes(dot, otherwise)?,
-            (false, None) => Flow::Next,
-        };
-        self.variables.truncate(known);
-        Ok(flow)
+    /// One side or the other; `within` is the dot of the first one.
+    fn either(&mut self, truth: bool, within: &Slot<'a>, dot: &Slot<'a>, branch: &'a Branch) -> Done<Flow> {
+        match (truth, &branch.otherwise) {
+            (true, _) => self.nodes(within, &branch.nodes),
+            (false, Some(otherwise)) => self.nodes(dot, otherwise),
+            (false, None) => Ok(Flow::Next),
+        }
     }
 
     fn range(&mut self, dot: &Slot<'a>, branch: &'a Branch) -> Done<Flow> {

@@ -101,50 +101,69 @@ impl Template {
     }
 
     /// The names of the data's parts that the template may ask for. `None`: it may ask for any, as it looks at the data as a whole.
+    ///
+    /// Within a loop or a `with` the dot is something else than the data; names that are taken from it are among these all the same.
     pub fn fields(&self) -> Option<BTreeSet<&str>> {
         let mut names = BTreeSet::new();
-        let all = self.trees.values().all(|tree| collect_nodes(&tree.root, &mut names));
-        all.then_some(names)
+        let mut whole = false;
+        self.each_operand(&mut |operand| match &operand.kind {
+            OperandKind::Dot => whole = true,
+            OperandKind::Field(fields) => names.extend(fields.first().map(String::as_str)),
+            OperandKind::Variable(fields) if fields[0] == "$" => match fields.get(1) {
+                Some(field) => _ = names.insert(field),
+                None => whole = true,
+            },
+            _ => {}
+        });
+        (!whole).then_some(names)
+    }
+
+    /// Whether the function of this name may be called.
+    pub fn calls(&self, function: &str) -> bool {
+        let mut found = false;
+        self.each_operand(&mut |operand| {
+            found |= matches!(&operand.kind, OperandKind::Function { name, .. } if name == function);
+        });
+        found
+    }
+
+    fn each_operand<'t>(&'t self, visit: &mut dyn FnMut(&'t Operand)) {
+        for tree in self.trees.values() {
+            visit_nodes(&tree.root, visit);
+        }
     }
 }
 
-/// `false`: the data is looked at as a whole.
-fn collect_nodes<'t>(nodes: &'t [Node], names: &mut BTreeSet<&'t str>) -> bool {
-    nodes.iter().all(|node| match node {
-        Node::Text { .. } | Node::Break(_) | Node::Continue(_) => true,
-        Node::Action(pipeline) => collect_pipeline(pipeline, names),
-        Node::If(branch) | Node::With(branch) | Node::Range(branch) => {
-            collect_pipeline(&branch.pipeline, names)
-                && collect_nodes(&branch.nodes, names)
-                && branch.otherwise.as_deref().is_none_or(|nodes| collect_nodes(nodes, names))
-        }
-        Node::Template { pipeline, .. } => pipeline.as_ref().is_none_or(|pipeline| collect_pipeline(pipeline, names)),
-    })
-}
-
-fn collect_pipeline<'t>(pipeline: &'t Pipeline, names: &mut BTreeSet<&'t str>) -> bool {
-    let mut operands = pipeline.commands.iter().flat_map(|command| &command.operands);
-    operands.all(|operand| collect_operand(operand, names))
-}
-
-/// Within a loop or a `with` the dot is something else than the data; names that are taken from it are named all the same.
-fn collect_operand<'t>(operand: &'t Operand, names: &mut BTreeSet<&'t str>) -> bool {
-    match &operand.kind {
-        OperandKind::Dot => false,
-        OperandKind::Field(fields) => {
-            names.extend(fields.first().map(String::as_str));
-            true
-        }
-        OperandKind::Variable(fields) => match &**fields {
-            [name] => name != "$",
-            [name, field, ..] if name == "$" => {
-                names.insert(field);
-                true
+fn visit_nodes<'t>(nodes: &'t [Node], visit: &mut dyn FnMut(&'t Operand)) {
+    for node in nodes {
+        match node {
+            Node::Text { .. } | Node::Break(_) | Node::Continue(_) => {}
+            Node::Action(pipeline) => visit_pipeline(pipeline, visit),
+            Node::If(branch) | Node::With(branch) | Node::Range(branch) => {
+                visit_pipeline(&branch.pipeline, visit);
+                visit_nodes(&branch.nodes, visit);
+                visit_nodes(branch.otherwise.as_deref().unwrap_or_default(), visit);
             }
-            _ => true,
-        },
-        OperandKind::Chain { of, .. } => collect_operand(of, names),
-        OperandKind::Pipeline(pipeline) => collect_pipeline(pipeline, names),
-        _ => true,
+            Node::Template { pipeline, .. } => {
+                if let Some(pipeline) = pipeline {
+                    visit_pipeline(pipeline, visit);
+                }
+            }
+        }
+    }
+}
+
+fn visit_pipeline<'t>(pipeline: &'t Pipeline, visit: &mut dyn FnMut(&'t Operand)) {
+    for operand in pipeline.commands.iter().flat_map(|command| &command.operands) {
+        visit_operand(operand, visit);
+    }
+}
+
+fn visit_operand<'t>(operand: &'t Operand, visit: &mut dyn FnMut(&'t Operand)) {
+    visit(operand);
+    match &operand.kind {
+        OperandKind::Chain { of, .. } => visit_operand(of, visit),
+        OperandKind::Pipeline(pipeline) => visit_pipeline(pipeline, visit),
+        _ => {}
     }
 }

@@ -101,7 +101,7 @@ impl Time {
         let date = NaiveDate::from_ymd_opt(parsed.year, parsed.month, parsed.day);
         let local = date.and_then(|date| date.and_hms_opt(parsed.hour, parsed.minute, parsed.second));
         let local =
-            local.ok_or_else(|| format!("parsing time {}: day out of range", trefoil_go::quote::quote(text)))?;
+            local.ok_or_else(|| format!("parsing time {}: day out of range", trefoil_go::quote::quote_bytes(text)))?;
         let seconds = local.and_utc().timestamp();
         let (offset, zone) = match parsed.zone {
             layout::Zone::Unknown => (zone.offset_of_local(&local), zone.clone()),

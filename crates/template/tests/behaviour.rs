@@ -283,7 +283,7 @@ fn texts_add_templates_to_those_that_are_known() {
 }
 
 #[test]
-fn a_template_says_which_fields_it_asks_for() {
+fn a_template_says_what_it_asks_for() {
     for (text, expected) in [
         ("plain", Some(&[][..])),
         ("{{.a}} {{.b.c}}", Some(&["a", "b"])),
@@ -303,6 +303,10 @@ fn a_template_says_which_fields_it_asks_for() {
         let expected: Option<BTreeSet<&str>> = expected.map(|names| names.iter().copied().collect());
         assert_eq!(template.fields(), expected, "{text}");
     }
+    let text = "{{if (print (upper __line__)).x}}{{block \"x\" .a}}{{now}}{{end}}{{end}}";
+    let template = Template::parse("t", text, functions::loki()).unwrap();
+    let called = ["__line__", "upper", "now", "__timestamp__"].map(|function| template.calls(function));
+    assert_eq!(called, [true, true, true, false]);
 }
 
 #[test]

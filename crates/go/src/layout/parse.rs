@@ -1,5 +1,7 @@
 //! Texts into moments, by a layout.
 
+use crate::quote::quote_bytes as quote;
+
 use super::{Element, MONTHS, Pad, WEEKDAYS, next, short};
 
 /// What a text says about its zone.
@@ -53,11 +55,6 @@ pub fn parse(layout: &str, text: &str) -> Result<Parsed, String> {
         };
         layout_rest = behind;
     }
-}
-
-/// Go quotes bytes, not characters; what is seen of ASCII is the same.
-fn quote(text: &str) -> String {
-    crate::quote::quote(text)
 }
 
 /// What stands between elements has to stand in the text, too; any number of spaces is as good as any other.

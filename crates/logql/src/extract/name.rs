@@ -14,11 +14,12 @@ pub fn sanitised(key: &str) -> Cow<'_, str> {
 
 /// Appends [`sanitised`]; a digit needs nothing in front of it where the name has a beginning already.
 pub(super) fn push_sanitised(name: &mut String, key: &str) {
-    let key = key.trim();
+    let is_sane = is_sane(key);
+    let key = if is_sane { key } else { key.trim() };
     if name.is_empty() && starts_with_digit(key) {
         name.push('_');
     }
-    if is_sane(key) {
+    if is_sane {
         return name.push_str(key);
     }
     name.extend(key.chars().map(|character| if is_sane_character(character) { character } else { '_' }));

@@ -5,7 +5,7 @@ use trefoil_promql::labels::Labels;
 use trefoil_promql::source::{RawSeries, Samples};
 use trefoil_promql::times::Times;
 
-use super::series::{Series, SeriesLabels, SeriesSet};
+use super::series::{Errors, Series, SeriesLabels, SeriesSet};
 use super::slide::slide;
 use super::summary::{Count, First, Greatest, Last, Least, Spread, Sum, Summary, Timed, Values};
 use super::windows::Windows;
@@ -32,6 +32,7 @@ pub struct Function {
     pub range: i64,
     /// Nanoseconds.
     pub offset: i64,
+    pub errors: Errors,
 }
 
 /// The lines of one range aggregation, added up by series and piece of time.
@@ -95,7 +96,7 @@ impl Accumulator {
             RangeOp::RateCounter => Cells::Timed(Vec::new()),
         };
         let windows = Windows::new(grid, function.range, function.offset);
-        let mut new = Self { function, windows, limits, set: SeriesSet::new(labels), cells, bytes: 0 };
+        let mut new = Self { function, windows, limits, set: SeriesSet::new(labels, function.errors), cells, bytes: 0 };
         // A series that is there without lines.
         if new.set.len() > 0 {
             new.grow()?;

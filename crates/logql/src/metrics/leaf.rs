@@ -3,10 +3,11 @@
 use trefoil_promql::labels::Labels;
 
 use super::accumulator::Function;
-use super::series::SeriesLabels;
+use super::series::{Errors, SeriesLabels};
 use super::{Accumulator, Grid, Limits, MetricsError};
-use crate::ast::{Grouping, LogRange, RangeAggregation, RangeOp, VectorAggregation, VectorOp};
+use crate::ast::{Grouping, LabelFilter, LogRange, RangeAggregation, RangeOp, Stage, VectorAggregation, VectorOp};
 use crate::matcher::{Condition, Matcher};
+use crate::pipeline::{ERROR, Wants};
 
 /// One range aggregation.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,12 +45,50 @@ impl Leaf {
         &self.labels
     }
 
+    /// What its lines' stages have to find out.
+    pub fn wants(&self) -> Wants {
+        match &self.labels {
+            SeriesLabels::Without(_) => Wants::All,
+            SeriesLabels::By(names) => Wants::Labels(self.with_unwrapped(names)),
+            SeriesLabels::Constant(_) => Wants::Labels(self.with_unwrapped(&[])),
+        }
+    }
+
+    /// Labels, and those that unwrapping looks at.
+    fn with_unwrapped(&self, names: &[String]) -> Vec<String> {
+        let mut all = names.to_vec();
+        if let Some(unwrap) = &self.range.unwrap {
+            all.push(unwrap.label.clone());
+            unwrap.filters.iter().for_each(|filter| push_labels(filter, &mut all));
+        }
+        all
+    }
+
     /// What of a line is to be added.
     pub fn measure(&self) -> Measure {
         match self.op {
             _ if self.range.unwrap.is_some() => Measure::Unwrapped,
             RangeOp::BytesOverTime | RangeOp::BytesRate => Measure::Bytes,
             _ => Measure::Line,
+        }
+    }
+
+    /// A query that looks at errors knows of them.
+    fn errors(&self) -> Errors {
+        let mut looked_at = match &self.labels {
+            SeriesLabels::By(names) => names.clone(),
+            _ => Vec::new(),
+        };
+        for stage in &self.range.query.stages {
+            if let Stage::LabelFilter(filter) = stage {
+                push_labels(filter, &mut looked_at);
+            }
+        }
+        let filters = self.range.unwrap.iter().flat_map(|unwrap| &unwrap.filters);
+        filters.for_each(|filter| push_labels(filter, &mut looked_at));
+        match looked_at.iter().any(|name| name == ERROR) {
+            true => Errors::Keep,
+            false => Errors::Fail,
         }
     }
 
@@ -61,6 +100,7 @@ impl Leaf {
             of_values: self.range.unwrap.is_some(),
             range: self.range.range,
             offset: self.range.offset,
+            errors: self.errors(),
         };
         Accumulator::new(function, self.labels.clone(), grid, limits)
     }
@@ -85,6 +125,18 @@ fn is_one_with(range: RangeOp, around: VectorOp) -> bool {
         VectorOp::Max => range == MaxOverTime,
         VectorOp::Min => range == MinOverTime,
         _ => false,
+    }
+}
+
+/// Adds the labels that a filter looks at.
+fn push_labels(filter: &LabelFilter, labels: &mut Vec<String>) {
+    match filter {
+        LabelFilter::Text(matcher) => labels.push(matcher.name.clone()),
+        LabelFilter::Number { label, .. }
+        | LabelFilter::Duration { label, .. }
+        | LabelFilter::Bytes { label, .. }
+        | LabelFilter::Ip { label, .. } => labels.push(label.clone()),
+        LabelFilter::All(list) | LabelFilter::Any(list) => list.iter().for_each(|filter| push_labels(filter, labels)),
     }
 }
 

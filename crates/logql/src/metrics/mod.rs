@@ -11,6 +11,7 @@ mod grid;
 mod leaf;
 mod plan;
 mod quantile;
+mod reading;
 mod series;
 mod slide;
 mod summary;
@@ -22,7 +23,8 @@ pub use evaluate::{Answer, Options};
 pub use grid::Grid;
 pub use leaf::{Leaf, Measure};
 pub use plan::Plan;
-pub use series::{ERROR, PRESERVE_ERROR, Series, SeriesLabels};
+pub use reading::Reading;
+pub use series::{Errors, Series, SeriesLabels};
 pub use windows::Windows;
 
 #[cfg(test)]

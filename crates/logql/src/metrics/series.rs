@@ -6,11 +6,7 @@ use hashbrown::{HashMap, HashSet};
 use trefoil_promql::labels::Labels;
 
 use super::MetricsError;
-
-/// Why a stage failed.
-pub const ERROR: &str = "__error__";
-/// `true` where the query asks for lines with errors.
-pub const PRESERVE_ERROR: &str = "__preserve_error__";
+use crate::pipeline::{ERROR, PRESERVE_ERROR};
 
 /// Which labels of a line its series has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +17,15 @@ pub enum SeriesLabels {
     Without(Vec<String>),
     /// Not its own: there is one series.
     Constant(Labels),
+}
+
+/// What a line whose stages failed is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errors {
+    /// The failure of the query.
+    Fail,
+    /// A line like others, with labels that say what went wrong.
+    Keep,
 }
 
 /// The place of a series among those of one aggregation.
@@ -34,6 +39,7 @@ const MOST_ORDERS: usize = 1 << 16;
 #[derive(Debug)]
 pub(super) struct SeriesSet {
     kind: SeriesLabels,
+    errors: Errors,
     /// By labels in the order of their names.
     places: HashMap<Box<[u8]>, u32>,
     /// By labels as lines had them, for the first so many orders.
@@ -46,9 +52,10 @@ pub(super) struct SeriesSet {
 }
 
 impl SeriesSet {
-    pub fn new(kind: SeriesLabels) -> SeriesSet {
+    pub fn new(kind: SeriesLabels, errors: Errors) -> SeriesSet {
         let mut set = SeriesSet {
             kind,
+            errors,
             places: HashMap::new(),
             orders: HashMap::new(),
             labels: Vec::new(),
@@ -80,7 +87,9 @@ impl SeriesSet {
     where
         I: Iterator<Item = (&'a str, &'a str)> + Clone,
     {
-        check_error(labels.clone())?;
+        if self.errors == Errors::Fail {
+            check_error(labels.clone())?;
+        }
         if matches!(self.kind, SeriesLabels::Constant(_)) {
             return Ok((Series(0), false));
         }
@@ -150,14 +159,10 @@ impl SeriesLabels {
     }
 }
 
-/// A line whose stages failed is the query's failure, unless it asks for such lines.
 fn check_error<'a>(labels: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Result<(), MetricsError> {
     let Some((_, error)) = labels.clone().find(|(name, value)| *name == ERROR && !value.is_empty()) else {
         return Ok(());
     };
-    if labels.clone().any(|label| label == (PRESERVE_ERROR, "true")) {
-        return Ok(());
-    }
     Err(MetricsError::Pipeline { error: error.to_owned(), series: Labels::from_pairs(labels) })
 }
 
@@ -166,7 +171,7 @@ mod tests {
     use super::*;
 
     fn set(kind: SeriesLabels, lines: &[&[(&str, &str)]]) -> (Vec<u32>, Vec<String>) {
-        let mut set = SeriesSet::new(kind);
+        let mut set = SeriesSet::new(kind, Errors::Keep);
         let places = lines.iter().map(|labels| set.of(labels.iter().copied()).unwrap().0.0).collect();
         (places, set.into_labels().iter().map(Labels::to_string).collect())
     }
@@ -201,7 +206,7 @@ mod tests {
     fn an_error_of_a_line_is_one_of_the_query() {
         for kind in [SeriesLabels::By(Vec::new()), SeriesLabels::Constant(Labels::default())] {
             let labels = [("app", "x"), ("__error__", "JSONParserErr")];
-            let error = SeriesSet::new(kind).of(labels.into_iter()).unwrap_err().to_string();
+            let error = SeriesSet::new(kind, Errors::Fail).of(labels.into_iter()).unwrap_err().to_string();
             let expected = r#"pipeline error: 'JSONParserErr' for series: '{__error__="JSONParserErr", app="x"}'."#;
             assert!(error.starts_with(expected), "{error}");
         }

@@ -104,7 +104,7 @@ proptest! {
         let grid = Grid::range(start, start + (count - 1) * step, step);
         for op in RangeOp::ALL.into_iter().filter(|op| *op != RangeOp::AbsentOverTime) {
             for of_values in [false, true] {
-                let function = Function { op, quantile, of_values, range, offset };
+                let function = Function { op, quantile, of_values, range, offset, errors: Errors::Fail };
                 let (found, expected) = (added_up(function, grid, &lines), by_definition(function, grid, &lines));
                 prop_assert_eq!(found.len(), expected.len(), "{}", op.name());
                 for ((name, found), (expected_name, expected)) in found.iter().zip(&expected) {
@@ -135,7 +135,7 @@ proptest! {
         }
         let grid = Grid::range(0, 100, step);
         for op in RangeOp::ALL {
-            let function = Function { op, quantile: 0.3, of_values: true, range, offset: 0 };
+            let function = Function { op, quantile: 0.3, of_values: true, range, offset: 0, errors: Errors::Fail };
             let (a, b) = (added_up(function, grid, &lines), added_up(function, grid, &shuffled));
             let exact = !matches!(op, RangeOp::StdvarOverTime | RangeOp::StddevOverTime);
             prop_assert!(!exact || a == b, "{} {:?} {:?}", op.name(), a, b);
@@ -148,7 +148,7 @@ proptest! {
         let grid = Grid::range(0, 100, step);
         let labels = Labels::from_pairs([("app", "x")]);
         let function =
-            Function { op: RangeOp::AbsentOverTime, quantile: 0.0, of_values: false, range, offset: 0 };
+            Function { op: RangeOp::AbsentOverTime, quantile: 0.0, of_values: false, range, offset: 0, errors: Errors::Fail };
         let mut accumulator = Accumulator::new(function, SeriesLabels::Constant(labels.clone()), grid, LIMITS).unwrap();
         for (name, time, _) in &lines {
             let series = accumulator.series([("b", name.to_string().as_str())]).unwrap();
@@ -168,7 +168,7 @@ proptest! {
 
 #[test]
 fn what_is_held_is_bounded() {
-    let function = |op| Function { op, quantile: 0.5, of_values: true, range: 10, offset: 0 };
+    let function = |op| Function { op, quantile: 0.5, of_values: true, range: 10, offset: 0, errors: Errors::Fail };
     let grid = Grid::range(0, 999, 1);
     let labels = || SeriesLabels::By(vec!["a".to_owned()]);
     let limits = Limits { series: 3, bytes: 100_000 };

@@ -94,7 +94,7 @@ impl<'e> Labels<'e> {
     }
 
     /// Those of the stream first, then metadata, then what was parsed, errors last. Each in the order that it came in.
-    pub fn iter(&self) -> impl Iterator<Item = (Category, &str, &str)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Category, &str, &str)> + Clone {
         let stream = self.stream.iter().enumerate().filter(|(place, _)| !self.hidden.contains(place));
         let stream = stream.map(|(_, (name, value))| (Category::Stream, *name, *value));
         let metadata = live(&self.metadata).map(|(name, value)| (Category::Metadata, name, value));
@@ -274,7 +274,7 @@ impl TooMany {
     }
 }
 
-fn live<'l>(labels: &'l [Label<'_>]) -> impl Iterator<Item = (&'l str, &'l str)> {
+fn live<'l>(labels: &'l [Label<'_>]) -> impl Iterator<Item = (&'l str, &'l str)> + Clone {
     labels.iter().filter_map(|label| Some((&*label.name, label.value.as_deref()?)))
 }
 

@@ -1,7 +1,5 @@
 //! Go's own functions, but for comparisons and escapes.
 
-use trefoil_go::quote;
-
 use super::{Answer, Body, Call, Functions, Kind, compare, escape};
 use crate::print;
 use crate::printf::printf;
@@ -137,9 +135,4 @@ fn slice<'a>(call: &Call<'a>, item: &Value<'a>, indexes: &[Value<'a>]) -> Answer
         Value::List(list) => Ok(Value::List(List { of: list.of, items: list.items[from..to].into() })),
         _ => Ok(Value::Nil),
     }
-}
-
-/// For errors about values.
-pub(super) fn quoted(text: &str) -> String {
-    quote::quote(text)
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use trefoil_go::quote;
+
 use super::Call;
 use crate::print;
 use crate::value::Value;
@@ -83,8 +85,9 @@ pub(super) fn url_unquery(text: &str) -> Result<String, String> {
                 (digit(high) << 4 | digit(low), behind)
             }
             (b'%', _) => {
-                let wrong = String::from_utf8_lossy(&rest[..rest.len().min(3)]).into_owned();
-                return Err(format!("invalid URL escape {}", super::builtin::quoted(&wrong)));
+                let wrong = &rest[..rest.len().min(3)];
+                let shown = std::str::from_utf8(wrong).map_or_else(|_| quote::quote_bytes(wrong), quote::quote);
+                return Err(format!("invalid URL escape {shown}"));
             }
             (byte, _) => (*byte, behind),
         };

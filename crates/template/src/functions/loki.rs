@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use trefoil_go::{duration, pattern};
+use trefoil_go::{duration, pattern, quote};
 
 use super::sprig::decimals::{Operation, calculate};
 use super::sprig::{numbers, text as texts};
@@ -115,10 +115,10 @@ fn own(functions: Functions) -> Functions {
         })
         .with("unixToTime", &[String], |_, arguments| unix_to_time(text(arguments, 0)).map(Value::Time))
         .with("alignLeft", &[Int, String], |call, arguments| {
-            Ok(texts::aligned(call, int(arguments, 0), text(arguments, 1), true)?.into())
+            Ok(texts::align_left(call, int(arguments, 0), text(arguments, 1))?.into())
         })
         .with("alignRight", &[Int, String], |call, arguments| {
-            Ok(texts::aligned(call, int(arguments, 0), text(arguments, 1), false)?.into())
+            Ok(texts::align_right(call, int(arguments, 0), text(arguments, 1))?.into())
         })
 }
 
@@ -328,7 +328,7 @@ fn bytes(text: &str) -> Result<f64, String> {
     let (digits, unit) = text.split_at(end);
     let digits = digits.replace(',', "");
     let number = crate::number::float(&digits)
-        .ok_or_else(|| format!("strconv.ParseFloat: parsing {}: invalid syntax", super::builtin::quoted(&digits)))?;
+        .ok_or_else(|| format!("strconv.ParseFloat: parsing {}: invalid syntax", quote::quote(&digits)))?;
     let unit = unit.trim().to_lowercase();
     let power = |prefix: &str| ["", "k", "m", "g", "t", "p", "e"].iter().position(|known| *known == prefix);
     let short = unit.strip_suffix('b').unwrap_or(&unit);

@@ -140,7 +140,7 @@ impl<'l> Scanner<'l> {
         let (start, mut is_escaped) = (self.at, false);
         loop {
             let rest = self.line.as_bytes().get(self.at..).unwrap_or_default();
-            let Some(found) = memchr2(b'"', b'\\', rest) else {
+            let Some(found) = quote_or_escape(rest) else {
                 self.at = self.line.len();
                 return self.wrong("a string without an end");
             };
@@ -181,4 +181,12 @@ impl<'l> Scanner<'l> {
             _ => Ok(()),
         }
     }
+}
+
+/// Most strings are so short that they are looked through sooner than a search that is made for long ones begins.
+fn quote_or_escape(bytes: &[u8]) -> Option<usize> {
+    const SHORT: usize = 16;
+    let is_end = |byte: &u8| *byte == b'"' || *byte == b'\\';
+    let (short, rest) = bytes.split_at(bytes.len().min(SHORT));
+    short.iter().position(is_end).or_else(|| Some(SHORT + memchr2(b'"', b'\\', rest)?))
 }

@@ -19,6 +19,9 @@ struct Decimal {
 /// Digits of a quotient behind the point.
 const PRECISION: i32 = 16;
 
+/// A quotient with more digits than this one has enough of them for any float.
+const ENOUGH: u128 = 10_u128.pow(36);
+
 /// One operation after the other. Numbers too long for 38 digits are reckoned as floats.
 pub(crate) fn calculate(first: f64, others: &[f64], operation: Operation) -> Result<f64, String> {
     let mut exact = decimal(first)?;
@@ -70,18 +73,33 @@ fn applied(one: Decimal, other: Decimal, operation: Operation) -> Option<Decimal
         }
         Operation::Div => {
             let shift = PRECISION + one.exponent - other.exponent;
-            // Less than the precision shows.
-            let (dividend, divisor) = match shift {
-                0.. => (one.digits.checked_mul(power_of_ten(shift)?)?, other.digits),
-                _ => (one.digits, other.digits.checked_mul(power_of_ten(-shift)?)?),
+            // What is divided by more than 38 digits is less than the precision shows.
+            let (dividend, divisor) = match power_of_ten((-shift).max(0)) {
+                Some(power) => match other.digits.checked_mul(power) {
+                    Some(divisor) => (one.digits, divisor),
+                    None => (0, 1),
+                },
+                None => (0, 1),
             };
-            let (quotient, rest) = (dividend.checked_div(divisor)?, dividend.checked_rem(divisor)?);
-            let up = rest.checked_abs()?.checked_mul(2)? >= divisor.checked_abs()?;
-            let direction = dividend.signum() * divisor.signum();
-            let digits = if up && rest != 0 { quotient.checked_add(direction)? } else { quotient };
-            Some(Decimal { digits, exponent: -PRECISION })
+            divided(dividend, divisor, shift.max(0))
         }
     }
+}
+
+/// Rounded to the precision, with so many digits to come as the shift says; no more than fit.
+fn divided(dividend: i128, divisor: i128, shift: i32) -> Option<Decimal> {
+    let (mut quotient, mut rest) = (dividend.checked_div(divisor)?, dividend.checked_rem(divisor)?);
+    let mut exponent = shift - PRECISION;
+    while exponent > -PRECISION && quotient.unsigned_abs() < ENOUGH {
+        let next = rest.checked_mul(10)?;
+        quotient = quotient * 10 + next / divisor;
+        rest = next % divisor;
+        exponent -= 1;
+    }
+    let up = rest.unsigned_abs() >= divisor.unsigned_abs() - rest.unsigned_abs();
+    let direction = dividend.signum() * divisor.signum();
+    let digits = if up && rest != 0 { quotient.checked_add(direction)? } else { quotient };
+    Some(Decimal { digits, exponent })
 }
 
 impl Decimal {
@@ -113,6 +131,10 @@ mod tests {
             (1e200, &[1e200], Operation::Div, 1.0),
             (1e300, &[1e10], Operation::Mul, f64::INFINITY),
             (5.0, &[], Operation::Add, 5.0),
+            (-694.0, &[3.268430478750004e-6], Operation::Div, -2.1233433126759273e8),
+            (639.7, &[5.852371151372977e-128], Operation::Div, 1.0930612284388785e130),
+            (5.0, &[3e100], Operation::Div, 0.0),
+            (5.0, &[3e16], Operation::Div, 2e-16),
         ] {
             assert_eq!(calculate(first, others, operation), Ok(expected), "{first} {others:?} {operation:?}");
         }

@@ -18,7 +18,8 @@ pub(crate) fn upper(text: &str) -> String {
 }
 
 pub(crate) fn lower(text: &str) -> String {
-    text.chars().map(|character| mapped(character, character.to_lowercase())).collect()
+    // There is one that becomes two: a dotted I, of which Go keeps the letter.
+    text.chars().map(|character| character.to_lowercase().next().unwrap_or(character)).collect()
 }
 
 /// The first letter of each word.
@@ -94,17 +95,36 @@ pub(crate) fn replace(call: &Call<'_>, text: &str, old: &str, new: &str, count: 
     Ok(text.replacen(old, new, most))
 }
 
-/// Exactly so many characters; what is missing are spaces behind or in front.
-pub(crate) fn aligned(call: &Call<'_>, count: i64, text: &str, left: bool) -> Result<String, String> {
+/// Exactly so many characters: the first ones, or with spaces behind them.
+pub(crate) fn align_left(call: &Call<'_>, count: i64, text: &str) -> Result<String, String> {
+    match missing(call, count, text)? {
+        Missing::Spaces(spaces) => Ok(format!("{text}{spaces}")),
+        Missing::TooMany(extra) => Ok(trunc((text.chars().count() - extra) as i64, text).to_owned()),
+    }
+}
+
+/// The last ones, or with spaces in front of them.
+pub(crate) fn align_right(call: &Call<'_>, count: i64, text: &str) -> Result<String, String> {
+    match missing(call, count, text)? {
+        Missing::Spaces(spaces) => Ok(format!("{spaces}{text}")),
+        Missing::TooMany(extra) => Ok(trunc_front(extra, text).to_owned()),
+    }
+}
+
+enum Missing {
+    Spaces(String),
+    TooMany(usize),
+}
+
+/// A negative count is whatever there is.
+fn missing(call: &Call<'_>, count: i64, text: &str) -> Result<Missing, String> {
     let length = text.chars().count();
-    let Ok(count) = usize::try_from(count) else { return Ok(text.to_owned()) };
-    if count <= length {
-        let kept = if left { trunc(count as i64, text) } else { trunc_front(length - count, text) };
-        return Ok(kept.to_owned());
+    let count = usize::try_from(count).unwrap_or(length);
+    if count < length {
+        return Ok(Missing::TooMany(length - count));
     }
     call.text_fits((count - length).saturating_add(text.len()))?;
-    let padding = " ".repeat(count - length);
-    Ok(if left { format!("{text}{padding}") } else { format!("{padding}{text}") })
+    Ok(Missing::Spaces(" ".repeat(count - length)))
 }
 
 fn trunc_front(dropped: usize, text: &str) -> &str {
@@ -145,6 +165,6 @@ mod tests {
         assert_eq!(trunc(i64::MIN, "ä"), "ä");
         assert_eq!(substr(1, 2, "äöü"), Ok("ö"));
         assert_eq!(upper("straße é"), "STRAßE É");
-        assert_eq!(lower("ÉΣ"), "éσ");
+        assert_eq!(lower("ÉΣİ"), "éσi");
     }
 }
