@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use trefoil_logql::ast::Metric;
 use trefoil_logql::metrics::{
-    Accumulator, Answer, Grid, Leaf, Limits as LeafLimits, Measure, MetricsError, Options, Plan, SeriesLabels,
+    Accumulator, Answer, Grid, Leaf, Limits as LeafLimits, Measure, MetricsError, Options, Plan, Reading, SeriesLabels,
 };
-use trefoil_logql::pipeline::{Entry, Pipeline, Runner, Unwrapping, Wants};
+use trefoil_logql::pipeline::{Entry, Runner};
 use trefoil_model::{Table, Tenant};
 use trefoil_promql::eval::QueryLimits;
 
@@ -58,14 +58,14 @@ impl Engine {
         let mut spent = Spent::default();
         let mut lines = Vec::with_capacity(plan.leaves().len());
         for leaf in plan.leaves() {
-            let mut reading = Reading::new(leaf, request, limits, &memory)?;
+            let mut counting = Counting::new(leaf, request, limits, &memory)?;
             let needles = Needles::of(&leaf.range().query.stages);
-            for (source, _) in sources.within_times(reading.accumulator.bounds()).await? {
+            for (source, _) in sources.within_times(counting.period()).await? {
                 if needles.may_be_in(&sources, &source).await? {
-                    reading.source(&sources, &source, &self.log_view, &mut spent).await?;
+                    counting.source(&sources, &source, &self.log_view, &mut spent).await?;
                 }
             }
-            lines.push(reading.accumulator);
+            lines.push(counting.accumulator);
         }
         let canceled = AtomicBool::new(false);
         let options = Options {
@@ -82,34 +82,28 @@ impl Engine {
 }
 
 /// One range aggregation, source by source.
-struct Reading<'r> {
+struct Counting<'r> {
     leaf: &'r Leaf,
-    pipeline: Pipeline,
-    unwrapping: Option<Unwrapping>,
+    reading: Reading,
     accumulator: Accumulator,
     now: i64,
     memory: &'r Held,
     held: usize,
 }
 
-impl<'r> Reading<'r> {
+impl<'r> Counting<'r> {
     fn new(leaf: &'r Leaf, request: &SeriesRequest, limits: Limits, memory: &'r Held) -> Result<Self, QueryError> {
-        let invalid = |error: trefoil_logql::ParseError| QueryError::Invalid(error.to_string());
-        let range = leaf.range();
-        let unwrapping = range.unwrap.as_ref().map(Unwrapping::new).transpose().map_err(invalid)?;
-        let wants = match leaf.labels() {
-            SeriesLabels::By(names) => {
-                let unwrapped = unwrapping.iter().flat_map(Unwrapping::labels).map(str::to_owned);
-                Wants::Labels(names.iter().cloned().chain(unwrapped).collect())
-            }
-            SeriesLabels::Constant(_) => Wants::Labels(Vec::new()),
-            SeriesLabels::Without(_) => Wants::All,
-        };
-        let pipeline = Pipeline::new(&range.query.stages, &wants).map_err(invalid)?;
+        let reading = Reading::new(leaf).map_err(|error| QueryError::Invalid(error.to_string()))?;
         let bytes = limits.max_samples.saturating_mul(size_of::<f64>());
         let leaf_limits = LeafLimits { series: limits.max_series, bytes };
         let accumulator = leaf.accumulator(request.grid, leaf_limits)?;
-        Ok(Self { leaf, pipeline, unwrapping, accumulator, now: request.now, memory, held: 0 })
+        Ok(Self { leaf, reading, accumulator, now: request.now, memory, held: 0 })
+    }
+
+    /// The times of lines that count, both inclusive.
+    fn period(&self) -> (i64, i64) {
+        let (after, until) = self.accumulator.bounds();
+        (after.saturating_add(1), until)
     }
 
     async fn source(
@@ -122,7 +116,7 @@ impl<'r> Reading<'r> {
         // What is kept decoded is read without waiting: whoever ends the question has to have a chance.
         tokio::task::yield_now().await;
         let selector = &self.leaf.range().query.selector;
-        let selected = selected(sources, source, view, selector, self.accumulator.bounds()).await?;
+        let selected = selected(sources, source, view, selector, self.period()).await?;
         if selected.rows.is_empty() {
             return Ok(());
         }
@@ -142,7 +136,7 @@ impl<'r> Reading<'r> {
     /// Whether lines need no look: how many there are of each stream is enough.
     fn counts_by_stream(&self, selected: &Selected) -> bool {
         let has = |stream: &Stream, name: &String| stream.labels.value(name).is_some();
-        self.pipeline.is_empty()
+        self.reading.pipeline().is_empty()
             && self.leaf.measure() == Measure::Line
             && match self.leaf.labels() {
                 SeriesLabels::By(names) => {
@@ -178,14 +172,13 @@ impl<'r> Reading<'r> {
         let columns: Vec<&str> = names.iter().map(String::as_str).chain(LINE).collect();
         let read = sources.read(source, &columns).await?;
         let metadata = Metadata::new(&read, &names, view);
-        let measure = self.leaf.measure();
-        let Self { pipeline, unwrapping, accumulator, now, .. } = self;
-        let mut runner = Runner::new(pipeline, *now);
+        let Self { reading, accumulator, now, .. } = self;
+        let mut runner = Runner::new(reading.pipeline(), *now);
         for row in &selected.rows {
             let line = line(&read, row.row)?;
             spent.lines += 1;
             spent.bytes += line.len() as u64;
-            if !pipeline.may_pass(&line) {
+            if !reading.pipeline().may_pass(&line) {
                 continue;
             }
             let stream = &selected.runs[row.run].stream;
@@ -193,20 +186,8 @@ impl<'r> Reading<'r> {
             let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
             let labels = stream.pairs();
             let entry = Entry { timestamp: row.time, line: &line, stream: &labels, metadata: &pairs };
-            let mut add = |value: f64, labels: &trefoil_logql::pipeline::Labels<'_>| -> Result<(), MetricsError> {
-                let labels: Vec<(&str, &str)> = labels.iter().map(|(_, name, value)| (name, value)).collect();
-                let series = accumulator.series(labels.iter().copied())?;
-                accumulator.add(series, row.time, value)
-            };
-            let added = match (measure, unwrapping.as_ref()) {
-                (Measure::Unwrapped, Some(unwrapping)) => runner.run_unwrapped(unwrapping, &entry, add),
-                (Measure::Bytes, _) => runner.run(&entry, |line, labels| add(line.len() as f64, labels)),
-                _ => runner.run(&entry, |_, labels| add(1.0, labels)),
-            };
-            if let Some(added) = added {
-                added?;
-                spent.passed += 1;
-            }
+            let series = reading.add(&mut runner, &entry, accumulator)?;
+            spent.passed += u64::from(series.is_some());
         }
         Ok(())
     }
