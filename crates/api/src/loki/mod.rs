@@ -74,6 +74,7 @@ async fn build_info() -> Json<Value> {
 }
 
 /// A status and plain text.
+#[derive(Debug)]
 struct LokiError(StatusCode, String);
 
 impl LokiError {
