@@ -99,6 +99,10 @@ impl Parser {
             }
             Parser::Unpack | Parser::JsonPaths { .. } if line.is_empty() => Ok(()),
             Parser::Unpack => unpack::unpack(line, |name, value| take(labels, name, value)).map(|entry| packed = entry),
+            // Another parser may find what this one does not, so that nothing is said about labels here.
+            Parser::JsonPaths { .. } if !line.starts_with(['{', '[', '"']) => {
+                Err(Malformed { what: "neither object nor array", at: 0, kept: 0 })
+            }
             Parser::JsonPaths { labels: of, paths } => {
                 json::find(line, paths, |place, value| labels.extract_named(&of[place], own(value), names))
             }
