@@ -45,6 +45,7 @@ fn answer(lines: &[Line], query: &str, ask: Ask, grid: Grid) -> Result<Vec<Strin
         let mut accumulator = leaf.accumulator(grid, LIMITS).map_err(|error| error.to_string())?;
         let (after, until) = accumulator.bounds();
         let mut runner = Runner::new(reading.pipeline(), 0);
+        let mut known = Vec::new();
         for line in lines.iter().filter(|line| line.time > after && line.time <= until) {
             let value = |name: &str| line.stream.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value);
             if !leaf.range().query.selector.iter().all(|matcher: &Matcher| matcher.matches(value(&matcher.name))) {
@@ -53,7 +54,14 @@ fn answer(lines: &[Line], query: &str, ask: Ask, grid: Grid) -> Result<Vec<Strin
             let [stream, metadata] = [&line.stream, &line.metadata]
                 .map(|pairs| pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>());
             let entry = Entry { timestamp: line.time, line: &line.text, stream: &stream, metadata: &metadata };
-            reading.add(&mut runner, &entry, &mut accumulator).map_err(|error| error.to_string())?;
+            let labels = (&line.stream, &line.metadata);
+            match known.iter().find(|(other, _)| reading.leaves_labels() && *other == labels) {
+                Some((_, series)) => reading.add_known(&mut runner, &entry, *series, &mut accumulator),
+                None => reading
+                    .add(&mut runner, &entry, &mut accumulator)
+                    .map(|series| known.extend(series.map(|series| (labels, series)))),
+            }
+            .map_err(|error| error.to_string())?;
         }
         added.push(accumulator);
     }

@@ -1,9 +1,9 @@
 //! Entries through the stages of a range aggregation.
 
 use super::leaf::Measure;
-use super::{Accumulator, Leaf, MetricsError};
+use super::{Accumulator, Leaf, MetricsError, Series};
 use crate::error::ParseError;
-use crate::pipeline::{Entry, Pipeline, Runner, Unwrapping};
+use crate::pipeline::{Entry, Labels, Pipeline, Runner, Unwrapping};
 
 /// What is done to the entries of a [`Leaf`], made ready.
 #[derive(Debug, Clone)]
@@ -29,25 +29,44 @@ impl Reading {
         &self.pipeline
     }
 
-    /// Adds an entry that the selector has chosen, if it passes. `runner` is one of [`Reading::pipeline`]. Fails for an entry whose
-    /// stages failed, where the query does not say that this is to be overlooked.
+    /// Whether entries of one stream with the same metadata are of one series: that of the first that passes will do
+    /// for all.
+    pub fn leaves_labels(&self) -> bool {
+        self.unwrapping.is_none() && self.pipeline.leaves_labels()
+    }
+
+    /// [`Reading::add`] where labels are left alone, and the series of the entry is known.
+    pub fn add_known(
+        &self,
+        runner: &mut Runner<'_>,
+        entry: &Entry<'_>,
+        series: Series,
+        accumulator: &mut Accumulator,
+    ) -> Result<(), MetricsError> {
+        let value = runner.run(entry, |line, _| self.measured(line));
+        value.map_or(Ok(()), |value| accumulator.add(series, entry.timestamp, value))
+    }
+
+    fn measured(&self, line: &str) -> f64 {
+        if self.measure == Measure::Bytes { line.len() as f64 } else { 0.0 }
+    }
+
+    /// Adds an entry that the selector has chosen, if it passes; its series then. `runner` is one of [`Reading::pipeline`]. Fails for
+    /// an entry whose stages failed, where the query does not say that this is to be overlooked.
     pub fn add(
         &self,
         runner: &mut Runner<'_>,
         entry: &Entry<'_>,
         accumulator: &mut Accumulator,
-    ) -> Result<(), MetricsError> {
-        let added = match &self.unwrapping {
-            Some(unwrapping) => runner.run_unwrapped(unwrapping, entry, |value, labels| {
-                let series = accumulator.series(labels.iter().map(|(_, name, value)| (name, value)))?;
-                accumulator.add(series, entry.timestamp, value)
-            }),
-            None => runner.run(entry, |line, labels| {
-                let series = accumulator.series(labels.iter().map(|(_, name, value)| (name, value)))?;
-                let value = if self.measure == Measure::Bytes { line.len() as f64 } else { 0.0 };
-                accumulator.add(series, entry.timestamp, value)
-            }),
+    ) -> Result<Option<Series>, MetricsError> {
+        let mut add = |value: f64, labels: &Labels<'_>| {
+            let series = accumulator.series(labels.iter().map(|(_, name, value)| (name, value)))?;
+            accumulator.add(series, entry.timestamp, value).map(|()| series)
         };
-        added.unwrap_or(Ok(()))
+        let added = match &self.unwrapping {
+            Some(unwrapping) => runner.run_unwrapped(unwrapping, entry, add),
+            None => runner.run(entry, |line, labels| add(self.measured(line), labels)),
+        };
+        added.transpose()
     }
 }

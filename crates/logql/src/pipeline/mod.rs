@@ -110,6 +110,11 @@ impl Pipeline {
         self.first.is_empty() && self.ops.is_empty()
     }
 
+    /// Whether no stage looks at labels or changes them.
+    pub fn leaves_labels(&self) -> bool {
+        self.ops.iter().all(|op| matches!(op, Op::Lines(_) | Op::Decolorize))
+    }
+
     /// Whether a line passes the filters that stand in front of everything else. Asking them needs no labels.
     pub fn may_pass(&self, line: &str) -> bool {
         self.first.iter().all(|test| test.holds(line))
