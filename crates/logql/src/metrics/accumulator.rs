@@ -5,9 +5,10 @@ use trefoil_promql::labels::Labels;
 use trefoil_promql::source::{RawSeries, Samples};
 use trefoil_promql::times::Times;
 
+use super::cells::Cells;
 use super::series::{Errors, Series, SeriesLabels, SeriesSet};
 use super::slide::slide;
-use super::summary::{Count, First, Greatest, Last, Least, Spread, Sum, Summary, Timed, Values};
+use super::summary::Summary;
 use super::windows::Windows;
 use super::{Grid, MetricsError, counter, quantile};
 use crate::ast::RangeOp;
@@ -47,54 +48,9 @@ pub struct Accumulator {
     bytes: usize,
 }
 
-/// Of each series as many cells as there are pieces, one series after the other.
-#[derive(Debug)]
-enum Cells {
-    Count(Vec<Count>),
-    Sum(Vec<Sum>),
-    Least(Vec<Least>),
-    Greatest(Vec<Greatest>),
-    Spread(Vec<Spread>),
-    First(Vec<First>),
-    Last(Vec<Last>),
-    Values(Vec<Values>),
-    Timed(Vec<Timed>),
-}
-
-macro_rules! each {
-    ($cells:expr, $list:ident => $body:expr) => {
-        match $cells {
-            Cells::Count($list) => $body,
-            Cells::Sum($list) => $body,
-            Cells::Least($list) => $body,
-            Cells::Greatest($list) => $body,
-            Cells::Spread($list) => $body,
-            Cells::First($list) => $body,
-            Cells::Last($list) => $body,
-            Cells::Values($list) => $body,
-            Cells::Timed($list) => $body,
-        }
-    };
-}
-
 impl Accumulator {
     pub fn new(function: Function, labels: SeriesLabels, grid: Grid, limits: Limits) -> Result<Self, MetricsError> {
-        let cells = match function.op {
-            RangeOp::CountOverTime | RangeOp::AbsentOverTime => Cells::Count(Vec::new()),
-            RangeOp::Rate if !function.of_values => Cells::Count(Vec::new()),
-            RangeOp::Rate
-            | RangeOp::BytesOverTime
-            | RangeOp::BytesRate
-            | RangeOp::SumOverTime
-            | RangeOp::AvgOverTime => Cells::Sum(Vec::new()),
-            RangeOp::MinOverTime => Cells::Least(Vec::new()),
-            RangeOp::MaxOverTime => Cells::Greatest(Vec::new()),
-            RangeOp::StdvarOverTime | RangeOp::StddevOverTime => Cells::Spread(Vec::new()),
-            RangeOp::FirstOverTime => Cells::First(Vec::new()),
-            RangeOp::LastOverTime => Cells::Last(Vec::new()),
-            RangeOp::QuantileOverTime => Cells::Values(Vec::new()),
-            RangeOp::RateCounter => Cells::Timed(Vec::new()),
-        };
+        let cells = Cells::new(function.op, function.of_values);
         let windows = Windows::new(grid, function.range, function.offset);
         let mut new = Self { function, windows, limits, set: SeriesSet::new(labels, function.errors), cells, bytes: 0 };
         // A series that is there without lines.
@@ -127,17 +83,7 @@ impl Accumulator {
     pub fn add(&mut self, series: Series, time: i64, value: f64) -> Result<(), MetricsError> {
         let Some(piece) = self.windows.piece(time) else { return Ok(()) };
         let place = series.0 as usize * self.windows.pieces() + piece;
-        let held = match &mut self.cells {
-            Cells::Count(cells) => summed(cells, place, time, value),
-            Cells::Sum(cells) => summed(cells, place, time, value),
-            Cells::Least(cells) => summed(cells, place, time, value),
-            Cells::Greatest(cells) => summed(cells, place, time, value),
-            Cells::Spread(cells) => summed(cells, place, time, value),
-            Cells::First(cells) => summed(cells, place, time, value),
-            Cells::Last(cells) => summed(cells, place, time, value),
-            Cells::Values(cells) => pushed(cells.get_mut(place).map(|cell| &mut cell.0), value),
-            Cells::Timed(cells) => pushed(cells.get_mut(place).map(|cell| &mut cell.0), (time, value)),
-        };
+        let held = self.cells.add(place, time, value);
         if held == 0 {
             return Ok(());
         }
@@ -145,10 +91,29 @@ impl Accumulator {
         self.check_bytes(0)
     }
 
+    /// Takes over what another one has added up, of the same aggregation and grid: of lines that were read on another thread.
+    pub fn merge(&mut self, other: Accumulator) -> Result<(), MetricsError> {
+        let pieces = self.windows.pieces();
+        if other.function != self.function || other.windows != self.windows {
+            return Err(MetricsError::Invalid("only lines of one aggregation can be put together"));
+        }
+        for (place, labels) in other.set.into_labels().iter().enumerate() {
+            let pairs = labels.iter().map(|label| (label.name.as_ref(), label.value.as_ref()));
+            let pairs: Vec<(&str, &str)> = pairs.collect();
+            let (series, is_new) = self.set.of_checked(pairs.iter().copied())?;
+            if is_new {
+                self.grow()?;
+            }
+            let (to, from) = (series.0 as usize * pieces, place * pieces);
+            self.bytes += self.cells.merge(to..to + pieces, &other.cells, from..from + pieces);
+            self.check_bytes(0)?;
+        }
+        Ok(())
+    }
+
     /// About what it holds in memory.
     pub fn bytes(&self) -> usize {
-        let cells = each!(&self.cells, list => size_of_val(list.as_slice()));
-        self.set.bytes() + self.bytes + cells
+        self.set.bytes() + self.bytes + self.cells.bytes()
     }
 
     /// Each series' values, a step of the grid as a millisecond, those without any left out. Sorted by labels. `check` is asked
@@ -199,9 +164,8 @@ impl Accumulator {
             return Err(MetricsError::TooManySeries(self.limits.series));
         }
         let pieces = self.windows.pieces();
-        let size = each!(&self.cells, list => size_of_cell(list));
-        self.check_bytes(pieces.saturating_mul(size))?;
-        each!(&mut self.cells, list => list.resize_with(pieces.saturating_mul(count), Default::default));
+        self.check_bytes(pieces.saturating_mul(self.cells.size()))?;
+        self.cells.grow(pieces.saturating_mul(count));
         Ok(())
     }
 
@@ -212,26 +176,6 @@ impl Accumulator {
             false => Ok(()),
         }
     }
-}
-
-fn size_of_cell<S>(_: &[S]) -> usize {
-    size_of::<S>()
-}
-
-/// Adds the value to a cell. It holds no more than before.
-fn summed<S: Summary>(cells: &mut [S], place: usize, time: i64, value: f64) -> usize {
-    if let Some(cell) = cells.get_mut(place) {
-        cell.add(time, value);
-    }
-    0
-}
-
-/// How many bytes more the cell holds.
-fn pushed<T>(cell: Option<&mut Vec<T>>, value: T) -> usize {
-    let Some(list) = cell else { return 0 };
-    let before = list.capacity();
-    list.push(value);
-    (list.capacity() - before) * size_of::<T>()
 }
 
 /// From cells to series.

@@ -96,7 +96,7 @@ impl Leaf {
     pub fn accumulator(&self, grid: Grid, limits: Limits) -> Result<Accumulator, MetricsError> {
         let function = Function {
             op: self.op,
-            quantile: self.param.unwrap_or(f64::NAN),
+            quantile: self.param.unwrap_or_default(),
             of_values: self.range.unwrap.is_some(),
             range: self.range.range,
             offset: self.range.offset,

@@ -4,6 +4,7 @@
 //! adds what is left to an [`Accumulator`], in any order and as often as a line counts; the plan makes the answer of them.
 
 mod accumulator;
+mod cells;
 mod counter;
 mod error;
 mod evaluate;

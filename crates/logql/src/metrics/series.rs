@@ -90,6 +90,14 @@ impl SeriesSet {
         if self.errors == Errors::Fail {
             check_error(labels.clone())?;
         }
+        self.of_checked(labels)
+    }
+
+    /// The same for labels that are known to be those of a series.
+    pub fn of_checked<'a, I>(&mut self, labels: I) -> Result<(Series, bool), MetricsError>
+    where
+        I: Iterator<Item = (&'a str, &'a str)> + Clone,
+    {
         if matches!(self.kind, SeriesLabels::Constant(_)) {
             return Ok((Series(0), false));
         }

@@ -1,11 +1,16 @@
 //! What is kept of the values of a piece of time.
 
-/// Values in the form that an aggregation needs. Two of them become one, the earlier one given first; `Default` is that of no
-/// values.
+/// Values in the form that an aggregation needs. `Default` is that of no values.
 pub(super) trait Summary: Clone + Default {
     fn add(&mut self, time: i64, value: f64);
 
+    /// Both as one.
     fn join(&self, later: &Self) -> Self;
+
+    /// Adds values of the same times.
+    fn merge(&mut self, other: &Self) {
+        *self = self.join(other);
+    }
 }
 
 /// How many values there are.
@@ -158,6 +163,12 @@ impl Summary for First {
     fn join(&self, later: &Self) -> Self {
         First(self.0.or(later.0))
     }
+
+    fn merge(&mut self, other: &Self) {
+        if let Some((time, value)) = other.0 {
+            self.add(time, value);
+        }
+    }
 }
 
 /// The latest of them, with its time. Of those at one time the last that was added.
@@ -173,6 +184,12 @@ impl Summary for Last {
 
     fn join(&self, later: &Self) -> Self {
         Last(later.0.or(self.0))
+    }
+
+    fn merge(&mut self, other: &Self) {
+        if let Some((time, value)) = other.0 {
+            self.add(time, value);
+        }
     }
 }
 

@@ -20,6 +20,19 @@ fn lines() -> impl Strategy<Value = Vec<Line>> {
 type Values = Vec<(String, Vec<(i64, f64)>)>;
 
 fn added_up(function: Function, grid: Grid, lines: &[Line]) -> Values {
+    values_of(accumulated(function, grid, lines))
+}
+
+fn values_of(accumulator: Accumulator) -> Values {
+    let series = accumulator.finish(&|| Ok(())).unwrap();
+    let values = series.into_iter().map(|series| {
+        let points = series.samples.times.iter().copied().zip(series.samples.floats).collect();
+        (series.labels.get("a").to_owned(), points)
+    });
+    values.collect()
+}
+
+fn accumulated(function: Function, grid: Grid, lines: &[Line]) -> Accumulator {
     let labels = SeriesLabels::Without(Vec::new());
     let mut accumulator = Accumulator::new(function, labels, grid, LIMITS).unwrap();
     for (name, time, value) in lines {
@@ -27,12 +40,7 @@ fn added_up(function: Function, grid: Grid, lines: &[Line]) -> Values {
         let series = accumulator.series([("a", name.as_str())]).unwrap();
         accumulator.add(series, *time, *value).unwrap();
     }
-    let series = accumulator.finish(&|| Ok(())).unwrap();
-    let values = series.into_iter().map(|series| {
-        let points = series.samples.times.iter().copied().zip(series.samples.floats).collect();
-        (series.labels.get("a").to_owned(), points)
-    });
-    values.collect()
+    accumulator
 }
 
 fn by_definition(function: Function, grid: Grid, lines: &[Line]) -> Values {
@@ -112,8 +120,14 @@ proptest! {
                     prop_assert_eq!(found.len(), expected.len(), "{}", op.name());
                     for ((step, found), (expected_step, expected)) in found.iter().zip(expected) {
                         prop_assert_eq!(step, expected_step);
-                        // Of values as large as 1e9 the variance loses half of its digits.
-                        let about = 1e-6 * expected.abs().max(1.0) + if op == RangeOp::StddevOverTime { 1e-2 } else { 0.0 };
+                        // Of values as large as 1e9 the variance loses half of its digits, and a rate the more the shorter
+                        // its range is.
+                        let unit = match op {
+                            RangeOp::Rate | RangeOp::BytesRate | RangeOp::RateCounter => 1e9 / range as f64,
+                            _ => 1.0,
+                        };
+                        let lost = if op == RangeOp::StddevOverTime { 1e-2 } else { 0.0 };
+                        let about = 1e-6 * expected.abs().max(unit) + lost;
                         prop_assert!((found - expected).abs() <= about, "{} {} {}", op.name(), found, expected);
                     }
                 }
@@ -141,6 +155,34 @@ proptest! {
             prop_assert!(!exact || a == b, "{} {:?} {:?}", op.name(), a, b);
             prop_assert_eq!(a.len(), b.len());
         }
+    }
+
+    #[test]
+    fn lines_may_be_added_up_apart(lines in lines(), cut in 0..80_usize, step in 1_i64..12, range in 1_i64..90) {
+        let grid = Grid::range(0, 100, step);
+        // Whole numbers have no order that they must be added in, and each time is there once.
+        let lines: Vec<Line> = lines.iter().enumerate().map(|(place, (name, _, value))| (*name, place as i64 * 2, value.round())).collect();
+        let (some, others) = lines.split_at(cut.min(lines.len()));
+        for op in RangeOp::ALL {
+            let function = Function { op, quantile: 0.3, of_values: true, range, offset: 0, errors: Errors::Fail };
+            let whole = accumulated(function, grid, &lines);
+            let mut merged = accumulated(function, grid, others);
+            merged.merge(accumulated(function, grid, some)).unwrap();
+            let (whole, merged) = (values_of(whole), values_of(merged));
+            let points = |values: &Values| values.iter().flat_map(|(_, points)| points.clone()).collect::<Vec<_>>();
+            let (whole_points, merged_points) = (points(&whole), points(&merged));
+            prop_assert_eq!(whole_points.len(), merged_points.len());
+            for ((step, a), (other, b)) in whole_points.into_iter().zip(merged_points) {
+                prop_assert_eq!(step, other);
+                // Variances depend on the order in their last digits.
+                let about = if op == RangeOp::StddevOverTime { 1e-2 } else { 1e-6 * a.abs() };
+                prop_assert!(a == b || (a - b).abs() <= about, "{} {} {}", op.name(), a, b);
+            }
+        }
+        let function = Function { op: RangeOp::Rate, quantile: 0.3, of_values: true, range, offset: 0, errors: Errors::Fail };
+        let other = Function { range: range + 1, ..function };
+        let mut merged = accumulated(function, grid, &lines);
+        prop_assert!(merged.merge(accumulated(other, grid, &lines)).is_err());
     }
 
     #[test]

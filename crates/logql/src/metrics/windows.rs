@@ -7,7 +7,7 @@
 use super::Grid;
 
 /// Of each instant the range `(instant - offset - range, instant - offset]`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Windows {
     count: usize,
     /// Where the first window begins (it is not in it).

@@ -6,8 +6,6 @@ mod log;
 mod range;
 mod vector;
 
-use std::mem;
-
 use crate::ast::{LogQuery, Metric, Query};
 use crate::check;
 use crate::error::ParseError;
@@ -93,11 +91,9 @@ impl Parser {
     }
 
     /// The last token is the end, and stays.
-    fn next(&mut self) -> Kind {
+    fn next(&mut self) {
         let last = self.tokens.len() - 1;
-        let kind = mem::replace(&mut self.tokens[self.at].kind, Kind::End);
         self.at = last.min(self.at + 1);
-        kind
     }
 
     fn fixed(&self) -> Option<&'static str> {
@@ -135,37 +131,31 @@ impl Parser {
 
     fn identifier(&mut self) -> Result<String> {
         match self.peek() {
-            Kind::Identifier(_) => {}
-            _ => return Err(self.unexpected("IDENTIFIER")),
-        }
-        match self.next() {
-            Kind::Identifier(name) => Ok(name),
-            _ => Ok(String::new()),
+            Kind::Identifier(name) => Ok(self.taken(name.clone())),
+            _ => Err(self.unexpected("IDENTIFIER")),
         }
     }
 
     /// `expected` is what else could stand there.
     fn text(&mut self, expected: &str) -> Result<String> {
         match self.peek() {
-            Kind::Text(_) => {}
-            _ => return Err(self.unexpected(expected)),
-        }
-        match self.next() {
-            Kind::Text(text) => Ok(text),
-            _ => Ok(String::new()),
+            Kind::Text(text) => Ok(self.taken(text.clone())),
+            _ => Err(self.unexpected(expected)),
         }
     }
 
     /// A number as it is written.
     fn number(&mut self) -> Result<String> {
         match self.peek() {
-            Kind::Number(_) => {}
-            _ => return Err(self.unexpected("NUMBER")),
+            Kind::Number(text) => Ok(self.taken(text.clone())),
+            _ => Err(self.unexpected("NUMBER")),
         }
-        match self.next() {
-            Kind::Number(text) => Ok(text),
-            _ => Ok(String::new()),
-        }
+    }
+
+    /// What the next token says, which is passed.
+    fn taken(&mut self, text: String) -> String {
+        self.next();
+        text
     }
 
     /// One or more, separated by commas.

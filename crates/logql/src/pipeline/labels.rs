@@ -185,10 +185,10 @@ impl<'e> Labels<'e> {
         }
     }
 
-    /// A label that an expression of a query names. It replaces what was parsed before. Where the name is that of another label,
-    /// nothing is made of nothing.
+    /// A label that an expression of a query names. It replaces what was parsed before. Nothing replaces nothing, and where the name is
+    /// that of another label, nothing is made of nothing.
     pub(super) fn extract_named(&mut self, name: &str, value: Cow<'e, str>, names: &mut Names) {
-        if value.is_empty() && self.clashes(name) {
+        if value.is_empty() && (self.clashes(name) || live(&self.parsed).any(|(label, _)| label == name)) {
             return;
         }
         let name = self.name_of(name, names);

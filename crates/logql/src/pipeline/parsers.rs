@@ -85,39 +85,36 @@ impl Parser {
             let extracted = labels.extract(name, || own(value), |name| needs.has(name), names);
             excess = excess.or(extracted.err());
         };
-        let (result, mut packed) = (Ok(()), None);
-        let (error, result) = match self {
-            Parser::Json => (JSON, json::flatten(line, wanted, buffer, |name, value| take(labels, name, value))),
-            Parser::Logfmt(options) => {
-                (LOGFMT, logfmt::fields(line, *options, wanted, |name, value| take(labels, name, value)))
-            }
+        let mut packed = None;
+        let parsed = match self {
+            Parser::Json => json::flatten(line, wanted, buffer, |name, value| take(labels, name, value)),
+            Parser::Logfmt(options) => logfmt::fields(line, *options, wanted, |name, value| take(labels, name, value)),
             Parser::Regexp(regexp) => {
                 regexp.fields(line, |name, value| take(labels, name, Cow::Borrowed(value)));
-                (JSON, result)
+                Ok(())
             }
             Parser::Pattern(pattern) => {
                 pattern.fields(line, |name, value| take(labels, name, Cow::Borrowed(value)));
-                (JSON, result)
+                Ok(())
             }
-            Parser::Unpack if line.is_empty() => (JSON, result),
-            Parser::Unpack => match unpack::unpack(line, |name, value| take(labels, name, value)) {
-                Ok(entry) => {
-                    packed = entry;
-                    (JSON, result)
-                }
-                Err(malformed) => (JSON, Err(malformed)),
-            },
-            Parser::JsonPaths { .. } if line.is_empty() => (JSON, result),
+            Parser::Unpack | Parser::JsonPaths { .. } if line.is_empty() => Ok(()),
+            Parser::Unpack => unpack::unpack(line, |name, value| take(labels, name, value)).map(|entry| packed = entry),
+            // Another parser may find what this one does not, so that nothing is said about labels here.
+            Parser::JsonPaths { .. } if !line.starts_with(['{', '[', '"']) => {
+                Err(Malformed { what: "neither object nor array", at: 0, kept: 0 })
+            }
             Parser::JsonPaths { labels: of, paths } => {
-                let take = |place: usize, value| labels.extract_named(&of[place], own(value), names);
-                (JSON, json::find(line, paths, take))
+                json::find(line, paths, |place, value| labels.extract_named(&of[place], own(value), names))
             }
             Parser::LogfmtKeys { options, labels: of, keys } => {
-                let take = |place: usize, value| labels.extract_named(&of[place], own(value), names);
-                (LOGFMT, logfmt::find(line, *options, keys, take))
+                logfmt::find(line, *options, keys, |place, value| labels.extract_named(&of[place], own(value), names))
             }
         };
-        if let Err(malformed) = result {
+        let error = match self {
+            Parser::Logfmt(_) | Parser::LogfmtKeys { .. } => LOGFMT,
+            _ => JSON,
+        };
+        if let Err(malformed) = parsed {
             let kept = counts.get(malformed.kept).copied().unwrap_or(labels.parsed_count());
             labels.truncate_parsed(kept.max(before));
             failed(error, malformed, labels, needs);
