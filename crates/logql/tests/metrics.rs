@@ -6,7 +6,7 @@
 mod cases;
 mod language_alone;
 
-use cases::run_folder;
+use cases::{run, run_folder};
 use language_alone::Alone;
 
 #[test]
@@ -18,13 +18,13 @@ fn queries_answer_what_the_cases_say() {
 
 #[test]
 fn the_deepest_queries_are_answered() {
-    let lines = [Line { stream: vec![("app".into(), "a".into())], metadata: vec![], time: 1, text: String::new() }];
     let counted = r#"count_over_time({app="a"}[1s])"#;
     let chain = vec![counted; 400].join(" + ");
-    let found = answer(&lines, &chain, Ask::Instant, Grid::instant(1)).unwrap();
-    assert_eq!(found, [r#"{app="a"} 400"#]);
     let nested = format!("{}{counted}{}", "sum(".repeat(90), ")".repeat(90));
-    assert_eq!(answer(&lines, &nested, Ask::Instant, Grid::instant(1)).unwrap(), ["{} 1"]);
     let powers = format!("{}{counted}{}", "2 ^ (".repeat(3), ")".repeat(3));
-    assert_eq!(answer(&lines, &powers, Ask::Instant, Grid::instant(1)).unwrap(), [r#"{app="a"} 16"#]);
+    let cases = format!(
+        "load\n  {{app=\"a\"}} 1ns x\n\ninstant 1ns {chain}\n  {{app=\"a\"}} 400\ninstant 1ns {nested}\n  {{}} 1\n\
+         instant 1ns {powers}\n  {{app=\"a\"}} 16\n"
+    );
+    assert_eq!(run(&cases, &mut Alone::default()), (3, Vec::new()));
 }

@@ -36,6 +36,7 @@ struct Store {
     runtime: Runtime,
     engine: Engine,
     storage: Storage,
+    tenant: Tenant,
     _directory: TempDir,
 }
 
@@ -53,7 +54,7 @@ impl Store {
         let storage = runtime.block_on(Storage::open(config)).unwrap();
         let view = LogView { discover_log_levels: false, ..LogView::default() };
         let engine = Engine::new(storage.clone(), 64 << 20).unwrap().with_log_view(view);
-        Store { place, runtime, engine, storage, _directory: directory }
+        Store { place, runtime, engine, storage, tenant: Tenant::default(), _directory: directory }
     }
 }
 
@@ -62,7 +63,7 @@ impl Answers for Store {
         self.runtime.block_on(async {
             // Merging needs several files.
             for lines in lines.chunks(lines.len().div_ceil(3).max(1)) {
-                let appended = self.storage.append(&Tenant::default(), Signal::Logs, request(lines)).await.unwrap();
+                let appended = self.storage.append(&self.tenant, Signal::Logs, request(lines).into()).await.unwrap();
                 assert_eq!((appended.accepted, appended.rejected), (lines.len() as u64, 0));
                 if self.place != Place::Buffer {
                     self.storage.flush().await.unwrap();
@@ -78,10 +79,10 @@ impl Answers for Store {
         let query = parse_log(query).map_err(|error| error.to_string())?;
         let period = (i64::MIN, i64::MAX);
         let request = LinesRequest { query, period, limit: 1000, direction: Direction::Forward, now: 0 };
-        let answer = self.engine.log_lines(&Tenant::default(), &request, Limits::default());
+        let answer = self.engine.log_lines(&self.tenant, &request, Limits::default());
         let forward = self.runtime.block_on(answer).map_err(|error| error.to_string())?.lines;
         let request = LinesRequest { direction: Direction::Backward, ..request };
-        let answer = self.engine.log_lines(&Tenant::default(), &request, Limits::default());
+        let answer = self.engine.log_lines(&self.tenant, &request, Limits::default());
         let mut backward = self.runtime.block_on(answer).map_err(|error| error.to_string())?.lines;
         backward.reverse();
         assert_eq!(forward, backward);
@@ -92,18 +93,24 @@ impl Answers for Store {
         let metric = parse_metric(query).map_err(|error| error.to_string())?;
         let request = SeriesRequest { metric, grid, is_instant: ask == Ask::Instant, now: 0 };
         let limits = Limits { max_series: 20, max_samples: 1_300_000, ..Limits::default() };
-        let answer = self.engine.log_series(&Tenant::default(), &request, limits);
+        let answer = self.engine.log_series(&self.tenant, &request, limits);
         self.runtime.block_on(answer).map(|(answer, _)| answer).map_err(|error| error.to_string())
     }
 }
 
 fn line(found: FoundLine) -> Line {
     let stream = found.stream.iter().map(|label| (label.name.to_string(), label.value.to_string()));
-    Line { stream: stream.collect(), metadata: found.metadata, parsed: found.parsed, time: found.time, text: found.line }
+    Line {
+        stream: stream.collect(),
+        metadata: found.metadata,
+        parsed: found.parsed,
+        time: found.time,
+        text: found.line,
+    }
 }
 
 /// As Loki's push becomes OTLP.
-fn request(lines: &[Line]) -> bytes::Bytes {
+fn request(lines: &[Line]) -> Vec<u8> {
     let resource_logs = lines.iter().map(|line| {
         let record = LogRecord {
             time_unix_nano: u64::try_from(line.time).unwrap(),
@@ -119,11 +126,12 @@ fn request(lines: &[Line]) -> bytes::Bytes {
             ..ResourceLogs::default()
         }
     });
-    ExportLogsServiceRequest { resource_logs: resource_logs.collect() }.encode_to_vec().into()
+    ExportLogsServiceRequest { resource_logs: resource_logs.collect() }.encode_to_vec()
 }
 
 fn attributes(pairs: &Pairs) -> Vec<KeyValue> {
-    let pair = |(key, value): &(String, String)| KeyValue { key: key.clone(), value: text(value), ..KeyValue::default() };
+    let pair =
+        |(key, value): &(String, String)| KeyValue { key: key.clone(), value: text(value), ..KeyValue::default() };
     pairs.iter().map(pair).collect()
 }
 

@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use axum::response::Json;
 use serde_json::{Map, Value, json};
 use trefoil_promql::labels::Labels;
+use trefoil_query::logs::{StreamVolume, VolumeGroups};
 
 use super::LokiError;
 use super::answer::{metric, seconds};
@@ -76,9 +77,8 @@ pub(super) async fn stats(State(state): State<ApiState>, headers: HeaderMap, ask
 pub(super) async fn volume(State(state): State<ApiState>, headers: HeaderMap, asked: Asked) -> Answer {
     let period = asked.period()?;
     let volumes = volumes(&state, &headers, &asked, period, i64::MAX).await?;
-    let samples = volumes.into_iter().map(|(labels, parts, _)| {
-        let total: u64 = parts.iter().map(|(_, bytes)| bytes).sum();
-        json!({"metric": shown(&labels, &asked), "value": [seconds(period.1), total.to_string()]})
+    let samples = volumes.iter().map(|volume| {
+        json!({"metric": shown(&volume.labels, &asked), "value": [seconds(period.1), total(volume).to_string()]})
     });
     let result: Value = samples.collect();
     Ok(Json(json!({"status": "success", "data": {"resultType": "vector", "result": result, "stats": {}}})))
@@ -88,12 +88,12 @@ pub(super) async fn volume_range(State(state): State<ApiState>, headers: HeaderM
     let period = asked.period()?;
     let step = asked.step(period)?;
     let volumes = volumes(&state, &headers, &asked, period, step).await?;
-    let all = volumes.into_iter().map(|(labels, parts, _)| {
-        let values = parts.iter().map(|(part, bytes)| {
+    let all = volumes.iter().map(|volume| {
+        let values = volume.bytes.iter().map(|(part, bytes)| {
             let time = period.0.saturating_add(step.saturating_mul(i64::try_from(*part).unwrap_or(i64::MAX)));
             json!([seconds(time), bytes.to_string()])
         });
-        json!({"metric": shown(&labels, &asked), "values": values.collect::<Value>()})
+        json!({"metric": shown(&volume.labels, &asked), "values": values.collect::<Value>()})
     });
     let result: Value = all.collect();
     Ok(Json(json!({"status": "success", "data": {"resultType": "matrix", "result": result, "stats": {}}})))
@@ -107,6 +107,10 @@ fn shown(labels: &Labels, asked: &Asked) -> Map<String, Value> {
     }
 }
 
+fn total(volume: &StreamVolume) -> u64 {
+    volume.bytes.values().sum()
+}
+
 /// The largest first, no more than were asked for.
 async fn volumes(
     state: &ApiState,
@@ -114,7 +118,7 @@ async fn volumes(
     asked: &Asked,
     period: (i64, i64),
     step: i64,
-) -> Result<Vec<(Labels, Vec<(usize, u64)>, u64)>, LokiError> {
+) -> Result<Vec<StreamVolume>, LokiError> {
     let tenant = state.tenant(headers)?;
     let limit = asked.count("limit", VOLUMES)?;
     let selector = asked.selector("query")?;
@@ -122,7 +126,7 @@ async fn volumes(
         "" => selector.iter().map(|matcher| matcher.name.clone()).collect(),
         text => text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect(),
     };
-    let group: Box<dyn Fn(&Labels) -> Vec<Labels> + Send> = match asked.get("aggregateBy") {
+    let group: VolumeGroups = match asked.get("aggregateBy") {
         // Without labels that are asked for every label is a volume of its own.
         "labels" => Box::new(move |labels: &Labels| {
             let is_wanted = |name: &str| targets.is_empty() || targets.iter().any(|target| target == name);
@@ -139,15 +143,8 @@ async fn volumes(
             )));
         }
     };
-    let volumes = state.engine.log_volume(&tenant, selector, period, step, group, state.limits()).await?;
-    let mut volumes: Vec<(Labels, Vec<(usize, u64)>, u64)> = volumes
-        .into_iter()
-        .map(|volume| {
-            let total = volume.bytes.values().sum();
-            (volume.labels, volume.bytes.into_iter().collect(), total)
-        })
-        .collect();
-    volumes.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.0.cmp(&b.0)));
+    let mut volumes = state.engine.log_volume(&tenant, selector, period, step, group, state.limits()).await?;
+    volumes.sort_by(|a, b| total(b).cmp(&total(a)).then_with(|| a.labels.cmp(&b.labels)));
     volumes.truncate(limit);
     Ok(volumes)
 }

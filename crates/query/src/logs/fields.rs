@@ -140,16 +140,15 @@ fn note(
 }
 
 fn type_of(values: &BTreeSet<String>) -> FieldType {
-    let all = |is: fn(&str) -> bool| values.iter().all(|value| is(value));
-    let types: [(FieldType, fn(&str) -> bool); 5] = [
-        (FieldType::Int, |value| value.parse::<i64>().is_ok()),
-        (FieldType::Float, |value| value.parse::<f64>().is_ok()),
-        (FieldType::Boolean, |value| matches!(value, "true" | "false")),
-        (FieldType::Duration, |value| units::duration(value).is_some()),
-        (FieldType::Bytes, |value| units::bytes(value).is_some()),
-    ];
-    let found = types.into_iter().find(|(_, is)| !values.is_empty() && all(*is));
-    found.map_or(FieldType::String, |(field_type, _)| field_type)
+    let all = |is: fn(&str) -> bool| !values.is_empty() && values.iter().all(|value| is(value));
+    match () {
+        () if all(|value| value.parse::<i64>().is_ok()) => FieldType::Int,
+        () if all(|value| value.parse::<f64>().is_ok()) => FieldType::Float,
+        () if all(|value| matches!(value, "true" | "false")) => FieldType::Boolean,
+        () if all(|value| units::duration(value).is_some()) => FieldType::Duration,
+        () if all(|value| units::bytes(value).is_some()) => FieldType::Bytes,
+        () => FieldType::String,
+    }
 }
 
 #[cfg(test)]

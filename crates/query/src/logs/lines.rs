@@ -83,8 +83,9 @@ impl Engine {
         let memory = self.memory();
         let mut search = Search::new(request, &pipeline, &memory);
         // They come the newest first, which is the order of arrival backwards.
-        let list = sources.within_times(request.period).await?;
-        let mut list: Vec<(usize, (Source, Option<(i64, i64)>))> = list.into_iter().rev().enumerate().collect();
+        let mut list = sources.within_times(request.period).await?;
+        list.reverse();
+        let mut list: Vec<_> = list.into_iter().enumerate().collect();
         match request.direction {
             Direction::Forward => list.sort_by_key(|(_, (_, times))| times.map_or(i64::MIN, |(first, _)| first)),
             Direction::Backward => list.sort_by_key(|(_, (_, times))| times.map_or(i64::MIN, |(_, last)| !last)),

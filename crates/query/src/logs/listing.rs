@@ -31,6 +31,9 @@ pub struct StreamVolume {
     pub bytes: BTreeMap<usize, u64>,
 }
 
+/// The labels of the volumes that a stream counts in, by its own.
+pub type VolumeGroups = Box<dyn Fn(&Labels) -> Vec<Labels> + Send>;
+
 impl Engine {
     /// The labels of all streams of `tenant` that are selected and have lines within `period` (nanoseconds since the epoch, both
     /// inclusive), each once, sorted.
@@ -89,15 +92,14 @@ impl Engine {
         self.on_thread(limits, answer).await
     }
 
-    /// How many bytes there are of selected streams in each `step` of a period, streams told apart by what `group` leaves of their
-    /// labels.
+    /// How many bytes there are of selected streams in each `step` of a period, by the volumes that they count in.
     pub async fn log_volume(
         &self,
         tenant: &Tenant,
         selector: Vec<Matcher>,
         period: (i64, i64),
         step: i64,
-        group: impl Fn(&Labels) -> Vec<Labels> + Send + 'static,
+        group: VolumeGroups,
         limits: Limits,
     ) -> Result<Vec<StreamVolume>, QueryError> {
         let tenant = tenant.clone();

@@ -19,7 +19,7 @@ mod view;
 
 pub use fields::{DetectedField, FieldParser, FieldType};
 pub use lines::{Direction, FoundLine, FoundLines, LinesRequest};
-pub use listing::{StreamStats, StreamVolume};
+pub use listing::{StreamStats, StreamVolume, VolumeGroups};
 pub use series::SeriesRequest;
 pub use tail::{Arrived, Tail};
 pub use view::LogView;
