@@ -83,8 +83,11 @@ test('a screen whose code cannot be had offers to load the page again', async ({
   await SCREENS[0]?.isThere(page);
   // As after an upgrade: the parts that this page names are no longer there.
   await page.route('**/assets/Trace*.js', (route) => route.fulfill({ status: 404, body: 'not found\n' }));
+  // The router first loads the page again by itself; only then is the message there to stay.
+  const again = page.waitForEvent('load');
   await page.getByLabel('Trace id').fill(shop.good.traceId);
   await page.keyboard.press('Enter');
+  await again;
   await expect(page.getByRole('alert')).toContainText('could not be loaded');
   await page.unroute('**/assets/Trace*.js');
   await page.getByRole('button', { name: 'Load the page again' }).click();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Of one query, but for the last four, which hold for all together. They can be changed while queries run
+/// Of one query, but for the last five, which hold for all together. They can be changed while queries run
 /// ([`Engine::set_limits`](crate::Engine::set_limits)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -27,6 +27,8 @@ pub struct Limits {
     pub cached_sample_bytes: u64,
     /// Memory for columns of spans that are kept decoded between queries.
     pub cached_span_bytes: u64,
+    /// Memory for columns of logs that are kept decoded between queries.
+    pub cached_log_bytes: u64,
 }
 
 impl Default for Limits {
@@ -42,6 +44,7 @@ impl Default for Limits {
             cached_series: 1_000_000,
             cached_sample_bytes: 256 << 20,
             cached_span_bytes: 256 << 20,
+            cached_log_bytes: 256 << 20,
         }
     }
 }

@@ -15,9 +15,11 @@ use crate::QueryError;
 use crate::attributes::PromotedAttributes;
 use crate::hex_ids::HexIds;
 use crate::limits::Limits;
+use crate::logs::LogView;
 use crate::memory::{Held, SharedMemory};
 use crate::metrics::{Metrics, PrometheusView};
-use crate::traces::{Columns, KnownNames};
+use crate::sources::Columns;
+use crate::traces::KnownNames;
 
 /// Answers queries over one store. Cheap to clone.
 #[derive(Clone)]
@@ -28,6 +30,8 @@ pub struct Engine {
     memory: SharedMemory,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) span_columns: Arc<Columns>,
+    pub(crate) log_columns: Arc<Columns>,
+    pub(crate) log_view: Arc<LogView>,
     pub(crate) known_names: Arc<KnownNames>,
 }
 
@@ -40,6 +44,7 @@ impl Engine {
         let limits = Limits::default();
         let metrics = Arc::new(Metrics::new(PrometheusView::default(), &limits));
         let span_columns = Arc::new(Columns::new(limits.cached_span_bytes));
+        let log_columns = Arc::new(Columns::new(limits.cached_log_bytes));
         Ok(Self {
             storage,
             runtime,
@@ -47,8 +52,16 @@ impl Engine {
             memory,
             metrics,
             span_columns,
+            log_columns,
+            log_view: Arc::default(),
             known_names: Arc::default(),
         })
+    }
+
+    /// The same engine, with other labels of logs.
+    #[must_use]
+    pub fn with_log_view(self, view: LogView) -> Self {
+        Self { log_view: Arc::new(view), ..self }
     }
 
     /// Of the questions that begin now.
@@ -60,6 +73,7 @@ impl Engine {
     pub fn set_limits(&self, limits: Limits) {
         self.metrics.set_limits(&limits);
         self.span_columns.set_capacity(limits.cached_span_bytes);
+        self.log_columns.set_capacity(limits.cached_log_bytes);
         self.limits.store(Arc::new(limits));
     }
 
@@ -76,7 +90,8 @@ impl Engine {
     /// Registers what is kept between questions about metrics, and the memory of running ones, as `trefoil_query_*`.
     pub fn register_metrics(&self, registry: &mut Registry) {
         self.metrics.register(registry);
-        self.span_columns.register(registry);
+        self.span_columns.register(registry, "span");
+        self.log_columns.register(registry, "log");
         self.memory.register(registry);
     }
 

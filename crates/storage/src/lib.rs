@@ -38,6 +38,7 @@ mod sequencer;
 mod snapshot;
 mod storage;
 
+pub use buffer::Following;
 pub use config::StorageConfig;
 pub use deletion::{Beginning, Deleted, Deletion};
 pub use error::{AppendError, Appended, StorageError};

@@ -13,7 +13,7 @@ use trefoil_model::{Table, Tenant};
 
 use crate::buffer::Tables;
 use crate::catalog::{CatalogSnapshot, DataFile};
-use crate::scan::{Reader, Section, TableScan};
+use crate::scan::{Reader, Section, TableScan, Texts};
 
 /// Everything of one tenant that was acknowledged before the snapshot was taken: files of one catalog version and the
 /// buffered rows beyond it, no row twice and none missing. Its files stay readable for the catalog's grace period.
@@ -87,6 +87,12 @@ impl Snapshot {
         self.reader.group_rows(file).await
     }
 
+    /// The first and the last time of a row group, nanoseconds since the epoch, as far as the file says it.
+    pub async fn group_times(&self, file: &DataFile, row_group: usize) -> Result<Option<(i64, i64)>> {
+        self.check(file)?;
+        self.reader.group_times(file, row_group).await
+    }
+
     /// The row groups of one of the files of spans that may have some of a trace.
     pub async fn groups_of_trace(&self, file: &DataFile, trace_id: &[u8; 16]) -> Result<Vec<usize>> {
         self.check(file)?;
@@ -104,6 +110,12 @@ impl Snapshot {
     ) -> Result<Vec<Option<ArrayRef>>> {
         self.check(file)?;
         self.reader.group_columns(file, row_group, wanted, fetched).await
+    }
+
+    /// What one of the files of logs knows of the texts of bodies, row group by row group.
+    pub async fn texts(&self, file: &DataFile) -> Result<Arc<Vec<Texts>>> {
+        self.check(file)?;
+        self.reader.texts(file).await
     }
 
     /// Counts files that a reader of sections opened, and that what the catalog knows of them has spared it.

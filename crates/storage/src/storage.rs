@@ -16,11 +16,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 use trefoil_model::samples::KnownSamples;
 use trefoil_model::series::{DEFAULT_CAPACITY, SeriesIndex};
-use trefoil_model::{Limits, Signal, Tenant};
+use trefoil_model::{Limits, Signal, Table, Tenant};
 use uuid::Uuid;
 
 use crate::admission::Admission;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Following, View};
 use crate::catalog::Catalog;
 use crate::compaction::Compactor;
 use crate::config::{Acknowledge, StorageConfig};
@@ -166,16 +166,29 @@ impl Storage {
 
     /// Everything of the tenant that was acknowledged before the call.
     pub async fn snapshot(&self, tenant: &Tenant) -> Result<Snapshot, StorageError> {
+        self.snapshot_with(tenant, |buffer| (buffer.view(tenant), ())).await.map(|(snapshot, ())| snapshot)
+    }
+
+    /// A snapshot, and what this process takes for a table of the tenant afterwards: no row is in both or in neither.
+    pub async fn follow(&self, tenant: &Tenant, table: Table) -> Result<(Snapshot, Following), StorageError> {
+        self.snapshot_with(tenant, |buffer| buffer.follow(tenant, table)).await
+    }
+
+    async fn snapshot_with<T>(
+        &self,
+        tenant: &Tenant,
+        view: impl FnOnce(&Buffer) -> (View, T),
+    ) -> Result<(Snapshot, T), StorageError> {
         let engine = &self.0.engine;
         if engine.is_closed() {
             return Err(StorageError::Closed);
         }
         let reader = engine.reader.leased(engine.leases.take());
         // In this order, see `View::above`.
-        let view = engine.buffer.view(tenant);
+        let (view, more) = view(&engine.buffer);
         let catalog = engine.catalog.snapshot().await?;
         let buffered = Arc::new(view.above(catalog.log_position(&engine.writer)));
-        Ok(Snapshot { tenant: tenant.clone(), catalog, reader, buffered })
+        Ok((Snapshot { tenant: tenant.clone(), catalog, reader, buffered }, more))
     }
 
     /// Waits until files have been added or replaced since the last call. For one who waits.

@@ -178,6 +178,8 @@ pub struct QuerySection {
     pub cached_sample_bytes: ByteSize,
     /// Memory for columns of spans that are kept decoded between queries.
     pub cached_span_bytes: ByteSize,
+    /// Memory for columns of logs that are kept decoded between queries.
+    pub cached_log_bytes: ByteSize,
 }
 
 impl Default for QuerySection {
@@ -195,6 +197,7 @@ impl Default for QuerySection {
             cached_series: limits.cached_series,
             cached_sample_bytes: ByteSize(limits.cached_sample_bytes),
             cached_span_bytes: ByteSize(limits.cached_span_bytes),
+            cached_log_bytes: ByteSize(limits.cached_log_bytes),
         }
     }
 }
@@ -246,6 +249,7 @@ impl QuerySection {
             cached_series: self.cached_series,
             cached_sample_bytes: self.cached_sample_bytes.get(),
             cached_span_bytes: self.cached_span_bytes.get(),
+            cached_log_bytes: self.cached_log_bytes.get(),
         }
     }
 }
@@ -296,7 +300,7 @@ mod tests {
     fn limits_of_queries_have_prometheus_names() {
         let section = r#"{"max_samples": 10, "timeout": "2m", "max_concurrency": 4, "lookback_delta": "1m",
             "cached_series": 0, "cached_sample_bytes": "1MiB",
-            "cached_span_bytes": "2MiB"}"#;
+            "cached_span_bytes": "2MiB", "cached_log_bytes": "3MiB"}"#;
         let section: QuerySection = serde_json::from_str(section).unwrap();
         let limits = Limits {
             max_samples: 10,
@@ -306,6 +310,7 @@ mod tests {
             cached_series: 0,
             cached_sample_bytes: 1 << 20,
             cached_span_bytes: 2 << 20,
+            cached_log_bytes: 3 << 20,
             ..Limits::default()
         };
         assert_eq!((section.limits(), section.problems()), (limits, vec![]));

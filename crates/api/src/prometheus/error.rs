@@ -8,7 +8,7 @@ use trefoil_model::tenant::NoTenant;
 use trefoil_query::metrics::PromqlError;
 
 #[derive(Debug)]
-pub(super) struct PromError {
+pub(crate) struct PromError {
     pub status: StatusCode,
     /// `errorType`.
     pub kind: &'static str,

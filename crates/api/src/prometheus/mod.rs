@@ -13,7 +13,7 @@ mod error;
 mod exemplars;
 mod features;
 mod federate;
-mod form;
+pub(crate) mod form;
 mod json;
 mod lifecycle;
 mod notifications;

@@ -67,7 +67,7 @@ impl Engine {
         remotes: &[Attribute],
     ) -> Result<Vec<Dependency>, QueryError> {
         let snapshot = self.snapshot(tenant).await?;
-        let sources = Sources::new(&snapshot, &self.span_columns);
+        let sources = Sources::of_spans(&snapshot, &self.span_columns);
         let memory = self.memory();
         let reading = Reading { sources: &sources, remotes: remotes.iter().map(places).collect(), memory: &memory };
         let mut links = Links { period, ..Links::default() };

@@ -9,7 +9,7 @@ use trefoil_traceql::eval::{Filter, Trace};
 use trefoil_traceql::value::Value;
 
 use super::assemble::TraceId;
-use super::columns::Key;
+use super::source::Key;
 use super::source::{Rows, START, Source, Sources, TRACE_ID};
 use super::value::text;
 use crate::QueryError;

@@ -22,7 +22,7 @@ impl Engine {
         let (tenant, pipeline) = (tenant.clone(), pipeline.clone());
         let matching = move |engine: Engine| async move {
             let snapshot = engine.snapshot(&tenant).await?;
-            let sources = Sources::new(&snapshot, &engine.span_columns);
+            let sources = Sources::of_spans(&snapshot, &engine.span_columns);
             let program = Program::new(&pipeline);
             let memory = engine.memory();
             let assembly = Assembly::new(&sources, program.attributes(), limits.max_rows, &memory).await?;

@@ -6,10 +6,8 @@
 
 mod assemble;
 mod candidates;
-mod columns;
 mod dependencies;
 mod durations;
-mod facts;
 mod filter;
 mod finder;
 mod matching;
@@ -26,7 +24,6 @@ mod understand;
 mod value;
 mod whole;
 
-pub use columns::Columns;
 pub use dependencies::Dependency;
 pub use metrics::{Measured, MetricsRequest};
 pub use operations::Operation;

@@ -43,7 +43,7 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<Operation>, QueryError> {
         let snapshot = self.snapshot(tenant).await?;
-        let sources = Sources::new(&snapshot, &self.span_columns);
+        let sources = Sources::of_spans(&snapshot, &self.span_columns);
         let mut found = BTreeSet::new();
         for source in sources.within((i64::MIN, i64::MAX)).await? {
             tokio::task::yield_now().await;

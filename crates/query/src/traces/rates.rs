@@ -121,7 +121,7 @@ impl Engine {
 
     async fn read_rates(&self, tenant: &Tenant, request: &RateRequest) -> Result<Vec<SpanRates>, QueryError> {
         let snapshot = self.snapshot(tenant).await?;
-        let sources = Sources::new(&snapshot, &self.span_columns);
+        let sources = Sources::of_spans(&snapshot, &self.span_columns);
         let memory = self.memory();
         let mut found = Gathered { request, memory: &memory, groups: HashMap::new() };
         let first = request.start.saturating_sub(request.whole_window());

@@ -115,7 +115,7 @@ impl Engine {
         progress: Option<Sender<Searched>>,
     ) -> Result<Searched, QueryError> {
         let snapshot = self.snapshot(tenant).await?;
-        let sources = Sources::new(&snapshot, &self.span_columns);
+        let sources = Sources::of_spans(&snapshot, &self.span_columns);
         let program = Program::new(&request.pipeline);
         let memory = self.memory();
         let assembly = Assembly::new(&sources, program.attributes(), limits.max_rows, &memory).await?;

@@ -1,205 +1,38 @@
-//! Spans that lie together: a row group of a file, or a batch of the buffer.
+//! Rows of spans, and which of their columns are attributes.
 
-use std::collections::HashMap;
+use arrow::array::{AsArray, FixedSizeBinaryArray};
+use arrow::datatypes::TimestampNanosecondType;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
-use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryArray, RecordBatch, new_null_array};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, FieldRef, Int32Type, SchemaRef, TimestampNanosecondType};
 use trefoil_model::{Table, promote};
 use trefoil_storage::Snapshot;
-use trefoil_storage::catalog::{DataFile, FileId};
 use trefoil_traceql::ast::Scope;
 
-use super::columns::{Columns, Key};
 use crate::QueryError;
+pub use crate::sources::{Columns, Key, Rows, Source, Sources};
 
 pub const TRACE_ID: &str = "trace_id";
 pub const START: &str = "start_time_unix_nano";
 pub const PARENT: &str = "parent_span_id";
 
-/// Where spans lie.
-#[derive(Debug, Clone)]
-pub enum Source {
-    Group { file: Arc<DataFile>, row_group: usize, rows: usize },
-    Batch(RecordBatch),
-}
-
-/// Some columns of a source, by name.
-#[derive(Debug, Default)]
-pub struct Rows {
-    columns: HashMap<String, ArrayRef>,
-    /// Where what is found out about a row group is kept.
-    kept: Option<(Arc<Columns>, FileId, usize)>,
-}
-
-impl Source {
-    pub fn rows(&self) -> usize {
-        match self {
-            Source::Group { rows, .. } => *rows,
-            Source::Batch(batch) => batch.num_rows(),
-        }
-    }
-}
-
-/// What a question about traces reads from.
-pub struct Sources<'s> {
-    pub snapshot: &'s Snapshot,
-    pub columns: &'s Arc<Columns>,
-    pub fetched: Arc<AtomicU64>,
-    schema: SchemaRef,
-}
-
 impl<'s> Sources<'s> {
-    pub fn new(snapshot: &'s Snapshot, columns: &'s Arc<Columns>) -> Sources<'s> {
-        let schema = snapshot.catalog().columns(Table::Spans).schema().clone();
-        Sources { snapshot, columns, fetched: Arc::default(), schema }
+    pub fn of_spans(snapshot: &'s Snapshot, columns: &'s Arc<Columns>) -> Sources<'s> {
+        Sources::new(snapshot, columns, Table::Spans)
     }
 
-    /// All sources that may have spans that start within (inclusive, nanoseconds since the epoch), the newest first.
-    pub async fn within(&self, period: (i64, i64)) -> Result<Vec<Source>, QueryError> {
-        let mut files: Vec<(i64, Arc<DataFile>)> = Vec::new();
-        for file in self.snapshot.files(Table::Spans).iter() {
-            match file.time_range() {
-                Some((first, last)) if first > period.1 || last < period.0 => {}
-                Some((_, last)) => files.push((last, file.clone())),
-                None => files.push((i64::MAX, file.clone())),
-            }
-        }
-        files.sort_by_key(|(last, _)| std::cmp::Reverse(*last));
-        let buffered = self.snapshot.buffered(Table::Spans).iter().rev().cloned().map(Source::Batch);
-        let mut sources: Vec<Source> = buffered.collect();
-        for (_, file) in files {
-            let groups = self.snapshot.group_rows(&file).await?;
-            // The last row group of a file is that of the newest arrivals.
-            let groups = groups.into_iter().enumerate().rev();
-            sources.extend(groups.map(|(row_group, rows)| Source::Group { file: file.clone(), row_group, rows }));
-        }
-        Ok(sources)
-    }
-
-    /// Those of the columns that the source may have; of others nothing is known to be there.
-    pub async fn read(&self, source: &Source, names: &[&str]) -> Result<Rows, QueryError> {
-        let mut names = names.to_vec();
-        names.sort_unstable();
-        names.dedup();
-        let mut wanted: Vec<FieldRef> = names.into_iter().filter_map(|name| self.field(source, name)).collect();
-        let mut rows = Rows::default();
-        match source {
-            Source::Batch(batch) => {
-                for field in wanted {
-                    rows.columns.insert(field.name().clone(), of_batch(batch, &field)?);
-                }
-            }
-            Source::Group { file, row_group, .. } => {
-                rows.kept = Some((self.columns.clone(), file.id, *row_group));
-                let key = |field: &FieldRef| Key {
-                    file: file.id,
-                    row_group: *row_group,
-                    column: field.name().as_str().into(),
-                };
-                wanted.retain(|field| match self.columns.get(&key(field)) {
-                    Some(kept) => {
-                        rows.columns.extend(kept.map(|array| (field.name().clone(), array)));
-                        false
-                    }
-                    None => true,
-                });
-                if wanted.is_empty() {
-                    return Ok(rows);
-                }
-                let arrays = self.snapshot.group_columns(file, *row_group, &wanted, &self.fetched).await?;
-                for (field, array) in wanted.iter().zip(arrays) {
-                    // A column without a value is one that is not there.
-                    let array = array.filter(|array| array.null_count() < array.len());
-                    self.columns.facts.note_values(key(field), array.as_ref());
-                    self.columns.insert(key(field), array.clone());
-                    rows.columns.extend(array.map(|array| (field.name().clone(), array)));
-                }
-            }
-        }
-        Ok(rows)
-    }
-}
-
-/// What is known without reading anything.
-impl Sources<'_> {
-    /// The texts of a source's column, each once, where they are its only values; `Some(None)`: it has no values.
-    pub fn known_values(&self, source: &Source, column: &str) -> Option<Option<ArrayRef>> {
-        let key = self.group_key(source, column)?;
-        match self.schema.field_with_name(column) {
-            Ok(_) => self.columns.facts.values(&key),
-            // Files have the columns of the table.
-            Err(_) => Some(None),
-        }
-    }
-
-    /// Whether any of the texts of a source's column may have these bytes.
-    pub fn known_mention(&self, source: &Source, column: &str, bytes: &str) -> Option<bool> {
-        let key = self.group_key(source, column)?;
-        match self.columns.facts.values(&key) {
-            Some(None) => Some(false),
-            _ => self.columns.facts.mention(&key, bytes),
-        }
-    }
-
-    fn group_key(&self, source: &Source, column: &str) -> Option<Key> {
-        match source {
-            Source::Group { file, row_group, .. } => {
-                Some(Key { file: file.id, row_group: *row_group, column: column.into() })
-            }
-            Source::Batch(_) => None,
-        }
-    }
-}
-
-impl Sources<'_> {
     /// Columns of attributes of spans and resources, with their scopes and names.
     pub fn promoted(&self, source: &Source) -> Vec<(String, Scope, String)> {
-        let of_batch = match source {
-            Source::Batch(batch) => batch.schema(),
-            Source::Group { .. } => self.schema.clone(),
-        };
-        let named = |name: &str| match (name, promote::Scope::split(name)) {
-            ("service_name", _) => Some((name.to_owned(), Scope::Resource, "service.name".to_owned())),
-            (_, Some((promote::Scope::Span, key))) => Some((name.to_owned(), Scope::Span, key.to_owned())),
-            (_, Some((promote::Scope::Resource, key))) => Some((name.to_owned(), Scope::Resource, key.to_owned())),
+        let named = |name: String| match (name.as_str(), promote::Scope::split(&name)) {
+            ("service_name", _) => Some((name, Scope::Resource, "service.name".to_owned())),
+            (_, Some((promote::Scope::Span, key))) => Some((name.clone(), Scope::Span, key.to_owned())),
+            (_, Some((promote::Scope::Resource, key))) => Some((name.clone(), Scope::Resource, key.to_owned())),
             _ => None,
         };
-        of_batch.fields().iter().filter_map(|field| named(field.name())).collect()
-    }
-
-    /// The buffer can have columns of attributes that the table gets with the next flush.
-    fn field(&self, source: &Source, name: &str) -> Option<FieldRef> {
-        let of_table = self.schema.field_with_name(name).ok();
-        let field = match (of_table, source) {
-            (Some(field), _) => field.clone(),
-            (None, Source::Batch(batch)) => batch.schema().field_with_name(name).ok()?.clone(),
-            (None, Source::Group { .. }) => return None,
-        };
-        Some(wanted_type(field))
+        self.names(source).into_iter().filter_map(named).collect()
     }
 }
 
 impl Rows {
-    pub fn column(&self, name: &str) -> Option<&ArrayRef> {
-        self.columns.get(name)
-    }
-
-    /// Whether any of a column's texts may have these bytes, which is found out once for a row group.
-    pub fn mention(&self, column: &str, bytes: &str) -> bool {
-        let Some(array) = self.column(column) else { return false };
-        let Some((kept, file, row_group)) = &self.kept else { return mentions(array, bytes) };
-        let key = Key { file: *file, row_group: *row_group, column: column.into() };
-        if let Some(known) = kept.facts.mention(&key, bytes) {
-            return known;
-        }
-        let is_mentioned = mentions(array, bytes);
-        kept.facts.note_mention(&key, bytes, is_mentioned);
-        is_mentioned
-    }
-
     /// When the span in each row starts, nanoseconds since the epoch.
     pub fn starts(&self) -> Result<&[i64], QueryError> {
         let starts = self.column(START).and_then(|array| array.as_primitive_opt::<TimestampNanosecondType>());
@@ -213,46 +46,3 @@ impl Rows {
         ids.ok_or_else(|| QueryError::Internal("spans without trace ids".to_owned()))
     }
 }
-
-/// Texts as dictionaries, but for the JSON of spans, which hardly ever repeats.
-fn wanted_type(field: Field) -> FieldRef {
-    let is_text = matches!(field.data_type(), DataType::Utf8 | DataType::Utf8View | DataType::Dictionary(..));
-    let field = field.with_nullable(true);
-    match is_text && field.name() != "span_attributes" {
-        true => {
-            let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-            Arc::new(field.with_data_type(dictionary))
-        }
-        false => Arc::new(field),
-    }
-}
-
-fn of_batch(batch: &RecordBatch, field: &FieldRef) -> Result<ArrayRef, QueryError> {
-    match batch.column_by_name(field.name()) {
-        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
-        Some(array) if array.data_type() == field.data_type() => Ok(array.clone()),
-        Some(array) => cast(array, field.data_type()).map_err(|error| QueryError::Internal(error.to_string())),
-    }
-}
-
-/// A hundred times faster than reading the texts.
-fn mentions(array: &ArrayRef, bytes: &str) -> bool {
-    if let Some(list) = array.as_list_opt::<i32>() {
-        // Of events and links it is their attributes that have keys.
-        let attributes = list.values().as_struct_opt().and_then(|items| items.column_by_name("attributes"));
-        return attributes.is_none_or(|attributes| mentions(attributes, bytes));
-    }
-    let finder = memchr::memmem::Finder::new(bytes.as_bytes());
-    let texts = array.as_dictionary_opt::<Int32Type>().map_or(array, |dictionary| dictionary.values());
-    if let Some(texts) = texts.as_string_opt::<i32>() {
-        return finder.find(texts.value_data()).is_some();
-    }
-    let Some(texts) = texts.as_string_view_opt() else { return true };
-    // Short ones are not in the buffers.
-    let is_in_short =
-        || texts.iter().flatten().any(|text| text.len() <= SHORT_TEXT && finder.find(text.as_bytes()).is_some());
-    texts.data_buffers().iter().any(|buffer| finder.find(buffer.as_slice()).is_some()) || is_in_short()
-}
-
-/// Bytes of a text that Arrow keeps in its view.
-const SHORT_TEXT: usize = 12;

@@ -61,7 +61,7 @@ impl Engine {
 
     async fn read_tags(&self, tenant: &Tenant, request: &TagRequest) -> Result<Names, QueryError> {
         let snapshot = self.snapshot(tenant).await?;
-        let sources = Sources::new(&snapshot, &self.span_columns);
+        let sources = Sources::of_spans(&snapshot, &self.span_columns);
         let narrowing = narrowing(request);
         let mut all = Names::new();
         for source in sources.within(request.period).await? {
@@ -109,7 +109,7 @@ impl Engine {
         request: &TagRequest,
     ) -> Result<Vec<Value>, QueryError> {
         let snapshot = self.snapshot(tenant).await?;
-        let sources = Sources::new(&snapshot, &self.span_columns);
+        let sources = Sources::of_spans(&snapshot, &self.span_columns);
         let narrowing = narrowing(request);
         let (places, is_of_roots) = of_roots(attribute);
         let mut values = Values { found: Vec::new(), limit: request.limit };

@@ -6,6 +6,7 @@
 //! to its end; a reader that sees that commit already leaves it out by comparing the positions ([`View::above`]).
 
 mod coalesce;
+mod follow;
 mod memory;
 
 use std::collections::HashMap;
@@ -16,6 +17,8 @@ use arrow::record_batch::RecordBatch;
 use parking_lot::Mutex;
 use trefoil_model::{Table, Tenant};
 
+use self::follow::Followers;
+pub use self::follow::Following;
 pub use self::memory::memory;
 
 /// The batches of one tenant, by [`Table`] as index.
@@ -66,6 +69,7 @@ pub struct Frozen {
 struct State {
     active: Active,
     frozen: Option<Arc<Frozen>>,
+    followers: Followers,
 }
 
 /// See the module.
@@ -117,7 +121,7 @@ impl Buffer {
     /// An empty buffer for the rows of records from the log position `start` on.
     pub fn new(start: u64) -> Self {
         let active = Active { start, ..Active::default() };
-        Self { state: Mutex::new(State { active, frozen: None }) }
+        Self { state: Mutex::new(State { active, frozen: None, followers: Followers::default() }) }
     }
 
     /// Makes rows visible. Called by the one sequencer, in log order. Says which tables have enough small batches to be
@@ -128,7 +132,7 @@ impl Buffer {
         let measured = |(table, batch)| (table, memory(&batch), batch);
         let batches: Vec<(Table, usize, RecordBatch)> = batches.into_iter().filter(has_rows).map(measured).collect();
         let mut state = self.state.lock();
-        let active = &mut state.active;
+        let State { active, followers, .. } = &mut *state;
         if !active.tenants.contains_key(tenant) {
             active.tenants.insert(tenant.clone(), Default::default());
         }
@@ -137,6 +141,7 @@ impl Buffer {
             active.since.get_or_insert_with(Instant::now);
             active.rows += batch.num_rows();
             active.bytes += bytes;
+            followers.tell(tenant, table, &batch);
             let part = &mut parts[table as usize];
             if batch.num_rows() >= SMALL_ROWS {
                 part.large.push(batch);
@@ -229,7 +234,17 @@ impl Buffer {
 
     /// What the tenant has here now.
     pub fn view(&self, tenant: &Tenant) -> View {
-        let state = self.state.lock();
+        Self::view_of(&self.state.lock(), tenant)
+    }
+
+    /// What the tenant has here now, and what comes to a table of it afterwards: no row is in both or in neither.
+    pub fn follow(&self, tenant: &Tenant, table: Table) -> (View, Following) {
+        let mut state = self.state.lock();
+        let following = state.followers.add(tenant, table);
+        (Self::view_of(&state, tenant), following)
+    }
+
+    fn view_of(state: &State, tenant: &Tenant) -> View {
         let frozen =
             state.frozen.as_ref().map(|frozen| (frozen.end, frozen.tenants.get(tenant).cloned().unwrap_or_default()));
         let active = match state.active.tenants.get(tenant) {

@@ -18,7 +18,7 @@ use parquet::file::metadata::ParquetMetaData;
 use super::ranges::{Keys, Sorted};
 use super::section::Input;
 use crate::catalog::{Column, DataFile};
-use crate::files::{FilesError, Gather, Parts, dictionary_type, is_unique_text};
+use crate::files::{FilesError, Gather, Parts, TextIndex, dictionary_type, is_unique_text};
 
 /// Of a string, beside its text.
 const VIEW_BYTES: usize = 16;
@@ -51,6 +51,12 @@ impl Group {
     /// Of its file.
     pub fn path(&self) -> &str {
         &self.file.path
+    }
+
+    /// The fields of bodies that were looked for in all of its rows.
+    pub fn fields(&self) -> Vec<String> {
+        let index = TextIndex::of(self.metadata.metadata());
+        index.group(self.number).map(|texts| texts.fields.clone()).unwrap_or_default()
     }
 
     /// Without the rows for which `kept` is false.

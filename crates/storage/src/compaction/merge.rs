@@ -16,6 +16,7 @@ use super::section::{Input, Section};
 use super::stitch::Stitcher;
 use crate::catalog::{Column, DataFile, NewFile, TableColumns};
 use crate::deletion::Deletion;
+use crate::files::text_index::{GroupTexts, TextIndex};
 use crate::files::{FileStore, FilesError, created_at, location, new_path, row_group_rows};
 use crate::scan::Reader;
 
@@ -37,7 +38,8 @@ fn is_large(table: Table, file: &DataFile, rows: usize, input: &Input) -> bool {
     match table {
         // A large one from a small file has few samples of each series.
         Table::Samples => rows >= row_group_rows(table) / 2 && file.rows >= sorted_rows(input),
-        Table::Spans | Table::Logs | Table::Series | Table::Exemplars => rows >= row_group_rows(table) / 8,
+        Table::Logs => rows >= row_group_rows(table) / 2,
+        Table::Spans | Table::Series | Table::Exemplars => rows >= row_group_rows(table) / 8,
     }
 }
 
@@ -144,7 +146,7 @@ async fn read(
         for group in 0..footer.num_row_groups() {
             let input = match &stored {
                 Some(file) => Input::Stored(Arc::clone(file)),
-                None => Input::Held(column_bytes(files, file, footer, group, |_| true).await?),
+                None => Input::Held(bytes_at(files, file, group_range(file, footer, group)?).await?),
             };
             let piece = Piece::Group { file: Arc::clone(file), footer: Arc::clone(footer), group, input };
             if pieces.send(piece).await.is_err() {
@@ -196,7 +198,7 @@ fn write(
         }
         let stays = deletion.is_some() || is_large(table, &file, rows, &input);
         if kept.is_none() && stays {
-            let section = input.section(byte_range(&file, &footer, group, |_| true)?);
+            let section = input.section(group_range(&file, &footer, group)?);
             stitcher.move_group(&footer, group, &section.map_err(|error| FilesError::read(&file.path, error))?)?;
             continue;
         }
@@ -256,11 +258,24 @@ pub(super) async fn column_bytes(
     group: usize,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Section, FilesError> {
-    let range = byte_range(file, footer, group, wanted)?;
+    bytes_at(files, file, byte_range(file, footer, group, wanted)?).await
+}
+
+async fn bytes_at(files: &FileStore, file: &DataFile, range: Range<u64>) -> Result<Section, FilesError> {
     let start = range.start;
     let bytes = files.object_store().get_range(&location(&file.path)?, range).await;
     let bytes = bytes.map_err(|error| FilesError::read(&file.path, error))?;
     Ok(Section { offset: start, bytes })
+}
+
+/// Where in the file all of a row group lies, what is known of its texts included, which follows it.
+fn group_range(file: &DataFile, footer: &ParquetMetaData, group: usize) -> Result<Range<u64>, FilesError> {
+    let columns = byte_range(file, footer, group, |_| true)?;
+    let texts = TextIndex::of(footer).group(group).and_then(GroupTexts::range).unwrap_or(columns.clone());
+    match texts.end <= file.size_bytes && texts.start >= columns.start {
+        true => Ok(columns.start..columns.end.max(texts.end)),
+        false => Err(FilesError::read(&file.path, "its text index points beyond its row group")),
+    }
 }
 
 /// Where in the file they lie.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
+use bytes::Bytes;
 use parquet::bloom_filter::Sbbf;
 use parquet::column::writer::{ColumnCloseResult, ColumnWriter};
 use parquet::errors::{ParquetError, Result};
@@ -16,7 +17,7 @@ use super::groups::{Group, Groups, Slice};
 use super::ranges;
 use super::section::Section;
 use crate::catalog::{Column, NewFile};
-use crate::files::{FileStore, FileWriter, FilesError, Output, Parts, row_group_rows, sorted};
+use crate::files::{FileStore, FileWriter, FilesError, Output, Parts, TextIndex, row_group_rows, sorted};
 
 /// The file being made, on a blocking thread.
 pub(super) struct Stitcher {
@@ -36,7 +37,9 @@ impl Stitcher {
 
     /// Appends a row group of an input, which lies in `input`. Columns that it does not have become NULL.
     pub fn move_group(&mut self, footer: &ParquetMetaData, group: usize, input: &Section) -> Result<(), FilesError> {
-        self.writer.append(|parquet| move_group(parquet, footer, group, input))
+        let texts = texts(footer, group, input).map_err(|error| FilesError::read("an input", error))?;
+        let texts = texts.as_ref().map(|(grams, fields)| (&grams[..], fields.clone()));
+        self.writer.append(|parquet| move_group(parquet, footer, group, input), texts)
     }
 
     /// Sorts row groups together, into as many as it takes.
@@ -44,12 +47,14 @@ impl Stitcher {
         let capacity = row_group_rows(self.table);
         for set in ranges::split(groups, capacity)? {
             let slices = set.into_iter().map(|(number, rows)| Slice { group: &groups[number], rows });
-            let parts = Groups::new(&self.columns, &self.schema, slices.collect());
+            let slices: Vec<Slice<'_>> = slices.collect();
+            let fields = common_fields(slices.iter().map(|slice| slice.group));
+            let parts = Groups::new(&self.columns, &self.schema, slices);
             let rows = parts.rows().iter().enumerate();
             let rows = rows.flat_map(|(part, &rows)| (0..rows).map(move |row| (part as u32, row as u32)));
             let rows = sorted(self.table, &parts, rows.collect())?;
             for rows in rows.chunks(capacity) {
-                self.writer.write_group(&parts, rows)?;
+                self.writer.write_group(&parts, rows, &fields)?;
             }
         }
         Ok(())
@@ -58,6 +63,25 @@ impl Stitcher {
     pub fn finish(self, tenant: &Tenant) -> Result<NewFile, FilesError> {
         self.writer.finish(tenant)
     }
+}
+
+/// What is known of the texts of a row group, which lies in `input`: their grams, and fields.
+fn texts(footer: &ParquetMetaData, group: usize, input: &Section) -> Result<Option<(Bytes, Vec<String>)>> {
+    let index = TextIndex::of(footer);
+    let Some((known, range)) = index.group(group).and_then(|known| Some((known, known.range()?))) else {
+        return Ok(None);
+    };
+    let grams = input.get_bytes(range.start, usize::try_from(known.length).unwrap_or(usize::MAX))?;
+    Ok(Some((grams, known.fields.clone())))
+}
+
+/// The fields that were looked for in all rows of all these row groups.
+fn common_fields<'g>(groups: impl Iterator<Item = &'g Group>) -> Vec<String> {
+    let common = groups.map(Group::fields).reduce(|mut common, fields| {
+        common.retain(|field| fields.contains(field));
+        common
+    });
+    common.unwrap_or_default()
 }
 
 fn move_group(

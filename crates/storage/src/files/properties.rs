@@ -11,7 +11,9 @@ use crate::catalog::pruning_columns;
 /// Rows of one row group at most. A flush rarely has more; it is also what compaction fills up to.
 pub(crate) const fn row_group_rows(table: Table) -> usize {
     match table {
-        Table::Spans | Table::Logs => 1 << 19,
+        Table::Spans => 1 << 19,
+        // The newest lines of all streams lie all over the newest row group, whose bodies have to be read for them.
+        Table::Logs => 1 << 16,
         Table::Samples => 1 << 21,
         Table::Series | Table::Exemplars => 1 << 18,
     }

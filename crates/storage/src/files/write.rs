@@ -55,7 +55,7 @@ fn write_blocking(
         let rows = sorted(table, &parts, rows)?;
         let mut writer = FileWriter::create(store, table, path, parts.schema().clone())?;
         for group in rows.chunks(row_group_rows(table)) {
-            writer.write_group(&parts, group)?;
+            writer.write_group(&parts, group, &[])?;
         }
         files.push(writer.finish(tenant)?);
     }

@@ -13,6 +13,7 @@ use super::output::Output;
 use super::properties::writer_properties;
 use super::runs::{RunColumn, follows_series, pages};
 use super::stats::new_file;
+use super::text_index::{GroupTexts, TextIndex, grams_of};
 use super::times::{TimeColumn, are_times};
 use super::{FileStore, FilesError};
 use crate::catalog::NewFile;
@@ -27,6 +28,7 @@ pub(crate) struct FileWriter {
     schema: SchemaRef,
     parquet: SerializedFileWriter<Output>,
     groups: usize,
+    texts: TextIndex,
 }
 
 impl FileWriter {
@@ -34,32 +36,55 @@ impl FileWriter {
     pub fn create(store: &FileStore, table: Table, path: String, schema: SchemaRef) -> Result<Self, FilesError> {
         let output = Output::create(store, &path)?;
         match parquet_writer(output, table, &schema) {
-            Ok(parquet) => Ok(Self { table, path, schema, parquet, groups: 0 }),
+            Ok(parquet) => Ok(Self { table, path, schema, parquet, groups: 0, texts: TextIndex::default() }),
             Err(error) => Err(write_error(&path, error)),
         }
     }
 
-    /// Appends one row group of these rows, which are in the table's order. The schema of `parts` is the file's.
-    pub fn write_group(&mut self, parts: &impl Parts, rows: &[Row]) -> Result<(), FilesError> {
+    /// Appends one row group of these rows, which are in the table's order. The schema of `parts` is the file's. `fields` of their
+    /// bodies were looked for in every row.
+    pub fn write_group(&mut self, parts: &impl Parts, rows: &[Row], fields: &[String]) -> Result<(), FilesError> {
         let number = self.groups;
         self.groups += 1;
         write_group(&mut self.parquet, self.table, number, parts, rows).map_err(|failed| match failed {
             Failed::Parts(error) => error,
             Failed::Parquet(error) => write_error(&self.path, error),
-        })
+        })?;
+        match grams_of(self.table, parts, rows)? {
+            Some(grams) => self.append_texts(&grams, fields.to_vec()),
+            None => Ok(()),
+        }
     }
 
-    /// Appends one row group by other means.
+    /// Appends one row group by other means; `texts` = what is known of its bodies.
     pub fn append(
         &mut self,
         group: impl FnOnce(&mut SerializedFileWriter<Output>) -> Result<(), ParquetError>,
+        texts: Option<(&[u8], Vec<String>)>,
     ) -> Result<(), FilesError> {
         self.groups += 1;
-        group(&mut self.parquet).map_err(|error| write_error(&self.path, error))
+        group(&mut self.parquet).map_err(|error| write_error(&self.path, error))?;
+        match texts {
+            Some((grams, fields)) => self.append_texts(grams, fields),
+            None => Ok(()),
+        }
+    }
+
+    /// Of the row group that was appended last.
+    fn append_texts(&mut self, grams: &[u8], fields: Vec<String>) -> Result<(), FilesError> {
+        let offset = self.parquet.bytes_written() as u64;
+        let written = self.parquet.write_all(grams);
+        written.map_err(|source| FilesError::Write { path: self.path.clone(), source })?;
+        self.texts.groups.resize(self.groups - 1, GroupTexts::default());
+        self.texts.groups.push(GroupTexts { offset, length: grams.len() as u64, fields });
+        Ok(())
     }
 
     /// Completes the file and makes it durable.
     pub fn finish(mut self, tenant: &Tenant) -> Result<NewFile, FilesError> {
+        if let Some(entry) = self.texts.entry() {
+            self.parquet.append_key_value_metadata(entry);
+        }
         let footer = self.parquet.finish().map_err(|error| write_error(&self.path, error))?;
         let size = self.parquet.bytes_written() as u64;
         let output = self.parquet.inner_mut();

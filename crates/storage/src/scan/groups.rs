@@ -13,7 +13,9 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::data_type::{ByteArray, FixedLenByteArray};
 use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::statistics::Statistics;
 
+use super::constant::leaf;
 use super::reader::{Reader, named};
 use crate::catalog::DataFile;
 
@@ -23,6 +25,16 @@ impl Reader {
         let footer = self.footer(file, PageIndexPolicy::Skip).await?;
         let rows = footer.row_groups().iter().map(|group| usize::try_from(group.num_rows()).unwrap_or_default());
         Ok(rows.collect())
+    }
+
+    /// The first and the last time of a row group, as far as the file says it.
+    pub(crate) async fn group_times(&self, file: &DataFile, row_group: usize) -> Result<Option<(i64, i64)>> {
+        let footer = self.footer(file, PageIndexPolicy::Skip).await?;
+        let Some(leaf) = leaf(&footer, file.table.time_column()) else { return Ok(None) };
+        Ok(match footer.row_group(row_group).column(leaf).statistics() {
+            Some(Statistics::Int64(times)) => times.min_opt().copied().zip(times.max_opt().copied()),
+            _ => None,
+        })
     }
 
     /// The row groups of a file that may have spans of a trace; all of those that have no bloom filter.

@@ -10,13 +10,16 @@ mod blame;
 mod buffered;
 mod columns;
 mod constant;
+mod grams;
 mod groups;
 mod provider;
 mod prune;
 mod reader;
 mod sections;
 
+pub use crate::files::grams::GramFilter;
 pub use attribute::{AttributeType, attribute_expr, attribute_functions};
+pub use grams::Texts;
 pub use provider::TableScan;
 pub use reader::{Reader, ReaderMetrics};
 pub use sections::{SECTION_ROWS, Section, base_columns};

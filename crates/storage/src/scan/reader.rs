@@ -16,8 +16,8 @@ use datafusion::execution::cache::default_cache::DefaultCache;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use object_store::ObjectMeta;
 use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::bloom_filter::Sbbf;
@@ -27,6 +27,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::{Registry, Unit};
 use quick_cache::sync::Cache;
 
+use super::grams::Texts;
 use super::sections::Section;
 use crate::catalog::DataFile;
 use crate::files::{FileStore, location};
@@ -44,6 +45,7 @@ pub struct Reader {
     footers: Arc<DefaultCache<Path, CachedFileMetadataEntry>>,
     blooms: Arc<Cache<String, Arc<Blooms>, BloomBytes>>,
     sections: Arc<Cache<String, Arc<Vec<Section>>, SectionBytes>>,
+    texts: Arc<Cache<String, Arc<Vec<Texts>>, TextBytes>>,
     metrics: ReaderMetrics,
     /// Keeps the files of its snapshot.
     lease: Option<Lease>,
@@ -93,6 +95,15 @@ impl quick_cache::Weighter<String, Arc<Vec<Section>>> for SectionBytes {
     }
 }
 
+#[derive(Clone)]
+struct TextBytes;
+
+impl quick_cache::Weighter<String, Arc<Vec<Texts>>> for TextBytes {
+    fn weight(&self, path: &String, texts: &Arc<Vec<Texts>>) -> u64 {
+        (path.len() + 64 + texts.iter().map(Texts::bytes).sum::<usize>()) as u64
+    }
+}
+
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader").field("files", &self.files).finish_non_exhaustive()
@@ -100,15 +111,16 @@ impl fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// `cache_bytes` bounds what is kept in memory: five eighths for footers and page indexes,
-    /// a quarter for bloom filters, an eighth for where sections lie.
+    /// `cache_bytes` bounds what is kept in memory: half of it for footers and page indexes, a quarter for bloom filters, an eighth
+    /// for where sections lie and another for what is known of texts.
     pub fn new(files: FileStore, cache_bytes: u64) -> Self {
-        let footers = usize::try_from(cache_bytes / 8 * 5).unwrap_or(usize::MAX);
+        let footers = usize::try_from(cache_bytes / 2).unwrap_or(usize::MAX);
         Self {
             files,
             footers: Arc::new(DefaultCache::new(footers)),
             blooms: Arc::new(Cache::with_weighter(1024, cache_bytes / 4, BloomBytes)),
             sections: Arc::new(Cache::with_weighter(1024, cache_bytes / 8, SectionBytes)),
+            texts: Arc::new(Cache::with_weighter(1024, cache_bytes / 8, TextBytes)),
             metrics: ReaderMetrics::default(),
             lease: None,
         }
@@ -125,7 +137,7 @@ impl Reader {
 
     /// What is kept of files now.
     pub(crate) fn cache_bytes(&self) -> u64 {
-        self.footers.memory_used() as u64 + self.blooms.weight() + self.sections.weight()
+        self.footers.memory_used() as u64 + self.blooms.weight() + self.sections.weight() + self.texts.weight()
     }
 
     pub(super) fn known_sections(&self, path: &String) -> Option<Arc<Vec<Section>>> {
@@ -134,6 +146,18 @@ impl Reader {
 
     pub(super) fn keep_sections(&self, path: &str, sections: &Arc<Vec<Section>>) {
         self.sections.insert(path.to_owned(), sections.clone());
+    }
+
+    pub(super) fn known_texts(&self, path: &String) -> Option<Arc<Vec<Texts>>> {
+        self.texts.get(path)
+    }
+
+    pub(super) fn keep_texts(&self, path: &str, texts: &Arc<Vec<Texts>>) {
+        self.texts.insert(path.to_owned(), texts.clone());
+    }
+
+    pub(super) fn object_store(&self) -> &Arc<dyn ObjectStore> {
+        self.files.object_store()
     }
 
     pub(super) fn factory(&self) -> Arc<dyn ParquetFileReaderFactory> {

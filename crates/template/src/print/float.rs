@@ -92,7 +92,7 @@ pub(super) fn with_point(digits: &str, verb: char, spec: &Spec) -> String {
     let (mantissa, tail) = digits.split_at(end.unwrap_or(digits.len()));
     let mut text = mantissa.to_owned();
     let wanted = match verb {
-        'v' | 'g' | 'G' | 'x' | 'X' => spec.precision.unwrap_or(6),
+        'v' | 'g' | 'G' | 'x' => spec.precision.unwrap_or(6),
         _ => 0,
     };
     let significant = mantissa.chars().filter(|c| *c != '.').skip_while(|digit| *digit == '0').count();

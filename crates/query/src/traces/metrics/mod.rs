@@ -81,7 +81,7 @@ impl Engine {
         progress: Option<Sender<Measured>>,
     ) -> Result<Measured, QueryError> {
         let snapshot = self.snapshot(tenant).await?;
-        let sources = Sources::new(&snapshot, &self.span_columns);
+        let sources = Sources::of_spans(&snapshot, &self.span_columns);
         let memory = self.memory();
         let parts = leaves(&request.metrics);
         // Each part shows its share.

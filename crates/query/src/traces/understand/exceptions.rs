@@ -66,7 +66,7 @@ impl Engine {
         request: &ExceptionsRequest,
     ) -> Result<FoundExceptions, QueryError> {
         let snapshot = self.snapshot(tenant).await?;
-        let sources = Sources::new(&snapshot, &self.span_columns);
+        let sources = Sources::of_spans(&snapshot, &self.span_columns);
         let memory = self.memory();
         let wanted = match request.of {
             ExceptionsOf::Trace(id) => Wanted::Trace(id),

@@ -94,7 +94,7 @@ impl Engine {
     ) -> Result<ServiceGraph, QueryError> {
         bounded(limits, async {
             let snapshot = self.snapshot(tenant).await?;
-            let sources = Sources::new(&snapshot, &self.span_columns);
+            let sources = Sources::of_spans(&snapshot, &self.span_columns);
             let memory = self.memory();
             let wanted = Wanted::Window(period.0.saturating_sub(MARGIN), period.1.saturating_add(MARGIN));
             let spans = wanted.spans(&sources, &memory).await?;

@@ -64,7 +64,7 @@ impl Engine {
         // What has not been there for long may still get its parent.
         let end = end.min(now.saturating_sub(wait));
         let snapshot = self.snapshot(tenant).await?;
-        let sources = Sources::new(&snapshot, &self.span_columns);
+        let sources = Sources::of_spans(&snapshot, &self.span_columns);
         let memory = self.memory();
         let wanted = Wanted::Window(start.saturating_sub(lookback), end.saturating_add(wait));
         let mut spans = wanted.spans(&sources, &memory).await?;

@@ -117,7 +117,7 @@ impl Engine {
         work: impl FnOnce(Spans) -> T + Send + 'static,
     ) -> Result<Option<T>, QueryError> {
         let snapshot = self.snapshot(tenant).await?;
-        let sources = Sources::new(&snapshot, &self.span_columns);
+        let sources = Sources::of_spans(&snapshot, &self.span_columns);
         let memory = self.memory();
         let spans = Wanted::Trace(trace_id).spans(&sources, &memory).await?;
         if spans.list.is_empty() {

@@ -73,11 +73,12 @@ impl Columns {
         self.bytes.set(self.kept.weight() + self.facts.bytes());
     }
 
-    /// Registers as `trefoil_query_span_cache_*`.
-    pub fn register(&self, registry: &mut Registry) {
-        let registry = registry.sub_registry_with_prefix("trefoil_query_span_cache");
-        registry.register_with_unit("size", "Columns of spans that are kept decoded", Unit::Bytes, self.bytes.clone());
-        registry.register("hits", "Columns of spans that were found decoded", self.hits.clone());
-        registry.register("misses", "Columns of spans that had to be decoded", self.misses.clone());
+    /// Registers as `trefoil_query_<of>_cache_*`.
+    pub fn register(&self, registry: &mut Registry, of: &str) {
+        let registry = registry.sub_registry_with_prefix(format!("trefoil_query_{of}_cache"));
+        let kept = format!("Columns of {of}s that are kept decoded");
+        registry.register_with_unit("size", kept, Unit::Bytes, self.bytes.clone());
+        registry.register("hits", format!("Columns of {of}s that were found decoded"), self.hits.clone());
+        registry.register("misses", format!("Columns of {of}s that had to be decoded"), self.misses.clone());
     }
 }

@@ -1,0 +1,38 @@
+//! Questions about logs: LogQL over the store.
+//!
+//! A question goes through the sources of records (row groups of files, batches of the buffer). Neighbouring rows of a source are mostly
+//! of the same stream, so that a selector leaves whole [runs](streams::Run) of rows; times leave rows of those. What the filters in
+//! front of a query's stages leave of them gets its labels and structured metadata and goes through the stages, one line after the other.
+
+mod columns;
+mod entries;
+mod fields;
+mod lines;
+mod listing;
+mod names;
+mod needles;
+mod record;
+mod series;
+mod streams;
+mod tail;
+mod view;
+
+pub use fields::{DetectedField, FieldParser, FieldType};
+pub use lines::{Direction, FoundLine, FoundLines, LinesRequest};
+pub use listing::{StreamStats, StreamVolume};
+pub use series::SeriesRequest;
+pub use tail::{Arrived, Tail};
+pub use view::LogView;
+
+/// What a question has read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Lines that were looked at.
+    pub lines: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Lines that passed all stages.
+    pub passed: u64,
+    /// Streams of which lines were looked at; one that lies in several sources counts in each.
+    pub streams: u64,
+}

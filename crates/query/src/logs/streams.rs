@@ -1,0 +1,141 @@
+//! Streams: what is told apart by its labels.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use trefoil_logql::matcher::Matcher;
+use trefoil_model::logs::{PUSH_SCOPE, SERVICE_NAME, SERVICE_NAME_LABEL, label_of_attribute};
+use trefoil_model::promote::Scope;
+use trefoil_promql::labels::Labels;
+
+use super::columns::{label_value, stream_ids, text};
+use super::names::{label_name, texts_of};
+use super::view::LogView;
+use crate::QueryError;
+use crate::sources::{Rows, Source, Sources};
+
+/// Of a resource that nobody named.
+const UNKNOWN_SERVICE: &str = "unknown_service";
+
+/// Where records came from, and what that says of each of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    pub labels: Labels,
+    /// Attributes of the resource that are no labels.
+    pub metadata: Vec<(String, String)>,
+    /// It came by Loki's push.
+    pub is_pushed: bool,
+}
+
+/// Neighbouring rows of one stream.
+#[derive(Debug, Clone)]
+pub struct Run {
+    pub rows: Range<usize>,
+    pub stream: Arc<Stream>,
+}
+
+impl Stream {
+    /// `attributes` of the resource, by their names.
+    fn new(view: &LogView, attributes: Vec<(String, String)>, is_pushed: bool) -> Stream {
+        if is_pushed {
+            let labels = attributes.iter().map(|(name, value)| (label_of_attribute(name), value.as_str()));
+            return Stream { labels: Labels::from_pairs(labels), metadata: Vec::new(), is_pushed };
+        }
+        let is_label = |(name, _): &(String, String)| view.index_labels.iter().any(|label| label == name);
+        let (labels, metadata): (Vec<_>, Vec<_>) = attributes.into_iter().partition(is_label);
+        let mut all: Vec<(String, String)> =
+            labels.into_iter().map(|(name, value)| (label_name(&name), value)).collect();
+        let metadata: Vec<(String, String)> =
+            metadata.into_iter().map(|(name, value)| (label_name(&name), value)).collect();
+        let is_named = all.iter().any(|(name, _)| name == SERVICE_NAME_LABEL);
+        if !is_named && !view.discover_service_name.is_empty() {
+            let known = all.iter().chain(&metadata);
+            let named =
+                |wanted: &String| known.clone().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+            let name = view.discover_service_name.iter().find_map(named).unwrap_or_else(|| UNKNOWN_SERVICE.to_owned());
+            all.push((SERVICE_NAME_LABEL.to_owned(), name));
+        }
+        Stream { labels: Labels::from_pairs(all), metadata, is_pushed }
+    }
+
+    /// The names and values of its labels.
+    pub fn pairs(&self) -> Vec<(&str, &str)> {
+        self.labels.iter().map(|label| (&*label.name, &*label.value)).collect()
+    }
+
+    pub fn is_selected(&self, selector: &[Matcher]) -> bool {
+        selector.iter().all(|matcher| matcher.matches(self.labels.get(&matcher.name)))
+    }
+}
+
+const NAMES: [&str; 4] = ["stream_id", "service_name", "resource_attributes", "scope_name"];
+
+/// The runs of a source, in the order of its rows.
+pub async fn runs(sources: &Sources<'_>, source: &Source, view: &LogView) -> Result<Vec<Run>, QueryError> {
+    let promoted: Vec<String> = sources.names(source).into_iter().filter(|name| is_of_resource(name)).collect();
+    let mut names: Vec<&str> = promoted.iter().map(String::as_str).collect();
+    names.extend(NAMES);
+    let rows = sources.read(source, &names).await?;
+    let ids = stream_ids(&rows)?;
+    let mut streams: HashMap<u64, Arc<Stream>> = HashMap::new();
+    let mut runs = Vec::new();
+    let mut start = 0;
+    for same in ids.chunk_by(|a, b| a == b) {
+        let id = same[0];
+        let stream = match streams.get(&id) {
+            Some(stream) => stream.clone(),
+            None => {
+                let stream = Arc::new(at(&rows, &promoted, start, view)?);
+                streams.insert(id, stream.clone());
+                stream
+            }
+        };
+        runs.push(Run { rows: start..start + same.len(), stream });
+        start += same.len();
+    }
+    Ok(runs)
+}
+
+fn is_of_resource(column: &str) -> bool {
+    matches!(Scope::split(column), Some((Scope::Resource, _)))
+}
+
+fn at(rows: &Rows, promoted: &[String], row: usize, view: &LogView) -> Result<Stream, QueryError> {
+    let text_at = |name: &str| rows.column(name).and_then(|column| text(column, row));
+    let mut attributes = match text_at("resource_attributes") {
+        Some(json) => texts_of(json)?,
+        None => Vec::new(),
+    };
+    for column in promoted {
+        let value = rows.column(column).and_then(|values| label_value(values, row));
+        if let (Some(value), Some((_, key))) = (value, Scope::split(column)) {
+            attributes.push((key.to_owned(), value.into_owned()));
+        }
+    }
+    if let Some(name) = text_at("service_name") {
+        attributes.push((SERVICE_NAME.to_owned(), name.to_owned()));
+    }
+    Ok(Stream::new(view, attributes, text_at("scope_name") == Some(PUSH_SCOPE)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(attributes: &[(&str, &str)], is_pushed: bool) -> (String, usize) {
+        let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let stream = Stream::new(&LogView::default(), attributes, is_pushed);
+        (stream.labels.to_string(), stream.metadata.len())
+    }
+
+    #[test]
+    fn labels_are_what_was_pushed_or_what_is_configured() {
+        let pushed = stream(&[("service.name", "cart"), ("env", "dev"), ("host_name", "h")], true);
+        assert_eq!(pushed, (r#"{env="dev", host_name="h", service_name="cart"}"#.to_owned(), 0));
+        let otlp = stream(&[("service.name", "cart"), ("k8s.pod.name", "p"), ("host.name", "h")], false);
+        assert_eq!(otlp, (r#"{k8s_pod_name="p", service_name="cart"}"#.to_owned(), 1));
+        assert_eq!(stream(&[("app", "a")], false), (r#"{service_name="a"}"#.to_owned(), 1));
+        assert_eq!(stream(&[], false).0, r#"{service_name="unknown_service"}"#);
+    }
+}

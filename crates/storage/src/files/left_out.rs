@@ -1,0 +1,65 @@
+//! Which parts of a body are in columns of their own.
+
+use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryArray};
+use arrow::datatypes::Int32Type;
+
+use super::grams::LeftOut;
+
+/// The columns of some rows, and what they have in one of them.
+pub(super) struct LeftOutOfRow<'a> {
+    fields: &'a [ArrayRef],
+    ids: Vec<&'a FixedSizeBinaryArray>,
+    values: Vec<&'a str>,
+    hex: Vec<Vec<u8>>,
+}
+
+impl<'a> LeftOutOfRow<'a> {
+    /// `fields` are of texts, `ids` of bytes.
+    pub fn new(fields: &'a [ArrayRef], ids: &'a [ArrayRef]) -> Self {
+        let ids: Vec<_> = ids.iter().filter_map(|ids| ids.as_any().downcast_ref()).collect();
+        Self { fields, hex: vec![Vec::new(); ids.len()], ids, values: Vec::new() }
+    }
+
+    pub fn set_row(&mut self, row: usize) {
+        self.values.clear();
+        self.values.extend(self.fields.iter().filter_map(|column| text(column, row)));
+        for (ids, hex) in self.ids.iter().zip(&mut self.hex) {
+            hex.clear();
+            if ids.is_valid(row) {
+                hex.extend(
+                    ids.value(row)
+                        .iter()
+                        .flat_map(|byte| [byte >> 4, byte & 15])
+                        .map(|nibble| DIGITS[usize::from(nibble)]),
+                );
+            }
+        }
+    }
+}
+
+impl LeftOut for LeftOutOfRow<'_> {
+    fn is_quoted_value(&self, text: &[u8]) -> bool {
+        !text.is_empty() && self.values.iter().any(|value| value.as_bytes() == text)
+    }
+
+    fn is_id(&self, digits: &[u8]) -> bool {
+        self.hex.iter().any(|hex| hex == digits)
+    }
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// The text in a row of a column of whatever kind.
+pub(super) fn text(column: &ArrayRef, row: usize) -> Option<&str> {
+    if column.is_null(row) {
+        return None;
+    }
+    if let Some(dictionary) = column.as_dictionary_opt::<Int32Type>() {
+        let key = usize::try_from(dictionary.keys().value(row)).ok()?;
+        return text(dictionary.values(), key);
+    }
+    if let Some(texts) = column.as_string_view_opt() {
+        return Some(texts.value(row));
+    }
+    column.as_string_opt::<i32>().map(|texts| texts.value(row))
+}

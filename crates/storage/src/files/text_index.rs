@@ -1,0 +1,114 @@
+//! What a file knows of the texts of its `body` column beside the column itself: their grams, row group by row group, and which
+//! fields of bodies are columns of their own.
+//!
+//! The grams of a row group follow it as bytes that no other reader of Parquet looks at; where they lie is said in the file's
+//! metadata, under [`KEY`]. A row group that is moved to another file takes them along.
+
+use arrow::error::ArrowError;
+use parquet::file::metadata::{KeyValue, ParquetMetaData};
+use serde::{Deserialize, Serialize};
+use trefoil_model::Table;
+use trefoil_model::logs::is_field_column;
+
+use super::FilesError;
+use super::gather::{Flat, Parts, Row};
+use super::grams::{GramBuilder, GramFilter};
+use super::left_out::LeftOutOfRow;
+
+/// In the metadata of a file.
+pub(crate) const KEY: &str = "trefoil.text_index";
+
+/// The column whose texts are indexed.
+pub(crate) const BODY: &str = "body";
+
+/// zstd's; filters have few bits set.
+const LEVEL: i32 = 1;
+
+/// What [`KEY`] says, as JSON: of each row group, in their order.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct TextIndex {
+    pub groups: Vec<GroupTexts>,
+}
+
+/// Of one row group.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct GroupTexts {
+    /// Where its grams lie in the file; as many bytes as `length`, none where it has no grams.
+    pub offset: u64,
+    pub length: u64,
+    /// Fields that were looked for in every row: where the column of one is NULL, the body does not have it. (Other columns of fields
+    /// may have values, too.)
+    pub fields: Vec<String>,
+}
+
+impl TextIndex {
+    /// What a file says; empty for one that says nothing.
+    pub fn of(footer: &ParquetMetaData) -> TextIndex {
+        let entries = footer.file_metadata().key_value_metadata().into_iter().flatten();
+        let value = entries.filter(|entry| entry.key == KEY).find_map(|entry| entry.value.as_deref());
+        value.and_then(|value| serde_json::from_str(value).ok()).unwrap_or_default()
+    }
+
+    pub fn group(&self, group: usize) -> Option<&GroupTexts> {
+        self.groups.get(group)
+    }
+
+    /// As it is written into a file.
+    pub fn entry(&self) -> Option<KeyValue> {
+        let value = serde_json::to_string(self).ok().filter(|_| !self.groups.is_empty())?;
+        Some(KeyValue::new(KEY.to_owned(), value))
+    }
+}
+
+impl GroupTexts {
+    /// Where its grams lie.
+    pub fn range(&self) -> Option<std::ops::Range<u64>> {
+        let end = self.offset.checked_add(self.length)?;
+        (self.length > 0).then_some(self.offset..end)
+    }
+}
+
+/// The grams of a row group of these rows, compressed. `None` for tables without bodies.
+pub(super) fn grams_of(table: Table, parts: &impl Parts, rows: &[Row]) -> Result<Option<Vec<u8>>, FilesError> {
+    let schema = parts.schema();
+    let (Table::Logs, Ok(body)) = (table, schema.index_of(BODY)) else { return Ok(None) };
+    let flat = |index: usize| -> Result<Flat, FilesError> {
+        Flat::new(parts.column(index)?, parts.rows(), schema.field(index).data_type()).map_err(failed)
+    };
+    let bodies = flat(body)?;
+    let fields = schema.fields().iter().enumerate().filter(|(_, field)| is_field_column(field.name()));
+    let fields = fields.map(|(index, _)| flat(index)).collect::<Result<Vec<Flat>, FilesError>>()?;
+    let ids = ["trace_id", "span_id"].map(|name| schema.index_of(name).ok());
+    let ids = ids.into_iter().flatten().map(flat).collect::<Result<Vec<Flat>, FilesError>>()?;
+
+    let mut builder = GramBuilder::default();
+    for rows in rows.chunks(CHUNK_ROWS) {
+        let gather = |flat: &Flat| flat.gather(rows).map_err(failed);
+        let texts = gather(&bodies)?;
+        let fields = fields.iter().map(gather).collect::<Result<Vec<_>, _>>()?;
+        let ids = ids.iter().map(gather).collect::<Result<Vec<_>, _>>()?;
+        let mut left_out = LeftOutOfRow::new(&fields, &ids);
+        for row in 0..texts.len() {
+            if let Some(text) = super::left_out::text(&texts, row) {
+                left_out.set_row(row);
+                builder.add(text.as_bytes(), &left_out);
+            }
+        }
+    }
+    let mut bytes = Vec::new();
+    builder.finish().write(&mut bytes);
+    let compressed = zstd::bulk::compress(&bytes, LEVEL);
+    Ok(Some(compressed.map_err(|error| FilesError::Encode { path: BODY.into(), reason: error.to_string() })?))
+}
+
+/// Rows that are gathered at once.
+const CHUNK_ROWS: usize = 8 << 10;
+
+fn failed(error: ArrowError) -> FilesError {
+    FilesError::Encode { path: "the grams of bodies".into(), reason: error.to_string() }
+}
+
+/// The filter of a row group. `None` for bytes that are no such thing.
+pub(crate) fn read_grams(compressed: &[u8]) -> Option<GramFilter> {
+    GramFilter::read(&zstd::bulk::decompress(compressed, GramFilter::MOST_BYTES).ok()?)
+}
