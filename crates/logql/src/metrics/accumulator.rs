@@ -148,7 +148,8 @@ impl Accumulator {
             Cells::Timed(cells) => finishing.rows(cells, |cells, take| {
                 let summaries: Vec<counter::Counter> = cells.iter_mut().map(counter::Counter::of).collect();
                 slide(&summaries, &windows, |window, counter| {
-                    if let Some(rate) = counter.rate(seconds) {
+                    let (begin, end) = windows.times_of(window);
+                    if let Some(rate) = counter.rate(begin, end) {
                         take(window, rate);
                     }
                 });

@@ -52,13 +52,10 @@ fn by_definition(function: Function, grid: Grid, lines: &[Line]) -> Values {
         let mut points = Vec::new();
         for step in 0..grid.count() {
             let end = grid.at(step) - function.offset;
-            let window: Vec<f64> = of_series
-                .iter()
-                .filter(|(time, _)| *time > end - function.range && *time <= end)
-                .map(|(_, value)| *value)
-                .collect();
+            let window: Vec<(i64, f64)> =
+                of_series.iter().filter(|(time, _)| *time > end - function.range && *time <= end).copied().collect();
             if !window.is_empty() {
-                points.push((step as i64, value(function, &window)));
+                points.push((step as i64, value(function, end, &window)));
             }
         }
         if !points.is_empty() {
@@ -68,7 +65,8 @@ fn by_definition(function: Function, grid: Grid, lines: &[Line]) -> Values {
     all
 }
 
-fn value(function: Function, window: &[f64]) -> f64 {
+fn value(function: Function, end: i64, timed: &[(i64, f64)]) -> f64 {
+    let window: Vec<f64> = timed.iter().map(|(_, value)| *value).collect();
     let (count, seconds) = (window.len() as f64, function.range as f64 / 1e9);
     let sum: f64 = window.iter().sum();
     let variance = window.iter().map(|value| (value - sum / count).powi(2)).sum::<f64>() / count;
@@ -95,7 +93,23 @@ fn value(function: Function, window: &[f64]) -> f64 {
         RangeOp::RateCounter => {
             let grown: f64 =
                 window.windows(2).map(|pair| if pair[1] < pair[0] { pair[1] } else { pair[1] - pair[0] }).sum();
-            grown / seconds
+            let distance = |from: i64, to: i64| (to - from) as f64 / 1e9;
+            let (first, last) = (timed[0], timed[timed.len() - 1]);
+            let sampled = distance(first.0, last.0);
+            if sampled == 0.0 {
+                return grown / seconds;
+            }
+            let average = sampled / (count - 1.0);
+            let mut before = distance(end - function.range, first.0);
+            if before >= 1.1 * average {
+                before = average / 2.0;
+            }
+            if grown > 0.0 && first.1 >= 0.0 && sampled * first.1 / grown < before {
+                before = sampled * first.1 / grown;
+            }
+            let behind = distance(last.0, end);
+            let behind = if behind >= 1.1 * average { average / 2.0 } else { behind };
+            grown * (before + sampled + behind) / sampled / seconds
         }
         RangeOp::AbsentOverTime => unreachable!(),
     }

@@ -66,9 +66,14 @@ impl Windows {
         }
     }
 
+    /// The times that a window has: later than the first, no later than the second.
+    pub fn times_of(&self, window: usize) -> (i64, i64) {
+        let begin = self.begin + self.step.saturating_mul(window as i128);
+        (clamped(begin), clamped(begin + self.range))
+    }
+
     /// The times that any window has: later than the first, no later than the second.
     pub fn bounds(&self) -> (i64, i64) {
-        let clamped = |time: i128| time.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
         let last = self.step.saturating_mul(self.count.saturating_sub(1) as i128);
         match self.count {
             0 => (clamped(self.begin), clamped(self.begin)),
@@ -106,6 +111,10 @@ impl Windows {
             Layout::Nested => (window, self.count + window),
         }
     }
+}
+
+fn clamped(time: i128) -> i64 {
+    time.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
 }
 
 /// Quotient and rest of two numbers that are not negative. Those of real queries fit into 64 bits, where division is fast.
