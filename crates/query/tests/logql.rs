@@ -91,8 +91,8 @@ impl Answers for Store {
 
     fn series(&mut self, query: &str, ask: Ask, grid: Grid) -> Result<Answer, String> {
         let metric = parse_metric(query).map_err(|error| error.to_string())?;
-        let request = SeriesRequest { metric, grid, is_instant: ask == Ask::Instant, now: 0 };
-        let limits = Limits { max_series: 20, max_samples: 1_300_000, ..Limits::default() };
+        let request = SeriesRequest { metric, grid, is_instant: ask == Ask::Instant, max_series: 20, now: 0 };
+        let limits = Limits { max_series: 1_000, max_samples: 1_300_000, ..Limits::default() };
         let answer = self.engine.log_series(&self.tenant, &request, limits);
         self.runtime.block_on(answer).map(|(answer, _)| answer).map_err(|error| error.to_string())
     }

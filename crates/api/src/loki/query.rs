@@ -29,7 +29,8 @@ pub(super) async fn query(
         ));
     };
     let at = asked.time("time")?.unwrap_or(asked.now);
-    let request = SeriesRequest { metric, grid: Grid::instant(at), is_instant: true, now: asked.now };
+    let max_series = state.limits().max_series;
+    let request = SeriesRequest { metric, grid: Grid::instant(at), is_instant: true, max_series, now: asked.now };
     let (answer, spent) = state.engine.log_series(&tenant, &request, state.limits()).await?;
     Ok(series(&answer, &spent))
 }
@@ -49,7 +50,8 @@ pub(super) async fn query_range(
     match trefoil_logql::parse(asked.get("query"))? {
         Query::Metric(metric) => {
             let step = asked.step(period)?;
-            let request = SeriesRequest { metric, grid: aligned(period, step), is_instant: false, now: asked.now };
+            let (grid, max_series) = (aligned(period, step), state.limits().max_series);
+            let request = SeriesRequest { metric, grid, is_instant: false, max_series, now: asked.now };
             let (answer, spent) = state.engine.log_series(&tenant, &request, state.limits()).await?;
             Ok(series(&answer, &spent))
         }

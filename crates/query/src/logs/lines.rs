@@ -252,7 +252,7 @@ impl FoundLine {
 
 fn found(time: i64, line: &str, labels: &LineLabels<'_>) -> FoundLine {
     let of = |wanted: Category| {
-        let some = labels.iter().filter(move |(category, _, value)| *category == wanted && !value.is_empty());
+        let some = labels.iter().filter(move |(category, ..)| *category == wanted);
         some.map(|(_, name, value)| (name, value))
     };
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());

@@ -27,6 +27,8 @@ pub struct SeriesRequest {
     pub grid: Grid,
     /// The value at one time, not at the steps of a range.
     pub is_instant: bool,
+    /// Series of the answer; more are an error.
+    pub max_series: usize,
     /// For templates that ask what time it is, nanoseconds since the epoch.
     pub now: i64,
 }
@@ -69,7 +71,7 @@ impl Engine {
         }
         let canceled = AtomicBool::new(false);
         let options = Options {
-            max_series: limits.max_series,
+            max_series: request.max_series,
             max_samples: limits.max_samples,
             limits: QueryLimits { deadline: Some(deadline), canceled: Some(&canceled), ..QueryLimits::default() },
         };
