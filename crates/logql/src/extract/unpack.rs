@@ -10,10 +10,13 @@ use super::name::sanitised;
 /// The member that is the line.
 pub const ENTRY: &str = "_entry";
 
-/// The line that has been packed. `None`: `line` is an object without one; nothing is handed over then.
+/// The line that has been packed. `None`: `line` is an object without one, or empty; nothing is handed over then.
 ///
 /// Hands over all other members that are strings; what else there is, is left out.
 pub fn unpack<'l>(line: &'l str, mut take: impl FnMut(&str, Cow<'l, str>)) -> Result<Option<Cow<'l, str>>, Malformed> {
+    if line.is_empty() {
+        return Ok(None);
+    }
     let (mut entry, mut labels) = (None, Vec::new());
     members(line, |key, value| {
         match value.string() {
@@ -47,7 +50,8 @@ mod tests {
             (r#"{"_entry":1,"a":"b"}"#, "none|"),
             ("{}", "none|"),
             ("text", "no object at byte 0|"),
-            ("", "no object at byte 0|"),
+            ("", "none|"),
+            (" ", "no object at byte 1|"),
             (r#"{"a":"b","_entry":"x""#, "neither comma nor closing brace behind a value at byte 21|"),
         ] {
             let mut fields = Vec::new();

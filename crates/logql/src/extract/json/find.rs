@@ -11,7 +11,8 @@ use crate::extract::Malformed;
 const AT_ONCE: usize = 64;
 
 /// Hands over what stands at each path, with the path's place: strings as what they say, objects and arrays as their JSON, the
-/// empty text for null and where there is nothing. Each path is handed over once, also where the line is malformed.
+/// empty text for null and where there is nothing. Each path is handed over once, also where the line is malformed. An empty line
+/// has nothing, and is not malformed.
 pub fn find<'l>(line: &'l str, paths: &[Path], mut take: impl FnMut(usize, Cow<'l, str>)) -> Result<(), Malformed> {
     let mut result = Ok(());
     for (part, paths) in paths.chunks(AT_ONCE).enumerate() {
@@ -20,6 +21,7 @@ pub fn find<'l>(line: &'l str, paths: &[Path], mut take: impl FnMut(usize, Cow<'
         let mut scanner = Scanner::new(line);
         let searched = match scanner.peek() {
             Some(b'{' | b'[' | b'"') => finding.value(&mut scanner, all, 0),
+            None if line.is_empty() => Ok(ControlFlow::Continue(())),
             _ => scanner.wrong("neither object nor array"),
         };
         finding.hand_over(finding.missing, Cow::Borrowed(""));

@@ -124,6 +124,8 @@ fn values_are_found_by_paths() {
     assert_eq!(values, ["-1.0", r#"{"h": [ 1, 2 ] }"#, "2", "1", "-1.0", ""]);
     assert_eq!(found(r#"[{"a":1},{"a":2}]"#, &["[1].a"]), (vec!["2".to_owned()], true));
     assert_eq!(found(r#""text""#, &["a"]), (vec![String::new()], true));
+    assert_eq!(found("", &["a"]), (vec![String::new()], true));
+    assert_eq!(found(" ", &["a"]), (vec![String::new()], false));
     assert_eq!(found("text", &["a", "b"]), (vec![String::new(); 2], false));
     assert_eq!(found(r#"{"a":1,"b":"#, &["a"]), (vec!["1".to_owned()], true));
     assert_eq!(found(r#"{"a":1,"b":"#, &["a", "b"]), (vec!["1".to_owned(), String::new()], false));
