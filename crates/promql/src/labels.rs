@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// The label that holds a metric's name.
@@ -15,11 +16,68 @@ pub const BUCKET: &str = "le";
 /// The quantile of a summary's series.
 pub const QUANTILE: &str = "quantile";
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Label {
+/// A name and its value. Label sets share their labels: one takes eight bytes in each of them.
+#[derive(Clone, Eq)]
+pub struct Label(Arc<Pair>);
+
+/// What a label says.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Pair {
     pub name: Arc<str>,
     /// Never empty: a label with an empty value is the same as none.
     pub value: Arc<str>,
+}
+
+impl Label {
+    pub fn new(name: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Self {
+        Self(Arc::new(Pair { name: name.into(), value: value.into() }))
+    }
+
+    /// What it takes in memory beside its texts and the label sets that have it.
+    pub const BYTES: usize = 2 * size_of::<usize>() + size_of::<Pair>();
+}
+
+impl Deref for Label {
+    type Target = Pair;
+
+    fn deref(&self) -> &Pair {
+        &self.0
+    }
+}
+
+impl PartialEq for Label {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Hash for Label {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl PartialOrd for Label {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Names before values. What is shared needs no look.
+impl Ord for Label {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return Ordering::Equal;
+        }
+        let texts = |a: &Arc<str>, b: &Arc<str>| if Arc::ptr_eq(a, b) { Ordering::Equal } else { a.cmp(b) };
+        texts(&self.name, &other.name).then_with(|| texts(&self.value, &other.value))
+    }
+}
+
+impl fmt::Debug for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// Labels sorted by name, each name once. Cheap to clone.
@@ -44,13 +102,10 @@ impl PartialOrd for Labels {
     }
 }
 
-/// Label by label, names before values. Texts are often shared between label sets, and then need no look.
+/// Label by label.
 impl Ord for Labels {
     fn cmp(&self, other: &Self) -> Ordering {
-        let texts = |a: &Arc<str>, b: &Arc<str>| if Arc::ptr_eq(a, b) { Ordering::Equal } else { a.cmp(b) };
-        let pairs = self.iter().zip(other.iter());
-        let mut orders = pairs.map(|(a, b)| texts(&a.name, &b.name).then_with(|| texts(&a.value, &b.value)));
-        orders.find(|order| order.is_ne()).unwrap_or_else(|| self.len().cmp(&other.len()))
+        self.iter().cmp(other.iter())
     }
 }
 
@@ -86,7 +141,12 @@ impl Labels {
 
     /// `None` where there is no such label.
     pub fn value(&self, name: &str) -> Option<&Arc<str>> {
-        self.0.iter().find(|label| label.name.as_ref() == name).map(|label| &label.value)
+        self.label(name).map(|label| &label.value)
+    }
+
+    /// `None` where there is no such label.
+    pub fn label(&self, name: &str) -> Option<&Label> {
+        self.0.iter().find(|label| label.name.as_ref() == name)
     }
 
     /// [`Labels::value`], looked for first at the place where another label set had it; `place` then is where it was found.
@@ -118,10 +178,10 @@ impl Labels {
         self.0.is_empty()
     }
 
-    /// The same labels, their texts replaced by equal ones: to share memory between label sets.
+    /// The same labels, replaced by equal ones: to share memory between label sets.
     #[must_use]
-    pub fn with_texts(&self, share: &mut impl FnMut(&Arc<str>) -> Arc<str>) -> Self {
-        Self(self.iter().map(|label| Label { name: share(&label.name), value: share(&label.value) }).collect())
+    pub fn shared(&self, share: impl FnMut(&Label) -> Label) -> Self {
+        Self(self.iter().map(share).collect())
     }
 
     pub fn builder(&self) -> LabelsBuilder {
@@ -154,11 +214,17 @@ impl LabelsBuilder {
     /// An empty value removes the label.
     pub fn set(&mut self, name: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> &mut Self {
         let (name, value) = (name.into(), value.into());
-        match self.labels.binary_search_by(|label| label.name.cmp(&name)) {
-            Ok(index) if value.is_empty() => drop(self.labels.remove(index)),
-            Ok(index) => self.labels[index].value = value,
-            Err(_) if value.is_empty() => {}
-            Err(index) => self.labels.insert(index, Label { name, value }),
+        match value.is_empty() {
+            true => self.remove(&name),
+            false => self.put(Label::new(name, value)),
+        }
+    }
+
+    /// As [`LabelsBuilder::set`], with a label that another set has.
+    pub fn put(&mut self, label: Label) -> &mut Self {
+        match self.labels.binary_search_by(|known| known.name.cmp(&label.name)) {
+            Ok(index) => self.labels[index] = label,
+            Err(index) => self.labels.insert(index, label),
         }
         self
     }
@@ -177,7 +243,8 @@ impl LabelsBuilder {
 impl fmt::Display for Labels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;
-        for (index, Label { name, value }) in self.iter().enumerate() {
+        for (index, label) in self.iter().enumerate() {
+            let Pair { name, value } = &**label;
             if index > 0 {
                 f.write_str(", ")?;
             }
@@ -207,6 +274,42 @@ pub fn is_legacy_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// What an index of many series takes depends on it.
+    #[test]
+    fn a_label_takes_eight_bytes_in_a_set() {
+        assert_eq!((size_of::<Label>(), size_of::<Labels>()), (8, 16));
+        let labels = Labels::from_pairs([("a", "1"), ("b", "2")]);
+        let mut changed = labels.builder();
+        changed.set("b", "3").put(Label::new("c", "4"));
+        let changed = changed.build();
+        let is_shared = |name: &str| Arc::ptr_eq(&labels.label(name).unwrap().0, &changed.label(name).unwrap().0);
+        assert!(is_shared("a") && !is_shared("b") && changed.label("d").is_none());
+        assert_eq!(changed.to_string(), r#"{a="1", b="3", c="4"}"#);
+    }
+
+    /// Whether they are shared or not.
+    #[test]
+    fn labels_are_ordered_by_name_then_value() {
+        let shared = Label::new("b", "1");
+        let sets: Vec<Labels> = [
+            vec![],
+            vec![Label::new("a", "2")],
+            vec![Label::new("a", "2"), shared.clone()],
+            vec![Label::new("a", "2"), Label::new("b", "1"), Label::new("c", "0")],
+            vec![Label::new("a", "2"), Label::new("b", "10")],
+            vec![Label::new("a", "2"), Label::new("c", "0")],
+            vec![shared],
+            vec![Label::new("b", "1"), Label::new("c", "0")],
+        ]
+        .map(|labels| Labels::from_sorted(labels).unwrap())
+        .into();
+        for (i, a) in sets.iter().enumerate() {
+            for (j, b) in sets.iter().enumerate() {
+                assert_eq!((a.cmp(b), a == b), (i.cmp(&j), i == j), "{a} {b}");
+            }
+        }
+    }
+
     #[test]
     fn sets_are_sorted_and_hold_no_empty_values() {
         let labels = Labels::from_pairs([("b", "2"), ("a", "1"), ("c", ""), ("b", "3")]);
@@ -218,7 +321,7 @@ mod tests {
         let mut reversed: Vec<Label> = labels.iter().cloned().collect();
         reversed.reverse();
         assert_eq!(Labels::from_sorted(reversed), None);
-        assert_eq!(Labels::from_sorted(vec![Label { name: "a".into(), value: "".into() }]), None);
+        assert_eq!(Labels::from_sorted(vec![Label::new("a", "")]), None);
         let mut builder = labels.builder();
         builder.set("b", "").set("a.b", "x").remove("nothing");
         assert_eq!(builder.build().to_string(), r#"{a="1", "a.b"="x"}"#);

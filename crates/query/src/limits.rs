@@ -20,7 +20,7 @@ pub struct Limits {
     pub lookback_delta: Duration,
     /// Queries of PromQL and TraceQL that are evaluated at once; others wait, within their time.
     pub max_concurrency: usize,
-    /// Series of all tenants that are kept indexed, about half a kilobyte each. A tenant with more has them read again by every
+    /// Series of all tenants that are kept indexed, about 200 bytes each. A tenant with more has them read again by every
     /// question.
     pub cached_series: usize,
     /// Memory for numbers that are kept decoded between queries.

@@ -6,6 +6,7 @@
 mod combine;
 mod element;
 mod float;
+pub(in crate::eval) mod join;
 pub(in crate::eval) mod mask;
 mod matching;
 mod notes;

@@ -86,7 +86,7 @@ fn bytes_of_row(row: &StepSeries) -> usize {
     size_of::<StepSeries>() + BESIDE_ROW + bytes_of_labels(&row.labels) + row.points.bytes()
 }
 
-/// As if no other series had the same list of labels. Their texts nearly always have others.
+/// As if no other series had the same list of labels. The labels themselves nearly always have others.
 pub(super) fn bytes_of_labels(labels: &Labels) -> usize {
     labels.len() * size_of::<Label>()
 }

@@ -77,12 +77,9 @@ pub(crate) struct Profile {
 
 impl Profile {
     pub fn of<E>(&self, expr: &Expr, evaluate: impl FnOnce() -> Result<Value, E>) -> Result<Value, E> {
-        let depth = self.depth.get();
         let node = self.open(expr);
-        self.depth.set(depth + 1);
         let begin = Instant::now();
-        let value = evaluate();
-        self.depth.set(depth);
+        let value = self.below(evaluate);
         if let Ok(value) = &value {
             let series = match value {
                 Value::Vector(rows) => rows.len(),
@@ -94,7 +91,16 @@ impl Profile {
         value
     }
 
-    /// Begins a node that has nothing below it; the place to name it by.
+    /// Nodes that begin meanwhile are below the one that began last.
+    pub fn below<T>(&self, evaluate: impl FnOnce() -> T) -> T {
+        let depth = self.depth.get();
+        self.depth.set(depth + 1);
+        let value = evaluate();
+        self.depth.set(depth);
+        value
+    }
+
+    /// Begins a node; the place to name it by.
     pub fn open(&self, expr: &Expr) -> usize {
         let (time, series, samples) = (Duration::ZERO, 0, 0);
         let mut nodes = self.nodes.borrow_mut();

@@ -1,10 +1,12 @@
 //! Series that are computed and handed on while others are still to be read, so that never all of them are held.
 //!
-//! That goes where each series comes to a value by itself: a selector, or a function over a range selector.
+//! That goes where each series comes to a value by itself: a selector, a function over a range selector, or one of these joined with
+//! a few series.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use super::binary::join::Join;
 use super::budget::size_of_rows;
 use super::invariant::is_worth_evaluating_once;
 use super::profile::Looked;
@@ -27,6 +29,7 @@ pub(super) struct Stream<'e> {
 enum Kind<'e> {
     Newest(&'e VectorSelector),
     Range { call: &'e Call, matrix: &'e MatrixSelector, function: &'static RangeFunction },
+    Join(Join<'e>),
 }
 
 /// Takes in some of the series; says whether it wants more.
@@ -44,23 +47,34 @@ impl Evaluator<'_> {
             Expr::Call(call) => {
                 let (function, matrix) = range_selector(call)?;
                 let uses_starts = self.options.use_start_timestamps && function.uses_start_times;
-                let is_alone = function.keeps_name || self.options.delayed_name_removal || self.is_of_one(matrix);
+                let is_alone =
+                    function.keeps_name || self.options.delayed_name_removal || self.is_of_one(&matrix.selector);
                 (matrix.selector.extension.is_none() && !uses_starts && is_alone).then_some(Kind::Range {
                     call,
                     matrix,
                     function,
                 })?
             }
+            Expr::Binary(binary) => Kind::Join(self.join(binary)?),
             _ => return None,
         };
         Some(Stream { expr, kind })
     }
 
     /// Whether all series are of one metric: no two of them then have the same labels when they lose its name.
-    fn is_of_one(&self, matrix: &MatrixSelector) -> bool {
-        let mut matchers = matrix.selector.matchers.iter();
+    fn is_of_one(&self, selector: &VectorSelector) -> bool {
+        let mut matchers = selector.matchers.iter();
         !self.options.type_and_unit_labels
             && matchers.any(|matcher| matcher.name == METRIC_NAME && matcher.op == MatchOp::Equal)
+    }
+
+    /// Whether no two of its series have the same labels at a step, even without their names.
+    pub(super) fn is_of_one_metric(&self, stream: &Stream<'_>) -> bool {
+        match &stream.kind {
+            Kind::Newest(selector) => self.is_of_one(selector),
+            Kind::Range { matrix, .. } => self.is_of_one(&matrix.selector),
+            Kind::Join(_) => true,
+        }
     }
 
     /// Hands over some series after others, in no order, each once. They are marked where they are to lose their name. `take`
@@ -79,7 +93,7 @@ impl Evaluator<'_> {
             outside += begin.elapsed();
             flow
         };
-        let flow = match stream.kind {
+        let flow = match &stream.kind {
             Kind::Newest(selector) => {
                 let reference = inner.reference(selector.at, selector.offset.as_ref())?;
                 let lookback = self.options.lookback_delta;
@@ -87,6 +101,10 @@ impl Evaluator<'_> {
                     hand_on(inner.newest_values(reference, series)?)
                 })?
             }
+            Kind::Join(join) => match &self.shared.profile {
+                None => inner.run_join(join, &mut hand_on)?,
+                Some(profile) => profile.below(|| inner.run_join(join, &mut hand_on))?,
+            },
             Kind::Range { call, matrix, function } => {
                 let span = inner.span(matrix)?;
                 let params = inner.range_params(call)?;

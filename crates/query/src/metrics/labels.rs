@@ -108,7 +108,7 @@ pub fn of_target(view: &PrometheusView, resource: &BTreeMap<String, String>) -> 
     add_translated(&mut labels, view.translation, rest);
     labels.remove(METRIC_NAME);
     for label in target.iter() {
-        labels.set(label.name.clone(), label.value.clone());
+        labels.put(label.clone());
     }
     Some(labels.build())
 }

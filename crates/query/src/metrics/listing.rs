@@ -205,8 +205,8 @@ impl Store {
                 let name = family.part_name(part);
                 let is_shared = series.labels.metric_name() == name.as_ref() && part.own_label().is_none();
                 let labels = convert::name(&series.labels, name);
-                // In this list and in a set; one that is not the index's has its own list of labels.
-                let own_bytes = if is_shared { 0 } else { (labels.len() + 1) * size_of::<Label>() };
+                // In this list and in a set; one that is not the index's has its own list of labels, and a label that is new.
+                let own_bytes = if is_shared { 0 } else { (labels.len() + 1) * size_of::<Label>() + Label::BYTES };
                 let bytes = 2 * size_of::<Labels>() + own_bytes;
                 let Some(own) = part.own_label() else {
                     self.memory().grow(bytes)?;

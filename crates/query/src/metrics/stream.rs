@@ -226,7 +226,7 @@ fn pending(wanted: &[Wanted<'_>], found: &FoundSeries, targets: &[Target]) -> Ve
 impl Pending {
     /// In memory.
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.labels.len() * size_of::<Label>()
+        size_of::<Self>() + self.labels.len() * size_of::<Label>() + Label::BYTES
     }
 
     /// How all series of the one lie to all of the other; equal where they may lie between each other.

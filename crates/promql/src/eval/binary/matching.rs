@@ -8,6 +8,30 @@ use crate::eval::names::without_name;
 use crate::labels::{Labels, METRIC_NAME};
 use crate::value::StepSeries;
 
+/// Which labels tell match groups apart.
+pub(super) struct Signature<'m> {
+    names: Vec<&'m str>,
+    on: bool,
+}
+
+impl<'m> Signature<'m> {
+    pub fn of(matching: &'m VectorMatching) -> Self {
+        let mut names: Vec<&str> = matching.labels.iter().map(String::as_str).collect();
+        if !matching.on {
+            names.push(METRIC_NAME);
+        }
+        Self { names, on: matching.on }
+    }
+
+    /// Those of them that a series has.
+    pub fn labels(&self, series: &Labels) -> Labels {
+        match self.on {
+            true => series.only(&self.names),
+            false => series.without(&self.names),
+        }
+    }
+}
+
 /// The match group of each series: series of both sides belong together where it is the same.
 pub(super) struct Signatures {
     /// The labels of each group.
@@ -18,19 +42,12 @@ pub(super) struct Signatures {
 
 impl Signatures {
     pub fn new(matching: &VectorMatching, lhs: &[StepSeries], rhs: &[StepSeries]) -> Self {
-        let mut names: Vec<&str> = matching.labels.iter().map(String::as_str).collect();
-        if !matching.on {
-            names.push(METRIC_NAME);
-        }
+        let signature = Signature::of(matching);
         let mut places: HashMap<Labels, usize> = HashMap::with_capacity(lhs.len().max(rhs.len()));
         let mut groups = Vec::new();
         let mut of = |series: &StepSeries| {
-            let signature = match matching.on {
-                true => series.labels.only(&names),
-                false => series.labels.without(&names),
-            };
-            *places.entry(signature).or_insert_with_key(|signature| {
-                groups.push(signature.clone());
+            *places.entry(signature.labels(&series.labels)).or_insert_with_key(|labels| {
+                groups.push(labels.clone());
                 groups.len() - 1
             })
         };
@@ -64,8 +81,10 @@ pub(super) fn result_labels(
     }
     let mut builder = labels.builder();
     for name in &matching.include {
-        // An empty value takes the label away.
-        builder.set(name.as_str(), one.get(name));
+        match one.label(name) {
+            Some(label) => builder.put(label.clone()),
+            None => builder.remove(name),
+        };
     }
     builder.build()
 }

@@ -77,6 +77,60 @@ fn two_of_the_one_side_must_not_meet_where_anything_is_asked() {
     check("(l < 0) * on(a) group_left twice", 4, &[]);
 }
 
+/// The "many" side comes series by series, or all at once where it is no selector.
+#[test]
+fn joins_that_are_added_up_are_as_those_that_are_not() {
+    let both_ways = |query: &str, many: &str, steps: i64| {
+        let answers = [false, true].map(|delayed| {
+            let answer = SERIES.ask(&query.replace("MANY", many), steps, delayed);
+            let at_once = SERIES.ask(&query.replace("MANY", &format!("({many} or {many})")), steps, delayed);
+            assert_eq!(answer, at_once, "{query} delayed {delayed}");
+            answer
+        });
+        assert_eq!(answers[0], answers[1], "{query}");
+        answers.into_iter().next().unwrap()
+    };
+    for (query, many, steps, expected) in [
+        (
+            "sum by (b, c) (MANY + on(a) group_left(c) r)",
+            "l",
+            4,
+            vec![r#"{b="1"} 11 _ _ 14"#, r#"{b="1", c="x"} _ _ 103 _"#, r#"{b="2"} _ 30 _ 50"#],
+        ),
+        ("count(r - on(a) group_right() MANY)", "l", 4, vec!["{} 1 1 1 2"]),
+        ("max(MANY * on(a) group_left r)", "l", 4, vec!["{} 10 200 300 400"]),
+        ("sum by (__name__, b) (MANY > on(a) group_left r)", "l", 4, vec![r#"{__name__="l", b="2"} _ 20 _ 40"#]),
+        ("sum by (b) (MANY > bool on(a) group_left r)", "l", 4, vec![r#"{b="1"} 0 _ 0 0"#, r#"{b="2"} _ 1 _ 1"#]),
+        ("sum(MANY * on(a) group_left r * on(a) group_left(c) r)", "l", 2, vec!["{} 100 2000"]),
+        (
+            "avg by (b) (MANY * on(a) group_left r)",
+            "sum_over_time(l[90s])",
+            2,
+            vec![r#"{b="1"} 10 10"#, r#"{b="2"} _ 200"#],
+        ),
+        ("sum(MANY * on(a) group_left twice)", "nothing", 4, vec![]),
+        ("sum(MANY * on(a) group_left r)", "{__name__=~\"l|k\"}", 2, vec!["{} 10 200"]),
+        // A label of the many side that the other one's replaces.
+        (
+            "sum by (a, c) (MANY * on(a) group_left(c) r)",
+            "twice",
+            3,
+            vec![r#"{a="1"} 10 10 _"#, r#"{a="1", c="x"} _ _ 100"#],
+        ),
+        // Two of the one side that meet where nothing is asked.
+        ("sum(MANY * on(a) group_left twice)", "l", 3, vec!["{} 1 20 3"]),
+    ] {
+        assert_eq!(both_ways(query, many, steps).unwrap(), expected, "{query}");
+    }
+    let duplicates = both_ways("sum(MANY * on(a) group_left twice)", "l", 4).unwrap_err();
+    assert!(
+        duplicates.starts_with(r#"found duplicate series for the match group {a="1"} on the right"#),
+        "{duplicates}"
+    );
+    let meeting = both_ways("sum(MANY * on(a) group_left(b) r)", "l", 4).unwrap_err();
+    assert_eq!(meeting, "multiple matches for labels: grouping labels must ensure unique matches");
+}
+
 #[test]
 fn what_is_missing_is_filled_in() {
     check("l + on(a) fill_right(0) r", 3, &[r#"{a="1"} 11 30 103"#, r#"{a="2"} 5 5 5"#]);

@@ -83,17 +83,19 @@ impl Evaluator<'_> {
 
 /// The steps at which anything can match: elsewhere even series that would be in each other's way do no harm.
 fn active_steps(matching: &VectorMatching, many: &[StepSeries], one: &[StepSeries], len: usize) -> Mask {
-    let present = |rows: &[StepSeries]| {
-        let mut mask = Mask::none(len);
-        rows.iter().for_each(|row| mask.or(row.points.present()));
-        mask
-    };
-    let (mut active, one) = (present(many), present(one));
+    let (mut active, one) = (present(many, len), present(one, len));
     match matching.fill_left.is_some() || matching.fill_right.is_some() {
         true => active.or(one.words()),
         false => active.and(one.words()),
     }
     active
+}
+
+/// The steps at which any of the rows has a value.
+pub(super) fn present(rows: &[StepSeries], len: usize) -> Mask {
+    let mut mask = Mask::none(len);
+    rows.iter().for_each(|row| mask.or(row.points.present()));
+    mask
 }
 
 /// One operand of a pair.
@@ -104,7 +106,7 @@ struct Side<'a> {
 }
 
 /// The series of the "one" side by match group.
-struct Partners {
+pub(super) struct Partners {
     rows: Vec<Vec<usize>>,
     /// The steps at which any of the group has a value.
     present: Vec<Option<Mask>>,
@@ -113,7 +115,7 @@ struct Partners {
 }
 
 impl Partners {
-    fn new(count: usize, one: &[StepSeries], groups: &[usize], active: &Mask) -> Self {
+    pub fn new(count: usize, one: &[StepSeries], groups: &[usize], active: &Mask) -> Self {
         let mut partners = Self { rows: vec![Vec::new(); count], present: vec![None; count], meeting: Vec::new() };
         for (index, (row, group)) in one.iter().zip(groups).enumerate() {
             let steps = Mask::all_of(&[row.points.present(), active.words()]);
@@ -129,7 +131,7 @@ impl Partners {
         partners
     }
 
-    fn of(&self, group: usize) -> &[usize] {
+    pub fn of(&self, group: usize) -> &[usize] {
         &self.rows[group]
     }
 
@@ -140,7 +142,7 @@ impl Partners {
         }
     }
 
-    fn report(
+    pub fn report(
         &self,
         matching: &VectorMatching,
         one: &[StepSeries],
@@ -169,7 +171,7 @@ impl Partners {
 
 /// Series that meet where they must not. Prometheus goes step by step and stops at the first; so the earliest is told.
 #[derive(Default)]
-struct Conflicts(Option<((usize, usize, usize), String)>);
+pub(super) struct Conflicts(Option<((usize, usize, usize), String)>);
 
 impl Conflicts {
     /// `place`: the step, what is checked before what within a step, and the order within that.
@@ -179,7 +181,7 @@ impl Conflicts {
         }
     }
 
-    fn into_result(self) -> Result<(), EvalError> {
+    pub fn into_result(self) -> Result<(), EvalError> {
         self.0.map_or(Ok(()), |(_, message)| Err(EvalError::Execution(message)))
     }
 }

@@ -180,11 +180,11 @@ impl Wanted {
             if seen.insert(name, value).is_some_and(|other| other != value) {
                 return Err(EvalError::Execution(format!("conflicting label: {name}")));
             }
-            added.set(label.name.clone(), label.value.clone());
+            added.put(label.clone());
         }
         let mut labels = base.builder();
         for label in added.build().iter() {
-            labels.set(label.name.clone(), label.value.clone());
+            labels.put(label.clone());
         }
         Ok(Some(labels.build()))
     }

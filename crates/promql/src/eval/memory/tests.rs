@@ -167,6 +167,17 @@ fn series_that_are_added_up_are_not_held() {
 }
 
 #[test]
+fn a_join_that_is_added_up_holds_a_batch_and_its_few_series() {
+    let query = r#"sum(rate(a[10s]) * on (instance) group_left sum by (instance) (b{le=~"[0-9]"}))"#;
+    let counted = Counted::up_to(usize::MAX);
+    let answer = ask(query, &counted).unwrap();
+    let most = counted.most.load(Relaxed);
+    assert!((18 * ROW..48 * ROW).contains(&most), "{most} bytes are not ten series and a batch");
+    assert_eq!(counted.held.load(Relaxed), bytes_of_result(&answer.result));
+    assert_eq!(ask(query, &Counted::up_to(most - 1)).unwrap_err().to_string(), "no room");
+}
+
+#[test]
 fn histograms_that_stay_count_once() {
     let one = Arc::new(FloatHistogram::default());
     let mut points = Points::empty(10);

@@ -11,7 +11,7 @@ mod totals;
 
 use std::sync::Arc;
 
-use trefoil_promql::labels::{Labels, METRIC_NAME};
+use trefoil_promql::labels::{Label, Labels, METRIC_NAME};
 use trefoil_promql::matcher::Matcher;
 use trefoil_promql::source::{RawSeries, Samples};
 
@@ -46,10 +46,10 @@ pub fn series(family: &Family, series: &StoredSeries, stored: Stored, matchers: 
         for point in &stored.distributions {
             slots.add(point, family.is_delta);
         }
-        let name = family.part_name(part);
+        let name = Label::new(METRIC_NAME, family.part_name(part));
         all.extend(slots.finish().map(|(value, samples)| {
             let mut labels = series.labels.builder();
-            labels.set(METRIC_NAME, name.clone()).set(label, value);
+            labels.put(name.clone()).set(label, value);
             (labels.build(), samples)
         }));
     }

@@ -1,16 +1,17 @@
-//! Stored attributes → labels that share their texts with one another.
+//! Stored attributes → label sets that share their labels, and labels that share their texts.
 
 use std::sync::Arc;
 
 use ahash::RandomState;
-use hashbrown::HashSet;
+use hashbrown::{Equivalent, HashSet};
 use memchr::memchr2;
 use trefoil_promql::labels::{Label, Labels, METRIC_NAME};
 
-/// Texts that are there already.
+/// Labels and texts that are there already.
 #[derive(Default)]
 pub struct Texts {
     known: HashSet<Arc<str>, RandomState>,
+    labels: HashSet<Label, RandomState>,
     /// The labels made last: neighbours have much in common.
     last: Labels,
     bytes: usize,
@@ -18,6 +19,25 @@ pub struct Texts {
 
 /// What a text takes beside its letters: its counts, and its place in the set.
 const OF_TEXT: usize = 2 * size_of::<usize>() + size_of::<Arc<str>>();
+
+/// A label, without owning it.
+#[derive(Hash)]
+struct Said<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+impl Said<'_> {
+    fn is(&self, label: &Label) -> bool {
+        *label.name == *self.name && *label.value == *self.value
+    }
+}
+
+impl Equivalent<Label> for Said<'_> {
+    fn equivalent(&self, label: &Label) -> bool {
+        self.is(label)
+    }
+}
 
 impl Texts {
     /// About what they take in memory.
@@ -36,20 +56,19 @@ impl Texts {
     }
 
     fn label(&mut self, last: Option<&Label>, name: &str, value: &str) -> Label {
-        let name = match last {
-            Some(last) if *last.name == *name => last.name.clone(),
-            _ => self.shared(name),
-        };
-        let value = match last {
-            Some(last) if *last.value == *value => last.value.clone(),
-            _ => self.shared(value),
-        };
-        Label { name, value }
+        let said = Said { name, value };
+        if let Some(known) = last.filter(|last| said.is(last)).or_else(|| self.labels.get(&said)) {
+            return known.clone();
+        }
+        let label = Label::new(self.shared(name), self.shared(value));
+        self.bytes += Label::BYTES;
+        self.labels.insert(label.clone());
+        label
     }
 
-    /// The same labels with shared texts.
+    /// The same set of shared labels.
     pub fn of(&mut self, labels: &Labels) -> Labels {
-        labels.with_texts(&mut |text: &Arc<str>| self.shared(text))
+        labels.shared(|label| self.label(None, &label.name, &label.value))
     }
 
     /// The labels of a list of attributes that are texts, sorted by their keys, as series that came by Prometheus' own ways
@@ -147,11 +166,15 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_shared() {
+    fn labels_and_texts_are_shared() {
         let mut texts = Texts::default();
         let [a, b, c] = [r#"{"a":"1","b":"1"}"#, r#"{"b":"1","c":"2"}"#, r#"{"a":"2"}"#]
             .map(|json| texts.of_sorted(Some(json), None).unwrap());
         let general = texts.of(&Labels::from_pairs([("c", "1")]));
+        let again = texts.of_sorted(Some(r#"{"b":"1"}"#), None).unwrap();
+        let label = |labels: &Labels, name: &str| std::ptr::from_ref(&**labels.label(name).unwrap());
+        assert!(label(&a, "b") == label(&again, "b") && label(&a, "b") != label(&a, "a"));
+        assert!(label(&general, "c") == label(&texts.of(&Labels::from_pairs([("c", "1")])), "c"));
         let ptr = |labels: &Labels, name: &str| labels.value(name).unwrap().clone();
         assert!(Arc::ptr_eq(&ptr(&a, "a"), &ptr(&b, "b")) && Arc::ptr_eq(&ptr(&a, "a"), &ptr(&general, "c")));
         assert!(Arc::ptr_eq(&ptr(&b, "c"), &ptr(&c, "a")));
