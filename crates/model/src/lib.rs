@@ -12,6 +12,7 @@ pub mod encode;
 pub mod entities;
 pub mod json;
 pub mod limits;
+pub mod logs;
 pub mod native;
 pub mod promote;
 pub mod samples;
