@@ -1,4 +1,4 @@
-//! Export requests of spans that are translated from another form, written span by span.
+//! Export requests of spans and logs that are translated from another form, written item by item.
 
 use indexmap::IndexMap;
 
@@ -60,6 +60,15 @@ pub mod field {
         pub const MESSAGE: u32 = 2;
         pub const CODE: u32 = 3;
     }
+    /// Of `ExportLogsServiceRequest`; the messages around a record have the numbers of those around a span.
+    pub mod log_record {
+        pub const TIME_UNIX_NANO: u32 = 1;
+        pub const BODY: u32 = 5;
+        pub const ATTRIBUTES: u32 = 6;
+        pub const TRACE_ID: u32 = 9;
+        pub const SPAN_ID: u32 = 10;
+        pub const OBSERVED_TIME_UNIX_NANO: u32 = 11;
+    }
 }
 
 /// The value of an attribute.
@@ -99,6 +108,12 @@ fn short_text(out: &mut Vec<u8>, field: u32, key: &str, text: &str) {
     out.extend_from_slice(key.as_bytes());
     out.extend_from_slice(&[2 << 3 | 2, text_length + 2, 1 << 3 | 2, text_length]);
     out.extend_from_slice(text.as_bytes());
+}
+
+/// A text as an `AnyValue`, which may be long: nothing is moved.
+pub fn text_value(out: &mut Vec<u8>, field: u32, text: &str) {
+    header(out, field, message_len(1, text.len()));
+    bytes_always(out, 1, text.as_bytes());
 }
 
 /// The field of `AnyValue`.
@@ -141,6 +156,11 @@ pub fn resource_spans<'a>(
         }
         out.extend_from_slice(spans);
     }
+}
+
+/// Records of one resource and one scope, likewise: the numbers are the same.
+pub fn resource_logs(out: &mut Vec<u8>, resource: &[u8], scope: &[u8], records: &[u8]) {
+    resource_spans(out, Some(resource), std::iter::once((Some(scope), records)));
 }
 
 /// By bytes, in the order in which they were added.

@@ -32,10 +32,6 @@ const RECEIVER_ADVICE: &[(&str, &str)] = &[
 const EXPORTER_ADVICE: &[(&str, &str)] = &[
     ("logging", "it was renamed in the Collector: use `debug`"),
     ("jaeger", "Jaeger takes OTLP: use `otlp` with Jaeger's port 4317"),
-    (
-        "loki",
-        "Loki takes OTLP: use `otlphttp` with `endpoint: http://<loki>:3100/otlp`, or keep logs here with `trefoil`",
-    ),
     ("tempo", "Tempo takes OTLP: use `otlp` or `otlphttp`"),
 ];
 
@@ -59,7 +55,6 @@ const RECEIVERS: &[&str] = &[
     "kafka",
     "zipkin",
     "fluentforward",
-    "loki",
     "journald",
     "k8s_cluster",
     "k8s_events",

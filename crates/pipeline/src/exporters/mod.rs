@@ -8,6 +8,7 @@ pub mod debug;
 pub mod file;
 mod headers;
 mod http_client;
+pub mod loki;
 pub mod otlp;
 pub mod otlphttp;
 pub mod parcel;
@@ -30,4 +31,5 @@ pub const FACTORIES: &[ExporterFactory] = &[
     debug::FACTORY,
     file::FACTORY,
     zipkin::FACTORY,
+    loki::FACTORY,
 ];

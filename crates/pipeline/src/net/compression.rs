@@ -19,7 +19,8 @@ pub enum Encoding {
     Identity,
     Gzip,
     Zstd,
-    /// RFC 1950 data; HTTP calls it `deflate`, the Collector also `zlib`.
+    /// RFC 1950 data; HTTP calls it `deflate`, the Collector also `zlib`. Without its header (RFC 1951) it is recognised when reading:
+    /// some senders, and Loki, take `deflate` by its name.
     Zlib,
     /// Snappy's block format. The framing format is recognised by its header when reading, as the Collector does.
     Snappy,
@@ -85,7 +86,8 @@ pub fn decompress(encoding: Encoding, body: Bytes, limit: usize) -> Result<Bytes
         Encoding::Identity if body.len() > limit => Err(DecompressError::TooLarge { limit }),
         Encoding::Identity => Ok(body),
         Encoding::Gzip => read(&mut flate2::bufread::MultiGzDecoder::new(&body[..])),
-        Encoding::Zlib => read(&mut flate2::bufread::ZlibDecoder::new(&body[..])),
+        Encoding::Zlib if has_zlib_header(&body) => read(&mut flate2::bufread::ZlibDecoder::new(&body[..])),
+        Encoding::Zlib => read(&mut flate2::bufread::DeflateDecoder::new(&body[..])),
         Encoding::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(&body[..]).map_err(malformed)?;
             decoder.window_log_max(MAX_ZSTD_WINDOW_LOG).map_err(malformed)?;
@@ -127,6 +129,11 @@ pub fn compress(encoding: Encoding, body: Bytes, level: Option<i32>) -> io::Resu
         }
     };
     Ok(compressed.into())
+}
+
+/// The method is deflate, and the checksum of the two bytes is right.
+fn has_zlib_header(body: &[u8]) -> bool {
+    matches!(body, [method, flags, ..] if method & 0x0f == 8 && u16::from_be_bytes([*method, *flags]) % 31 == 0)
 }
 
 fn read_bounded(
@@ -194,6 +201,16 @@ mod tests {
     fn snappy_reads_both_of_its_formats() {
         let framed = compress(Encoding::SnappyFramed, text(), None).unwrap();
         assert_eq!(decompress(Encoding::Snappy, framed, 1 << 20), Ok(text()));
+    }
+
+    #[test]
+    fn deflate_is_read_without_its_header_too() {
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(&text()).unwrap();
+        let raw = Bytes::from(encoder.finish().unwrap());
+        assert_eq!(decompress(Encoding::Zlib, raw.clone(), text().len()), Ok(text()));
+        let half = decompress(Encoding::Zlib, raw.slice(..raw.len() / 2), 1 << 20);
+        assert!(matches!(half, Err(DecompressError::Malformed { .. })), "{half:?}");
     }
 
     #[test]

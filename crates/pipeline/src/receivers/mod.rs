@@ -3,7 +3,9 @@
 use crate::component::ReceiverFactory;
 
 mod http_listener;
+pub mod http_server;
 pub mod jaeger;
+pub mod loki;
 pub mod otlp;
 pub mod prometheus;
 pub mod prometheusremotewrite;
@@ -13,6 +15,7 @@ pub mod zipkin;
 /// Every kind of receiver.
 pub const FACTORIES: &[ReceiverFactory] = &[
     jaeger::FACTORY,
+    loki::FACTORY,
     otlp::FACTORY,
     prometheus::FACTORY,
     prometheusremotewrite::FACTORY,

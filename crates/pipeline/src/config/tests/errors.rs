@@ -17,7 +17,7 @@ fn errors_name_the_place_and_what_to_do() {
         // Components.
         ("batch: {}", "bach: {}"),
         ("batch: {}", "tail_sampling: {}"),
-        ("debug: {}", "loki: {}"),
+        ("debug: {}", "tempo: {}"),
         ("debug: {}", "logging: {}"),
         ("otlp: {protocols: {grpc: , http: }}", "prometheus: {}"),
         ("otlp: {protocols: {grpc: , http: }}", "filelog: {}"),
@@ -83,9 +83,9 @@ fn errors_name_the_place_and_what_to_do() {
     --- tail_sampling: {}
     c.yaml:5:3: processors.tail_sampling: the processor `tail_sampling` of the Collector is not supported by Trefoil yet; supported are attributes, batch, cardinality_guard, memory_limiter, resource
     c.yaml:10:46: service.pipelines.traces.processors[0]: `batch` is not defined under `processors`; the only one is `tail_sampling`
-    --- loki: {}
-    c.yaml:7:3: exporters.loki: the exporter `loki` of the Collector is not supported by Trefoil yet; Loki takes OTLP: use `otlphttp` with `endpoint: http://<loki>:3100/otlp`, or keep logs here with `trefoil`
-    c.yaml:10:66: service.pipelines.traces.exporters[0]: `debug` is not defined under `exporters`; the only one is `loki`
+    --- tempo: {}
+    c.yaml:7:3: exporters.tempo: the exporter `tempo` of the Collector is not supported by Trefoil yet; Tempo takes OTLP: use `otlp` or `otlphttp`
+    c.yaml:10:66: service.pipelines.traces.exporters[0]: `debug` is not defined under `exporters`; the only one is `tempo`
     --- logging: {}
     c.yaml:7:3: exporters.logging: the exporter `logging` of the Collector is not supported by Trefoil yet; it was renamed in the Collector: use `debug`
     c.yaml:10:66: service.pipelines.traces.exporters[0]: `debug` is not defined under `exporters`; the only one is `logging`
@@ -93,7 +93,7 @@ fn errors_name_the_place_and_what_to_do() {
     c.yaml:3:15: receivers.prometheus.config: there is nothing to scrape: no scrape_configs, no scrape_config_files
     c.yaml:10:26: service.pipelines.traces.receivers[0]: `otlp` is not defined under `receivers`; the only one is `prometheus`
     --- filelog: {}
-    c.yaml:3:3: receivers.filelog: the receiver `filelog` of the Collector is not supported by Trefoil yet; supported are jaeger, otlp, prometheus, prometheusremotewrite, workflow, zipkin
+    c.yaml:3:3: receivers.filelog: the receiver `filelog` of the Collector is not supported by Trefoil yet; supported are jaeger, loki, otlp, prometheus, prometheusremotewrite, workflow, zipkin
     c.yaml:10:26: service.pipelines.traces.receivers[0]: `otlp` is not defined under `receivers`; the only one is `filelog`
     --- oltp: {}
     c.yaml:3:3: receivers.oltp: unknown receiver type `oltp`; did you mean `otlp`?

@@ -1,16 +1,11 @@
 //! The configuration of the `jaeger` receiver, in the Collector's schema.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use serde::Deserialize;
 use trefoil_model::Tenant;
 
-use crate::config::{ConfigError, Problems, Section, duration, mentioned};
-use crate::net::tls::ServerTls;
-use crate::receivers::otlp::config::{Grpc, Http, check_endpoint};
-use crate::receivers::otlp::cors::Cors;
-use crate::receivers::otlp::http::DEFAULT_MAX_BODY;
+use crate::config::{ConfigError, Problems, Section, mentioned};
+use crate::receivers::http_server::{HttpServer, set_endpoint};
+use crate::receivers::otlp::config::{Grpc, check_endpoint};
 
 /// What the Collector has and this receiver has not, with the reason.
 const UNSUPPORTED: &[(&str, &str)] = &[
@@ -47,7 +42,7 @@ pub struct Protocols {
     #[serde(deserialize_with = "mentioned")]
     pub grpc: Option<Grpc>,
     #[serde(deserialize_with = "mentioned")]
-    pub thrift_http: Option<ThriftHttp>,
+    pub thrift_http: Option<HttpServer>,
     #[serde(deserialize_with = "mentioned")]
     pub thrift_compact: Option<Udp>,
     #[serde(deserialize_with = "mentioned")]
@@ -66,95 +61,7 @@ impl Protocols {
 }
 
 const GRPC_ENDPOINT: &str = "127.0.0.1:14250";
-
-/// The Collector's options of HTTP servers.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ThriftHttp {
-    pub endpoint: String,
-    /// `tcp`, `tcp4` or `tcp6`.
-    pub transport: String,
-    pub tls: Option<ServerTls>,
-    pub cors: Option<Cors>,
-    /// Bytes, as sent and decompressed; 0 is the default of 20 MiB.
-    pub max_request_body_size: usize,
-    pub include_metadata: bool,
-    /// Headers added to every response.
-    pub response_headers: BTreeMap<String, String>,
-    /// The `Content-Encoding`s that are taken; unset: all that are known. An empty name stands for no compression.
-    pub compression_algorithms: Option<Vec<String>>,
-    /// How long a body may take to arrive; 0 for ever.
-    #[serde(with = "duration")]
-    pub read_timeout: Duration,
-    /// How long headers may take to arrive, and how long HTTP/1.1 waits for the next request; 0 is 5 minutes.
-    #[serde(with = "duration")]
-    pub read_header_timeout: Duration,
-    /// How long a client may leave a response untaken; 0 for ever.
-    #[serde(with = "duration")]
-    pub write_timeout: Duration,
-    /// How long a connection may have no request under way; 0 for ever.
-    #[serde(with = "duration")]
-    pub idle_timeout: Duration,
-    /// Whether HTTP/1.1 connections serve more than one request.
-    pub keep_alives_enabled: bool,
-}
-
-impl Default for ThriftHttp {
-    fn default() -> Self {
-        Self {
-            endpoint: "127.0.0.1:14268".to_owned(),
-            transport: "tcp".to_owned(),
-            tls: None,
-            cors: None,
-            max_request_body_size: DEFAULT_MAX_BODY,
-            include_metadata: false,
-            response_headers: BTreeMap::new(),
-            compression_algorithms: None,
-            read_timeout: Duration::ZERO,
-            read_header_timeout: Duration::ZERO,
-            write_timeout: Duration::ZERO,
-            idle_timeout: Duration::ZERO,
-            keep_alives_enabled: true,
-        }
-    }
-}
-
-impl ThriftHttp {
-    /// The same server for OTLP, whose paths nobody asks for.
-    pub fn server(&self) -> Http {
-        let ThriftHttp {
-            endpoint,
-            transport,
-            tls,
-            cors,
-            max_request_body_size,
-            include_metadata,
-            response_headers,
-            compression_algorithms,
-            read_timeout,
-            read_header_timeout,
-            write_timeout,
-            idle_timeout,
-            keep_alives_enabled,
-        } = self.clone();
-        Http {
-            endpoint,
-            transport,
-            tls,
-            cors,
-            max_request_body_size,
-            include_metadata,
-            response_headers,
-            compression_algorithms,
-            read_timeout,
-            read_header_timeout,
-            write_timeout,
-            idle_timeout,
-            keep_alives_enabled,
-            ..Http::default()
-        }
-    }
-}
+const HTTP_ENDPOINT: &str = "127.0.0.1:14268";
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -207,16 +114,15 @@ impl Config {
             let message = "name at least one of grpc, thrift_http, thrift_compact and thrift_binary";
             problem("protocols", message.to_owned());
         }
+        let options = section.node().get("protocols");
         if let Some(grpc) = &mut protocols.grpc {
-            let options = section.node().get("protocols").and_then(|protocols| protocols.get("grpc"));
-            if options.and_then(|grpc| grpc.get("endpoint")).is_none() {
-                GRPC_ENDPOINT.clone_into(&mut grpc.endpoint);
-            }
+            set_endpoint(&mut grpc.endpoint, GRPC_ENDPOINT, options, "grpc");
             for (path, reason) in grpc.check() {
                 problem(&format!("protocols.grpc.{path}"), reason);
             }
         }
-        if let Some(http) = &protocols.thrift_http {
+        if let Some(http) = &mut protocols.thrift_http {
+            set_endpoint(&mut http.endpoint, HTTP_ENDPOINT, options, "thrift_http");
             for (path, reason) in http.server().check() {
                 problem(&format!("protocols.thrift_http.{path}"), reason);
             }

@@ -75,7 +75,8 @@ pub fn routes(intake: Intake, limits: HttpLimits, paths: &Paths, metrics: Transp
     let mut router = Router::new();
     let signals = [(Signal::Traces, &paths.traces), (Signal::Metrics, &paths.metrics), (Signal::Logs, &paths.logs)];
     for (signal, path) in signals {
-        let endpoint = Endpoint { signal, intake: intake.clone(), limits: limits.clone(), metrics: metrics.clone() };
+        let (intake, limits, metrics) = (intake.clone(), limits.clone(), metrics.clone());
+        let endpoint = Endpoint { signal, intake, limits, metrics, success };
         router = router.route(path, post(export).fallback(only_post).with_state(endpoint));
     }
     router
@@ -83,9 +84,19 @@ pub fn routes(intake: Intake, limits: HttpLimits, paths: &Paths, metrics: Transp
 
 /// Routes of metrics alone.
 pub fn metrics_routes(intake: Intake, limits: HttpLimits, paths: &[&str], metrics: TransportMetrics) -> Router {
-    let endpoint = Endpoint { signal: Signal::Metrics, intake, limits: Arc::new(limits), metrics };
+    let endpoint = Endpoint { signal: Signal::Metrics, intake, limits: Arc::new(limits), metrics, success };
     let route = post(export).fallback(only_post).with_state(endpoint);
     paths.iter().fold(Router::new(), |router, path| router.route(path, route.clone()))
+}
+
+/// A route of logs alone, which says nothing (204) where there is nothing to say, as Loki does.
+pub fn logs_route(intake: Intake, limits: Arc<HttpLimits>, path: &str, metrics: TransportMetrics) -> Router {
+    let success = |form, signal, accepted: Accepted| match accepted == Accepted::all() {
+        true => StatusCode::NO_CONTENT.into_response(),
+        false => success(form, signal, accepted),
+    };
+    let endpoint = Endpoint { signal: Signal::Logs, intake, limits, metrics, success };
+    Router::new().route(path, post(export).fallback(only_post).with_state(endpoint))
 }
 
 #[derive(Clone)]
@@ -94,6 +105,8 @@ struct Endpoint {
     intake: Intake,
     limits: Arc<HttpLimits>,
     metrics: TransportMetrics,
+    /// What is answered when a request was taken.
+    success: fn(Form, Signal, Accepted) -> Response,
 }
 
 /// The form of a body and of its answer.
@@ -114,7 +127,7 @@ async fn export(State(endpoint): State<Endpoint>, request: Request) -> Response 
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, supported).into_response();
     };
     match endpoint.take(form, request).await {
-        Ok(accepted) => success(form, endpoint.signal, accepted),
+        Ok(accepted) => (endpoint.success)(form, endpoint.signal, accepted),
         Err(answer) => failure(form, &answer),
     }
 }
@@ -147,7 +160,17 @@ pub(crate) async fn receive(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Bytes, Reservation), Answer> {
-    let encoding = encoding(limits, headers)?;
+    let encoding = encoding(limits, headers)?.unwrap_or(Encoding::Identity);
+    receive_as(intake, limits, encoding, body).await
+}
+
+/// The same for who knows how the body is compressed.
+pub(crate) async fn receive_as(
+    intake: &Intake,
+    limits: &HttpLimits,
+    encoding: Encoding,
+    body: Body,
+) -> Result<(Bytes, Reservation), Answer> {
     let limit = limits.max_request_body_size;
     let mut reservation = intake.admission.start();
     let reading = body::read(body, limit, &mut reservation);
@@ -163,10 +186,12 @@ pub(crate) async fn receive(
     Ok((unpacked, reservation))
 }
 
-fn encoding(limits: &HttpLimits, headers: &HeaderMap) -> Result<Encoding, Answer> {
-    let Some(value) = headers.get(CONTENT_ENCODING) else { return Ok(Encoding::Identity) };
+/// How the headers say that the body is compressed; `None` if they say nothing.
+pub(crate) fn encoding(limits: &HttpLimits, headers: &HeaderMap) -> Result<Option<Encoding>, Answer> {
+    let Some(value) = headers.get(CONTENT_ENCODING) else { return Ok(None) };
     let known = value.to_str().ok().and_then(Encoding::from_name);
-    known.filter(|encoding| *encoding == Encoding::Identity || limits.encodings.contains(encoding)).ok_or_else(|| {
+    let taken = known.filter(|encoding| *encoding == Encoding::Identity || limits.encodings.contains(encoding));
+    taken.map(Some).ok_or_else(|| {
         let names = encoding_names(&limits.encodings);
         let message = format!("unsupported Content-Encoding {value:?}; supported: {names}");
         Answer::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument, message)

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::mapping::{Mapping, MappingOptions};
 use crate::config::{ConfigError, Problems, Section, duration};
 // The Collector's options of an HTTP server, as Jaeger's receiver has them.
-use crate::receivers::jaeger::config::ThriftHttp as Http;
+use crate::receivers::http_server::HttpServer as Http;
 
 const ENDPOINT: &str = "127.0.0.1:8380";
 const NO_AUTH: &str = "there are no authentication extensions; put an authenticating proxy in front";
