@@ -115,6 +115,11 @@ impl Pipeline {
         self.ops.iter().all(|op| matches!(op, Op::Lines(_) | Op::Decolorize))
     }
 
+    /// Whether anybody looks at a label of this name, be it given or found. Structured metadata of other names can be left out.
+    pub fn needs(&self, label: &str) -> bool {
+        matches!(label, ERROR | ERROR_DETAILS) || self.needs.has(label)
+    }
+
     /// Whether a line passes the filters that stand in front of everything else. Asking them needs no labels.
     pub fn may_pass(&self, line: &str) -> bool {
         self.first.iter().all(|test| test.holds(line))

@@ -194,10 +194,10 @@ impl<'s> Search<'s> {
         }
         candidates.sort_unstable_by_key(|(order, _)| *order);
         self.spent.streams += runs.len() as u64;
-        let names = Metadata::names(sources, source);
+        let names = Metadata::names(sources, source, self.pipeline);
         let columns: Vec<&str> = names.iter().map(String::as_str).chain(LINE).collect();
         let read = sources.read(source, &columns).await?;
-        let metadata = Metadata::new(&read, &names, view);
+        let metadata = Metadata::new(&read, &names, self.pipeline, view);
         for (order, row) in candidates {
             if self.is_full_before(&order) {
                 break;

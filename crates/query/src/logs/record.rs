@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryArray};
 use trefoil_logql::level;
+use trefoil_logql::pipeline::Pipeline;
 use trefoil_model::attributes::read_value;
 use trefoil_model::promote::Scope;
 use trefoil_prometheus::attributes::text as text_of_value;
@@ -22,20 +23,24 @@ pub const DETECTED_LEVEL: &str = "detected_level";
 /// What a line is made of.
 pub const LINE: [&str; 2] = ["body", "body_is_json"];
 
-const METADATA: [&str; 12] = [
-    "log_attributes",
-    "severity_number",
-    "severity_text",
-    "trace_id",
-    "span_id",
-    "flags",
-    "event_name",
-    "observed_time_unix_nano",
-    "dropped_attributes_count",
-    "scope_name",
-    "scope_version",
-    "scope_attributes",
+/// Columns that are labels by themselves, with the names of these.
+const IDS: [&str; 2] = ["trace_id", "span_id"];
+const NUMBERS: [(&str, &str); 4] = [
+    ("observed_timestamp", "observed_time_unix_nano"),
+    ("severity_number", "severity_number"),
+    ("flags", "flags"),
+    ("dropped_attributes_count", "dropped_attributes_count"),
 ];
+const TEXTS: [(&str, &str); 4] = [
+    ("severity_text", "severity_text"),
+    ("event_name", "event_name"),
+    ("scope_name", "scope_name"),
+    ("scope_version", "scope_version"),
+];
+/// What a level is found by, apart from the line.
+const LEVELS: [&str; 1] = ["severity_number"];
+/// Lists of attributes of whatever names.
+const LISTS: [&str; 2] = ["log_attributes", "scope_attributes"];
 
 /// The line in a row; `rows` have the columns of [`LINE`].
 pub fn line(rows: &Rows, row: usize) -> Result<Cow<'_, str>, QueryError> {
@@ -48,14 +53,16 @@ pub fn line(rows: &Rows, row: usize) -> Result<Cow<'_, str>, QueryError> {
     Ok(Cow::Owned(text_of_value(&value)))
 }
 
-/// Columns of structured metadata.
+/// Columns of structured metadata, of which those labels are told that a pipeline needs.
 pub struct Metadata<'r> {
     rows: &'r Rows,
-    discover_level: bool,
+    pipeline: &'r Pipeline,
+    finds_level: bool,
+    lists: [Option<&'r ArrayRef>; 2],
     promoted: Vec<(String, &'r ArrayRef)>,
-    ids: [(&'static str, Option<&'r FixedSizeBinaryArray>); 2],
-    numbers: [(&'static str, Numbers<'r>); 4],
-    texts: [(&'static str, Option<&'r ArrayRef>); 4],
+    ids: Vec<(&'static str, &'r FixedSizeBinaryArray)>,
+    numbers: Vec<(&'static str, Numbers<'r>)>,
+    texts: Vec<(&'static str, &'r ArrayRef)>,
 }
 
 /// Names and values.
@@ -63,73 +70,74 @@ pub type Pairs<'r> = Vec<(Cow<'r, str>, Cow<'r, str>)>;
 
 impl<'r> Metadata<'r> {
     /// The columns that a source may have of it.
-    pub fn names(sources: &Sources<'_>, source: &Source) -> Vec<String> {
-        let is_promoted = |name: &String| matches!(Scope::split(name), Some((Scope::Log, _)));
-        let promoted = sources.names(source).into_iter().filter(is_promoted);
-        promoted.chain(METADATA.map(str::to_owned)).collect()
+    pub fn names(sources: &Sources<'_>, source: &Source, pipeline: &Pipeline) -> Vec<String> {
+        let needs_level = pipeline.needs(DETECTED_LEVEL);
+        // A level is found by attributes of many names.
+        let is_needed = |label: &str| pipeline.needs(label) || (needs_level && level::KEYS.contains(&label));
+        let promoted = sources.names(source).into_iter().filter(|name| match Scope::split(name) {
+            Some((Scope::Log, key)) => is_needed(&label_name(key)) || is_needed(key),
+            _ => false,
+        });
+        let ids = IDS.into_iter().filter(|name| is_needed(name));
+        let others = NUMBERS.into_iter().chain(TEXTS).filter(|(label, _)| is_needed(label)).map(|(_, name)| name);
+        let levels = LEVELS.into_iter().filter(|_| needs_level);
+        promoted.chain(LISTS.into_iter().chain(ids).chain(others).chain(levels).map(str::to_owned)).collect()
     }
 
     /// `names` of columns that were read.
-    pub fn new(rows: &'r Rows, names: &[String], view: &LogView) -> Self {
+    pub fn new(rows: &'r Rows, names: &[String], pipeline: &'r Pipeline, view: &LogView) -> Self {
         let promoted = names.iter().filter_map(|name| match Scope::split(name) {
             Some((Scope::Log, key)) => Some((label_name(key), rows.column(name)?)),
             _ => None,
         });
-        let ids = |name: &'static str| (name, rows.column(name).and_then(|ids| ids.as_any().downcast_ref()));
-        let numbers = |(label, name): (&'static str, &str)| (label, Numbers::of(rows, name));
-        let texts = |(label, name): (&'static str, &str)| (label, rows.column(name));
+        let is_needed = |label: &str| pipeline.needs(label);
+        let ids = IDS.into_iter().filter(|name| is_needed(name));
+        let numbers = NUMBERS.into_iter().filter(|(label, _)| is_needed(label));
+        let texts = TEXTS.into_iter().filter(|(label, _)| is_needed(label));
         Self {
             rows,
-            discover_level: view.discover_log_levels,
+            pipeline,
+            finds_level: view.discover_log_levels && is_needed(DETECTED_LEVEL),
+            lists: LISTS.map(|name| rows.column(name)),
             promoted: promoted.collect(),
-            ids: ["trace_id", "span_id"].map(ids),
-            numbers: [
-                ("observed_timestamp", "observed_time_unix_nano"),
-                ("severity_number", "severity_number"),
-                ("flags", "flags"),
-                ("dropped_attributes_count", "dropped_attributes_count"),
-            ]
-            .map(numbers),
-            texts: [
-                ("severity_text", "severity_text"),
-                ("event_name", "event_name"),
-                ("scope_name", "scope_name"),
-                ("scope_version", "scope_version"),
-            ]
-            .map(texts),
+            ids: ids.filter_map(|name| Some((name, rows.column(name)?.as_any().downcast_ref()?))).collect(),
+            numbers: numbers.map(|(label, name)| (label, Numbers::of(rows, name))).collect(),
+            texts: texts.filter_map(|(label, name)| Some((label, rows.column(name)?))).collect(),
         }
     }
 
     /// What comes with the line in a row, each name once.
     pub fn of<'s: 'r>(&self, row: usize, stream: &'s Stream, line: &str) -> Result<Pairs<'r>, QueryError> {
+        let [attributes, of_scope] = self.lists;
         let mut pairs: Pairs<'r> = Vec::new();
-        if let Some(json) = self.rows.column("log_attributes").and_then(|column| text(column, row)) {
-            pairs.extend(texts_of(json)?.into_iter().map(|(name, value)| (label_name(&name).into(), value.into())));
-        }
+        add_list(attributes, row, &mut pairs)?;
         for (name, column) in &self.promoted {
             if let Some(value) = label_value(column, row) {
                 pairs.push((name.clone().into(), value));
             }
         }
         if !stream.is_pushed {
-            self.add_rest(row, stream, &mut pairs)?;
+            self.add_rest(row, &mut pairs);
+            add_list(of_scope, row, &mut pairs)?;
+            pairs.extend(stream.metadata.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())));
         }
         let mut seen = ahash::HashSet::default();
         pairs.retain(|(name, value)| !value.is_empty() && seen.insert(name.clone()));
-        if self.discover_level && !seen.contains(DETECTED_LEVEL) {
+        if self.finds_level && !seen.contains(DETECTED_LEVEL) {
             let labels = stream.labels.iter().map(|label| (&*label.name, &*label.value));
             let known = labels.chain(pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
             let severity = Numbers::of(self.rows, "severity_number").at(row);
             let level = level::detect(line, Some(severity).filter(|number| *number != 0), known);
             pairs.push((DETECTED_LEVEL.into(), level.name().into()));
         }
+        pairs.retain(|(name, _)| self.pipeline.needs(name));
         Ok(pairs)
     }
 
     /// What Loki adds of records that come as OTLP.
-    fn add_rest<'s: 'r>(&self, row: usize, stream: &'s Stream, pairs: &mut Pairs<'r>) -> Result<(), QueryError> {
+    fn add_rest(&self, row: usize, pairs: &mut Pairs<'r>) {
         for (name, ids) in &self.ids {
-            if let Some(ids) = ids.filter(|ids| ids.is_valid(row)) {
+            if ids.is_valid(row) {
                 pairs.push(((*name).into(), hex(ids.value(row)).into()));
             }
         }
@@ -140,16 +148,18 @@ impl<'r> Metadata<'r> {
             }
         }
         for (name, texts) in &self.texts {
-            if let Some(value) = texts.and_then(|texts| text(texts, row)) {
+            if let Some(value) = text(texts, row) {
                 pairs.push(((*name).into(), value.into()));
             }
         }
-        if let Some(json) = self.rows.column("scope_attributes").and_then(|column| text(column, row)) {
-            pairs.extend(texts_of(json)?.into_iter().map(|(name, value)| (label_name(&name).into(), value.into())));
-        }
-        pairs.extend(stream.metadata.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())));
-        Ok(())
     }
+}
+
+fn add_list(column: Option<&ArrayRef>, row: usize, pairs: &mut Pairs<'_>) -> Result<(), QueryError> {
+    if let Some(json) = column.and_then(|column| text(column, row)) {
+        pairs.extend(texts_of(json)?.into_iter().map(|(name, value)| (label_name(&name).into(), value.into())));
+    }
+    Ok(())
 }
 
 fn hex(id: &[u8]) -> String {

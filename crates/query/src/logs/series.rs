@@ -170,11 +170,11 @@ impl<'r> Counting<'r> {
         selected: &Selected,
         spent: &mut Spent,
     ) -> Result<(), QueryError> {
-        let names = Metadata::names(sources, source);
+        let Self { reading, accumulator, now, .. } = self;
+        let names = Metadata::names(sources, source, reading.pipeline());
         let columns: Vec<&str> = names.iter().map(String::as_str).chain(LINE).collect();
         let read = sources.read(source, &columns).await?;
-        let metadata = Metadata::new(&read, &names, view);
-        let Self { reading, accumulator, now, .. } = self;
+        let metadata = Metadata::new(&read, &names, reading.pipeline(), view);
         let mut runner = Runner::new(reading.pipeline(), *now);
         for row in &selected.rows {
             let line = line(&read, row.row)?;
