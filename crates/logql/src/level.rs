@@ -34,6 +34,12 @@ pub const KEYS: [&str; 14] = [
     "SEVERITY_TEXT",
 ];
 
+/// Objects within objects that are looked at (Loki's `log_level_from_json_max_depth` is 2 with the outermost).
+const DEEPEST: usize = 1;
+
+/// Names that texts have for nothing else.
+const PLAIN: [&str; 3] = ["info", "warning", "debug"];
+
 /// So much of a line is looked at for words, bytes.
 const LOOKED_AT: usize = 4_096;
 
@@ -123,42 +129,61 @@ impl<'a> First<'a> {
 }
 
 fn of_keys(line: &str) -> Option<Level> {
-    let (mut best, mut level) = (usize::MAX, None);
-    let mut see = |key: &str, value: &str| {
-        let place = KEYS.iter().position(|known| *known == key).unwrap_or(usize::MAX);
-        if place < best {
-            (best, level) = (place, Level::of_name(value));
+    let trimmed = line.trim_start();
+    if trimmed.starts_with('{') {
+        return of_members(trimmed, 0);
+    }
+    // Most lines without pairs are known by that.
+    if !line.contains('=') {
+        return None;
+    }
+    let (mut best, mut level) = (KEYS.len(), None);
+    for pair in logfmt::Pairs::of(line).filter_map(Result::ok) {
+        let place = KEYS.iter().position(|known| known.eq_ignore_ascii_case(pair.key));
+        if let Some(place) = place.filter(|place| *place < best) {
+            (best, level) = (place, Level::of_name(&pair.value.text()));
         }
-        if best == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
-    match line.trim_start().starts_with('{') {
-        true => {
-            // Of a malformed line what can be read counts.
-            let _ = json::members(line, |key, value| match value.string() {
-                Some(value) => see(&key, &value),
-                None => ControlFlow::Continue(()),
-            });
+        if best == 0 {
+            break;
         }
-        // Most lines without pairs are known by that.
-        false if line.contains('=') => {
-            let pairs = logfmt::Pairs::of(line).filter_map(Result::ok);
-            let _ = pairs.into_iter().try_for_each(|pair| see(pair.key, &pair.value.text()));
-        }
-        false => {}
     }
     level
 }
 
-/// The first word that is the name of a level. `trace` and the abbreviations stand in texts for other things, and so count only
-/// in capital letters.
+/// By the first key of an object, or of objects in it. Of a malformed one what can be read counts.
+fn of_members(object: &str, depth: usize) -> Option<Level> {
+    let (mut is_found, mut level) = (false, None);
+    let _ = json::members(object, |key, value| {
+        if let Some(name) = value.string().filter(|_| KEYS.contains(&&*key)) {
+            (is_found, level) = (true, Level::of_name(&name));
+        } else if let Some(inner) = value.object().filter(|_| depth < DEEPEST) {
+            level = of_members(inner, depth + 1);
+            is_found = level.is_some();
+        }
+        if is_found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    level
+}
+
+/// The first word that is the name of a level and is meant so: in capital letters, in brackets, or in front of a colon. Others stand
+/// in texts for other things, but for a few.
 fn of_words(line: &str) -> Option<Level> {
-    let end = line.floor_char_boundary(LOOKED_AT);
-    let words = line[..end].split(|character: char| !character.is_ascii_alphabetic()).filter(|word| word.len() > 2);
-    words.into_iter().find_map(|word| {
-        let (name, level) = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word))?;
-        let is_plain = name.len() > 3 && *name != "trace" && *name != "crit" && *name != "information";
-        (is_plain || word.bytes().all(|byte| byte.is_ascii_uppercase())).then_some(*level)
-    })
+    let looked_at = &line[..line.floor_char_boundary(LOOKED_AT)];
+    let bytes = looked_at.as_bytes();
+    let mut at = 0;
+    while let Some(found) = bytes[at..].iter().position(u8::is_ascii_alphabetic) {
+        let start = at + found;
+        at = start + bytes[start..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let word = &looked_at[start..at];
+        let Some((name, level)) = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)) else { continue };
+        let (before, behind) = (start.checked_sub(1).map(|before| bytes[before]), bytes.get(at));
+        let is_marked = behind == Some(&b':') || (before == Some(b'[') && behind == Some(&b']'));
+        let is_meant = is_marked || word.bytes().all(|byte| byte.is_ascii_uppercase());
+        if is_meant || PLAIN.contains(name) {
+            return Some(*level);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -174,27 +199,35 @@ mod tests {
             ("nothing to see", "unknown"),
             (r#"{"level":"warn","msg":"an error"}"#, "warn"),
             (r#"{"msg":"an error","severity":"DEBUG"}"#, "debug"),
-            (r#"{"severity":"info","level":"fatal"}"#, "fatal"),
+            (r#"{"severity":"info","level":"fatal"}"#, "info"),
+            (r#"{"log":{"level":"fatal"},"severity":"info"}"#, "fatal"),
+            (r#"{"log":{"log":{"level":"fatal"}},"severity":"info"}"#, "info"),
+            (r#"{"log":{"level":7},"severity":"info"}"#, "info"),
+            ("severity=info LEVEL=fatal", "fatal"),
             (r#"{"log.level":"Warning"}"#, "warn"),
-            (r#"{"level":30,"msg":"an error"}"#, "error"),
-            (r#"{"level":"notice","msg":"critical"}"#, "critical"),
-            (r#"{"level":"error"#, "error"),
+            (r#"{"level":30,"msg":"error: no"}"#, "error"),
+            (r#"{"level":"notice","msg":"[critical] x"}"#, "critical"),
+            (r#"{"level":"ERROR"#, "error"),
             (r#"{"a":1,"level":"trc","b":"#, "trace"),
             ("ts=1 level=debug msg=\"an error\"", "debug"),
             ("lvl=WRN x", "warn"),
             ("msg=\"all is well\" lvl=inf", "info"),
             ("2026-01-01 [ERROR] no info", "error"),
             ("2026-01-01 INFO an error", "info"),
-            ("I failed: error", "error"),
+            ("I failed: error", "unknown"),
+            ("error: I failed", "error"),
+            ("it is [error] x", "error"),
             ("Warning: disk", "warn"),
-            ("critical state", "critical"),
+            ("a critical state", "unknown"),
+            ("all info is here", "info"),
             ("FATAL: role", "fatal"),
             ("ERR no such key", "error"),
             ("err no such key", "unknown"),
+            ("err: no such key", "error"),
             ("trace id 5", "unknown"),
             ("TRACE x", "trace"),
             ("informational terrors", "unknown"),
-            ("a=b error", "error"),
+            ("a=b ERROR", "error"),
         ] {
             assert_eq!(detect(line, None, []).name(), expected, "{line}");
         }

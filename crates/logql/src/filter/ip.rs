@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use memchr::memchr;
 use thiserror::Error;
 
 /// All addresses of one version from a first to a last.
@@ -52,6 +53,11 @@ impl IpRange {
     /// a space: `http://10.0.0.1:80/`, `[::1]:80`.
     pub fn is_in(&self, line: &str) -> bool {
         let bytes = line.as_bytes();
+        // Most lines without an address are known by that.
+        let separator = if self.version == Version::V4 { b'.' } else { b':' };
+        if memchr(separator, bytes).is_none() {
+            return false;
+        }
         let mut at = 0;
         while let Some(found) = bytes[at..].iter().position(|byte| is_part(*byte)) {
             let start = at + found;

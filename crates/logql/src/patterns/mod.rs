@@ -98,7 +98,10 @@ impl Miner {
 
     /// Takes over what another miner of the same steps has counted.
     pub fn merge(&mut self, other: &Miner) {
-        for cluster in other.shapes.values().flatten() {
+        // In the order that they were seen in: templates depend on it.
+        let mut clusters: Vec<&Cluster> = other.shapes.values().flatten().collect();
+        clusters.sort_by_key(|cluster| cluster.rank().1);
+        for cluster in clusters {
             let counts: Vec<(i64, u64)> = cluster.counts.iter().map(|(step, count)| (*step, *count)).collect();
             self.count(&cluster.tokens(), &counts);
         }

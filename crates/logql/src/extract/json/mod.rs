@@ -142,24 +142,35 @@ pub(crate) fn members<'l>(
         return scanner.wrong("no object");
     }
     let members = scanner.members(|scanner, key| {
+        scanner.peek();
+        let start = scanner.at;
         let token = scanner.token()?;
         scanner.skip_rest(token)?;
-        Ok(take(key.text(), Member(token)))
+        Ok(take(key.text(), Member { token, text: scanner.since(start) }))
     });
     members.map(drop)
 }
 
 /// The value of a member.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Member<'l>(Token<'l>);
+pub(crate) struct Member<'l> {
+    token: Token<'l>,
+    /// As it stands there.
+    text: &'l str,
+}
 
 impl<'l> Member<'l> {
     /// Of a string what it says.
     pub fn string(self) -> Option<Cow<'l, str>> {
-        match self.0 {
+        match self.token {
             Token::String(quoted) => Some(quoted.text()),
             _ => None,
         }
+    }
+
+    /// Of an object its text.
+    pub fn object(self) -> Option<&'l str> {
+        matches!(self.token, Token::Object).then_some(self.text)
     }
 }
 
