@@ -9,6 +9,7 @@ mod grpc;
 mod ids;
 pub mod internal;
 mod jaeger;
+mod loki;
 pub mod prometheus;
 mod request_span;
 pub mod state;
@@ -30,6 +31,7 @@ pub fn main_router(state: ApiState) -> Router {
         .nest("/tempo", tempo::router(state.clone()))
         .nest("/jaeger", jaeger::router(state.clone()))
         .merge(zipkin::router_below_prefix(state.clone()))
+        .merge(loki::router_below_prefix())
         .nest("/prometheus", prometheus::router(state));
     // Outside of the layers: own traces are about questions, not about scripts and pictures.
     api_router(apis).fallback(ui::serve)
@@ -38,6 +40,11 @@ pub fn main_router(state: ApiState) -> Router {
 /// Tempo's own listener.
 pub fn tempo_router(state: ApiState) -> Router {
     api_router(tempo::router(state))
+}
+
+/// Loki's own listener.
+pub fn loki_router() -> Router {
+    api_router(loki::router())
 }
 
 /// Prometheus' own listener.
