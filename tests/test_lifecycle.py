@@ -23,8 +23,8 @@ def test_defaults_need_no_file(tmp_path):
         wait_until(lambda: process.poll() is not None or listening(8888), "it runs or ends")
         if process.poll() is None:
             wait_until(lambda: listening(4317) and listening(4318) and listening(3000), "the default ports")
-            defaults = (16686, 16685, 14250, 14268, 9411)
-            wait_until(lambda: all(map(listening, defaults)), "Jaeger's and Zipkin's")
+            defaults = (16686, 16685, 14250, 14268, 9411, 3100)
+            wait_until(lambda: all(map(listening, defaults)), "Jaeger's, Zipkin's and Loki's")
             assert (tmp_path / "trefoil-data").is_dir()
         else:
             output = process.stdout.read()

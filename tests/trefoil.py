@@ -58,9 +58,9 @@ class Server:
         self.log_path = self.directory / "server.log"
         self.config_path = self.directory / "trefoil.yaml"
         self.environment = {**os.environ, **(environment or {})}
-        ports = free_ports(8)
+        ports = free_ports(9)
         self.grpc_port, self.http_port, self.main_port, self.tempo_port, self.internal_port, self.prometheus_port = ports[:6]
-        self.jaeger_port, self.jaeger_grpc_port = ports[6:]
+        self.jaeger_port, self.jaeger_grpc_port, self.loki_port = ports[6:]
         self.config = merged(self._base(), config or {})
         self.process = None
 
@@ -77,6 +77,7 @@ class Server:
             "listeners": {
                 "main": address(self.main_port),
                 "tempo": address(self.tempo_port),
+                "loki": address(self.loki_port),
                 "prometheus": address(self.prometheus_port),
                 "jaeger": address(self.jaeger_port),
                 "jaeger_grpc": address(self.jaeger_grpc_port),
@@ -154,6 +155,10 @@ class Server:
     @property
     def tempo(self):
         return f"http://127.0.0.1:{self.tempo_port}"
+
+    @property
+    def loki(self):
+        return f"http://127.0.0.1:{self.loki_port}"
 
     @property
     def prometheus(self):

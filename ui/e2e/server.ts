@@ -60,7 +60,7 @@ export function listenersAt(ports: readonly number[]) {
         ['traces', 'metrics', 'logs'].map((signal) => [signal, { receivers: ['otlp'], exporters: ['trefoil'] }]),
       ),
     },
-    listeners: { main, tempo, internal, prometheus, jaeger: off, jaeger_grpc: off },
+    listeners: { main, tempo, internal, prometheus, loki: off, jaeger: off, jaeger_grpc: off },
   };
 }
 

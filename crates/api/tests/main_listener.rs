@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 use prost::Message;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use trefoil_api::{ApiState, OtlpEndpoints, PrometheusApi, main_router};
+use trefoil_api::{ApiState, OtlpEndpoints, PrometheusApi, loki_router, main_router};
 use trefoil_model::{Signal, Tenancy, Tenant};
 use trefoil_query::Engine;
 use trefoil_storage::{Storage, StorageConfig};
@@ -106,6 +106,23 @@ fn request(count: u64) -> ExportTraceServiceRequest {
     let resource = Some(Resource { attributes: vec![attribute("service.name", "orders")], ..Resource::default() });
     let resource_spans = ResourceSpans { resource, scope_spans: vec![scope_spans], ..ResourceSpans::default() };
     ExportTraceServiceRequest { resource_spans: vec![resource_spans] }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_looks_like_a_loki_where_one_would_be() {
+    let server = Server::new(Tenancy::Multi).await;
+    // A data source for the main listener asks at the first, one for its prefix at the second.
+    for path in ["/loki/api/v1/status/buildinfo", "/loki/loki/api/v1/status/buildinfo"] {
+        let (code, build) = server.json(path).await;
+        assert_eq!((code, build["version"].as_str()), (StatusCode::OK, Some("3.7.6")), "{path}");
+    }
+    let ready = server.get("/loki/ready").await;
+    assert_eq!(to_bytes(ready.into_body(), usize::MAX).await.unwrap(), "ready\n");
+    let own = loki_router();
+    for (path, status) in [("/ready", 200), ("/loki/api/v1/status/buildinfo", 200), ("/loki/ready", 404)] {
+        let answer = own.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

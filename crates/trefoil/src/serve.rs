@@ -23,6 +23,7 @@ use trefoil_pipeline::component::{Downstream, Health, OtlpListening};
 use trefoil_pipeline::extensions::pprof;
 use trefoil_pipeline::graph::{self, Graph, ReloadError, Resources};
 use trefoil_pipeline::overrides::Overrides;
+use trefoil_pipeline::receivers::loki;
 use trefoil_pipeline::receivers::otlp::{self, HttpLimits, http_router};
 use trefoil_pipeline::receivers::prometheus::Scraping;
 use trefoil_pipeline::receivers::prometheusremotewrite::{self, WriteLimits};
@@ -111,6 +112,7 @@ pub async fn serve(
         ),
         otlp: configuration.listeners.main.otlp.then(|| otlp_router(otlp.clone(), tenancy, &metrics)),
         zipkin: configuration.listeners.main.otlp.then(|| zipkin_router(otlp.clone(), tenancy, &metrics)),
+        loki: LokiPush::new(&configuration, otlp.clone(), tenancy, &metrics),
         writes: Writes::new(&configuration, otlp.clone(), tenancy, &metrics),
         registry,
         readiness: readiness.clone(),
@@ -260,6 +262,7 @@ struct Surfaces {
     otlp: Option<Router>,
     /// Where Zipkin's spans are taken, likewise.
     zipkin: Option<Router>,
+    loki: LokiPush,
     writes: Writes,
     registry: Arc<Registry>,
     readiness: Readiness,
@@ -270,6 +273,7 @@ impl Surfaces {
         match listener {
             "internal" => trefoil_api::internal::router(self.registry.clone(), self.readiness.clone()),
             "tempo" => trefoil_api::tempo_router(self.api.clone()),
+            "loki" => self.loki.own.iter().cloned().fold(trefoil_api::loki_router(self.api.clone()), Router::merge),
             "jaeger" => trefoil_api::jaeger_router(self.api.clone(), &self.base_path),
             "jaeger_grpc" => trefoil_api::jaeger_grpc_router(self.api.clone()),
             "prometheus" => {
@@ -284,6 +288,7 @@ impl Surfaces {
                 let main = trefoil_api::main_router(api);
                 let main = self.otlp.iter().fold(main, |main, otlp| main.nest("/otlp", otlp.clone()));
                 let main = self.zipkin.iter().fold(main, |main, zipkin| main.nest("/zipkin", zipkin.clone()));
+                let main = self.loki.shared.iter().cloned().fold(main, Router::merge);
                 writes.routers().fold(main, |main, write| main.nest("/prometheus", write))
             }
         }
@@ -306,6 +311,24 @@ fn otlp_router(pipelines: Downstream, tenancy: Tenancy, metrics: &Metrics) -> Ro
 /// Zipkin's spans for the main listener, into the same pipelines.
 fn zipkin_router(pipelines: Downstream, tenancy: Tenancy, metrics: &Metrics) -> Router {
     zipkin::http_router(pipelines, tenancy, HttpLimits::default(), &metrics.receiver(graph::MAIN_LISTENER))
+}
+
+/// Where logs are taken as in a Loki, into the pipelines that OTLP on the main listener leads to; `None` where it is switched off.
+struct LokiPush {
+    /// On Loki's listener.
+    own: Option<Router>,
+    /// On the main one.
+    shared: Option<Router>,
+}
+
+impl LokiPush {
+    fn new(configuration: &Configuration, pipelines: Downstream, tenancy: Tenancy, metrics: &Metrics) -> Self {
+        let metrics = metrics.receiver(graph::MAIN_LISTENER).over("http");
+        let listeners = &configuration.listeners;
+        let limits = &listeners.loki.limits;
+        let routers = loki::http_routers(pipelines, tenancy, HttpLimits::default(), limits, metrics);
+        Self { own: listeners.loki.push.then_some(routers.own), shared: listeners.main.otlp.then_some(routers.shared) }
+    }
 }
 
 /// Prometheus' ways to write on listeners that have other things, too, into the pipelines that OTLP on the main listener leads

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use trefoil_model::Tenancy;
 use trefoil_pipeline::processors::total_memory;
+use trefoil_pipeline::receivers::loki::LimitsSection;
 use trefoil_query::Limits;
 use trefoil_storage::units::{self, ByteSize};
 
@@ -18,11 +19,13 @@ const LEAST_MEMORY: ByteSize = ByteSize::mib(512);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Listeners {
-    /// Trefoil's own API, and every other one under a prefix (`/tempo`, `/prometheus`, `/jaeger`, `/zipkin`); OTLP over HTTP under
-    /// `/otlp`, and Zipkin's spans under `/zipkin`.
+    /// Trefoil's own API, and every other one under a prefix (`/tempo`, `/loki`, `/prometheus`, `/jaeger`, `/zipkin`); OTLP over HTTP under
+    /// `/otlp`, Zipkin's spans under `/zipkin`, and Loki's push at `/loki/api/v1/push`.
     pub main: MainListener,
     /// Tempo's API where Tempo has it.
     pub tempo: Listener,
+    /// Loki's API where Loki has it: it takes what is pushed.
+    pub loki: LokiListener,
     /// Prometheus' API where Prometheus has it.
     pub prometheus: PrometheusListener,
     /// Jaeger's query API over HTTP where Jaeger has it.
@@ -42,6 +45,23 @@ pub struct Listener {
     pub endpoint: Option<String>,
     /// `false` switches the listener off.
     pub enabled: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LokiListener {
+    pub endpoint: Option<String>,
+    pub enabled: Option<bool>,
+    /// `false`: it takes no logs, neither by Loki's push nor as OTLP. Settings of the receivers do not apply to it.
+    pub push: bool,
+    /// Which entries a push may hold, here and on the main listener.
+    pub limits: LimitsSection,
+}
+
+impl Default for LokiListener {
+    fn default() -> Self {
+        Self { endpoint: None, enabled: None, push: true, limits: LimitsSection::default() }
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +94,7 @@ impl Default for ZipkinQueries {
 pub struct MainListener {
     pub endpoint: Option<String>,
     pub enabled: Option<bool>,
-    /// `false`: nobody can write by this listener, neither OTLP nor Prometheus' remote write nor Zipkin's spans. Settings of the `otlp` receivers (TLS, sizes, CORS, metadata) do not
+    /// `false`: nobody can write by this listener, neither OTLP nor Prometheus' remote write nor Zipkin's spans nor Loki's push. Settings of the `otlp` receivers (TLS, sizes, CORS, metadata) do not
     /// apply to it.
     pub otlp: bool,
 }
@@ -108,10 +128,11 @@ impl Default for PrometheusListener {
 impl Listeners {
     /// Name and address of every listener that is switched on.
     pub fn addresses(&self) -> Vec<(&'static str, String)> {
-        let Self { main, tempo, prometheus, jaeger, jaeger_grpc, zipkin: _, internal } = self;
+        let Self { main, tempo, loki, prometheus, jaeger, jaeger_grpc, zipkin: _, internal } = self;
         [
             ("main", main.enabled, &main.endpoint, 3000),
             ("tempo", tempo.enabled, &tempo.endpoint, 3200),
+            ("loki", loki.enabled, &loki.endpoint, 3100),
             ("prometheus", prometheus.enabled, &prometheus.endpoint, 9090),
             ("jaeger", jaeger.enabled, &jaeger.endpoint, 16686),
             ("jaeger_grpc", jaeger_grpc.enabled, &jaeger_grpc.endpoint, 16685),
@@ -124,13 +145,14 @@ impl Listeners {
     }
 
     /// What of it cannot be: the option and why.
-    pub fn problems(&self) -> Vec<(&'static str, String)> {
+    pub fn problems(&self) -> Vec<(String, String)> {
         let path = self.jaeger.base_path.trim_end_matches('/');
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.');
-        match path.is_empty() || (path.starts_with('/') && !path.contains("//") && path.chars().all(is_plain)) {
-            true => Vec::new(),
-            false => vec![("jaeger.base_path", "must be a path such as /jaeger".to_owned())],
-        }
+        let is_path = path.is_empty() || (path.starts_with('/') && !path.contains("//") && path.chars().all(is_plain));
+        let no_path = (!is_path).then(|| ("jaeger.base_path".to_owned(), "must be a path such as /jaeger".to_owned()));
+        let limits = self.loki.limits.problems().into_iter();
+        let limits = limits.map(|(option, problem)| (format!("loki.limits.{option}"), problem));
+        no_path.into_iter().chain(limits).collect()
     }
 }
 
@@ -266,6 +288,7 @@ mod tests {
             [
                 ("main", "127.0.0.1:3000".to_owned()),
                 ("tempo", "127.0.0.1:3200".to_owned()),
+                ("loki", "127.0.0.1:3100".to_owned()),
                 ("prometheus", "127.0.0.1:9090".to_owned()),
                 ("jaeger", "127.0.0.1:16686".to_owned()),
                 ("jaeger_grpc", "127.0.0.1:16685".to_owned()),
@@ -277,7 +300,7 @@ mod tests {
     #[test]
     fn a_listener_can_be_moved_or_switched_off() {
         let section = r#"{"main": {"endpoint": "0.0.0.0:80"}, "tempo": {"enabled": false}, "prometheus": {"enabled": false},
-                "jaeger": {"enabled": false}, "jaeger_grpc": {"enabled": false}}"#;
+                "loki": {"enabled": false}, "jaeger": {"enabled": false}, "jaeger_grpc": {"enabled": false}}"#;
         let listeners: Listeners = serde_json::from_str(section).unwrap();
         assert_eq!(
             listeners.addresses(),
@@ -294,6 +317,15 @@ mod tests {
         };
         assert_eq!(["", "/", "/jaeger", "/a/b-c/"].map(problems), [0; 4]);
         assert_eq!(["jaeger", "/{a}", "//a", "/a b"].map(problems), [1; 4]);
+    }
+
+    #[test]
+    fn limits_of_streams_have_lokis_names() {
+        let section = r#"{"loki": {"limits": {"max_line_size": 0, "creation_grace_period": "1m"}}}"#;
+        let listeners: Listeners = serde_json::from_str(section).unwrap();
+        assert_eq!(listeners.loki.limits.limits().creation_grace_period, Duration::from_secs(60));
+        let problem = ("loki.limits.max_line_size".to_owned(), "must be more than 0".to_owned());
+        assert_eq!((listeners.problems(), listeners.loki.push), (vec![problem], true));
     }
 
     #[test]

@@ -5,9 +5,11 @@ mod line;
 mod logfmt;
 mod value;
 
+use std::borrow::Cow;
+
 use indexmap::IndexMap;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use trefoil_model::logs::{PUSH_SCOPE, label_of_attribute};
@@ -66,24 +68,42 @@ pub fn from_otlp(request: &ExportLogsServiceRequest, labels: DefaultLabels, now:
         let resource = resource_logs.resource.as_ref().unwrap_or(&no_resource);
         for scope_logs in &resource_logs.scope_logs {
             let scope = scope_logs.scope.as_ref().unwrap_or(&no_scope);
-            let pushed = (scope.name == PUSH_SCOPE).then(|| pushed_labels(resource));
+            let pushed = (scope.name == PUSH_SCOPE).then(|| Named::new(pushed_labels(resource)));
             for record in &scope_logs.log_records {
-                let (tenant, labels, mut entry) = match &pushed {
-                    Some(labels) => (None, labels.clone(), pushed_entry(record)),
+                let (tenant, named, mut entry) = match &pushed {
+                    Some(labels) => (None, Cow::Borrowed(labels), pushed_entry(record)),
                     None => translated(record, resource, scope, labels),
                 };
                 entry.time = time(record, now);
-                if labels.is_empty() {
+                if named.labels.is_empty() {
                     rejected.add(1, format_args!("the record would be in a stream without labels"));
                     continue;
                 }
-                let stream = tenants.entry(tenant).or_default().entry(labels.to_string());
-                let stream = stream.or_insert_with(|| Stream { labels, entries: Vec::new() });
-                stream.entries.push(entry);
+                let streams = tenants.entry(tenant).or_default();
+                match streams.get_mut(&named.text) {
+                    Some(stream) => stream.entries.push(entry),
+                    None => {
+                        let Named { text, labels } = named.into_owned();
+                        streams.insert(text, Stream { labels, entries: vec![entry] });
+                    }
+                }
             }
         }
     }
     FromOtlp { tenants: tenants.into_iter().map(of_tenant).collect(), rejected }
+}
+
+/// Labels, and their text, which is what streams are found by.
+#[derive(Clone)]
+struct Named {
+    text: String,
+    labels: Labels<'static>,
+}
+
+impl Named {
+    fn new(labels: Labels<'static>) -> Self {
+        Self { text: labels.to_string(), labels }
+    }
 }
 
 /// Tenant → text of labels → stream.
@@ -112,10 +132,10 @@ fn pushed_labels(resource: &Resource) -> Labels<'static> {
 }
 
 fn pushed_entry(record: &LogRecord) -> Entry {
+    let text = |value: Option<&AnyValue>| value.map(to_text).unwrap_or_default();
     let attributes = record.attributes.iter();
-    let pair = |(key, value): (&String, Option<_>)| (key.clone(), value.map(to_text).unwrap_or_default());
-    let metadata = attributes.map(|attribute| pair((&attribute.key, attribute.value.as_ref()))).collect();
-    Entry { time: 0, line: record.body.as_ref().map(to_text).unwrap_or_default(), metadata }
+    let metadata = attributes.map(|attribute| (attribute.key.clone(), text(attribute.value.as_ref()))).collect();
+    Entry { time: 0, line: text(record.body.as_ref()), metadata }
 }
 
 /// The tenant, the labels, and the entry without its time.
@@ -124,7 +144,7 @@ fn translated(
     resource: &Resource,
     scope: &InstrumentationScope,
     defaults: DefaultLabels,
-) -> (Option<String>, Labels<'static>, Entry) {
+) -> (Option<String>, Cow<'static, Named>, Entry) {
     let Hinted { tenant, labels, format, is_used } = Hints::of(record, resource).labels(defaults);
     let line = line::write(format, record, resource, scope, &is_used);
     let mut named = Labels::default();
@@ -133,7 +153,7 @@ fn translated(
             named.set(label_name(&name), value);
         }
     }
-    (tenant, named, Entry { time: 0, line, metadata: Vec::new() })
+    (tenant, Cow::Owned(Named::new(named)), Entry { time: 0, line, metadata: Vec::new() })
 }
 
 /// The name of an attribute as that of a label, by the rules that the Collector has for Prometheus: `service.name` is `service_name`.
