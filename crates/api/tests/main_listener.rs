@@ -25,6 +25,8 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 struct Server {
     router: Router,
+    /// On its own listener.
+    loki: Router,
     storage: Storage,
     _directory: tempfile::TempDir,
 }
@@ -47,7 +49,7 @@ impl Server {
             max_clock_skew_adjustment: std::time::Duration::ZERO,
             prometheus: PrometheusApi::default(),
         };
-        Self { router: main_router(state), storage, _directory: directory }
+        Self { loki: loki_router(state.clone()), router: main_router(state), storage, _directory: directory }
     }
 
     /// One trace of `count` spans.
@@ -118,9 +120,8 @@ async fn it_looks_like_a_loki_where_one_would_be() {
     }
     let ready = server.get("/loki/ready").await;
     assert_eq!(to_bytes(ready.into_body(), usize::MAX).await.unwrap(), "ready\n");
-    let own = loki_router();
     for (path, status) in [("/ready", 200), ("/loki/api/v1/status/buildinfo", 200), ("/loki/ready", 404)] {
-        let answer = own.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        let answer = server.loki.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(answer.status().as_u16(), status, "{path}");
     }
 }

@@ -28,7 +28,7 @@ pub enum Command {
     /// Run the server.
     ///
     /// Without a configuration file it runs all-in-one: OTLP on 127.0.0.1:4317 (gRPC) and :4318 (HTTP), its own API on
-    /// :3000, Tempo's on :3200, Loki's push on :3100, Prometheus' on :9090, Jaeger's on :16686 and :16685 (gRPC) with its spans
+    /// :3000, Tempo's on :3200, Loki's on :3100, Prometheus' on :9090, Jaeger's on :16686 and :16685 (gRPC) with its spans
     /// on :14250 and :14268, Zipkin's with its spans on :9411, metrics and health on :8888. SIGHUP reloads the configuration;
     /// SIGTERM and Ctrl-C drain and stop.
     Serve(ServeArgs),

@@ -122,7 +122,7 @@ impl<'r> Metadata<'r> {
             pairs.extend(stream.metadata.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())));
         }
         let mut seen = ahash::HashSet::default();
-        pairs.retain(|(name, value)| !value.is_empty() && seen.insert(name.clone()));
+        pairs.retain(|(name, _)| seen.insert(name.clone()));
         if self.finds_level && !seen.contains(DETECTED_LEVEL) {
             let labels = stream.labels.iter().map(|label| (&*label.name, &*label.value));
             let known = labels.chain(pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
