@@ -66,7 +66,8 @@ def shop(start, request):
     server = start({"storage": {"buffer": {"flush_interval": "1h" if request.param == "buffered" else "1s"}}})
     shop = Shop(server)
     if request.param == "flushed":
-        wait_until(lambda: server.metrics().get("trefoil_storage_buffer_rows", 0) == 0, "lines to be in files")
+        is_empty = lambda: server.metrics().get("trefoil_storage_buffer_rows", 0) == 0
+        wait_until(lambda: server.live_files()[0] > 0 and is_empty(), "lines to be in files")
     return shop
 
 
@@ -119,7 +120,8 @@ def test_series_of_lines(shop):
     [series] = data["result"]
     assert data["resultType"] == "matrix" and series["metric"] == {}
     assert "1" in {value for _, value in series["values"]}
-    assert data["stats"]["summary"]["totalLinesProcessed"] >= 60
+    # Steps lie at multiples of their distance.
+    assert data["stats"]["summary"]["totalLinesProcessed"] >= 50
 
 
 def test_what_there_is(shop):
