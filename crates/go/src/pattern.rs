@@ -17,6 +17,16 @@ pub fn compile(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(&format!("^(?s:{})$", translated(pattern))).size_limit(LARGEST).build()
 }
 
+/// Finds matches anywhere in a text; `.` does not match line ends, as Go has it.
+pub fn search(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(&translated(pattern)).size_limit(LARGEST).build()
+}
+
+/// As [`search`], in bytes, and line by line: `^` and `$` match at the ends of lines, too.
+pub fn search_lines(pattern: &str) -> Result<regex::bytes::Regex, regex::Error> {
+    regex::bytes::RegexBuilder::new(&translated(pattern)).multi_line(true).size_limit(LARGEST).build()
+}
+
 fn translated(pattern: &str) -> String {
     let mut rest = pattern.chars().peekable();
     let mut text = String::with_capacity(pattern.len());
