@@ -2,6 +2,7 @@
 
 use crate::component::ReceiverFactory;
 
+pub mod filelog;
 mod http_listener;
 pub mod jaeger;
 pub mod otlp;
@@ -12,6 +13,8 @@ pub mod zipkin;
 
 /// Every kind of receiver.
 pub const FACTORIES: &[ReceiverFactory] = &[
+    filelog::FACTORY,
+    filelog::RENAMED,
     jaeger::FACTORY,
     otlp::FACTORY,
     prometheus::FACTORY,
