@@ -167,9 +167,12 @@ mod tests {
         tokens
     }
 
+    /// Kind, limit, bytes, and what they are split into.
+    type Case<'a> = (&'a str, usize, &'a [u8], &'a [&'a [u8]]);
+
     #[test]
     fn entries_are_found() {
-        let cases: [(&str, usize, &[u8], &[&[u8]]); 12] = [
+        let cases: [Case<'_>; 12] = [
             ("line", 100, b"a\nb\r\n\nc", &[b"a", b"b\r", b"", b"c"]),
             ("line", 3, b"abcdefgh\nij\n", &[b"abc", b"def", b"gh", b"ij"]),
             ("line", 3, b"abc\nd\n", &[b"abc", b"d"]),

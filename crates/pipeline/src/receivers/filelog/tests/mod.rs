@@ -95,7 +95,7 @@ impl Reader {
             _ => yaml.to_owned(),
         };
         let config = config(&yaml).unwrap_or_else(|error| panic!("{error}\nin\n{yaml}"));
-        let client = kept.map(|kept| -> Arc<dyn StorageClient> { kept.clone() });
+        let client = kept.cloned().map(|kept| -> Arc<dyn StorageClient> { kept });
         let checkpoints = Arc::new(futures::executor::block_on(Checkpoints::open(client)).unwrap());
         let mut poller = Poller::new(config.reading, config.chain, checkpoints.clone());
         poller.copying = Duration::ZERO;
