@@ -103,6 +103,11 @@ fn group_name(text: &str) -> Option<(&str, &str)> {
     Some((name, behind))
 }
 
+/// As [`search`], in bytes, and line by line: `^` and `$` match at the ends of lines, too.
+pub fn search_lines(pattern: &str) -> Result<regex::bytes::Regex, regex::Error> {
+    regex::bytes::RegexBuilder::new(&translated(pattern)).multi_line(true).size_limit(LARGEST).build()
+}
+
 fn translated(pattern: &str) -> String {
     let mut rest = pattern.chars().peekable();
     let mut text = String::with_capacity(pattern.len());

@@ -18,6 +18,7 @@ pub mod net;
 pub mod overrides;
 pub mod processors;
 pub mod receivers;
+pub mod stanza;
 pub mod store;
 pub mod telemetry;
 

@@ -71,6 +71,7 @@ mod tests {
         metrics.receiver("r").over("grpc");
         metrics.packets("r", "udp_thrift_compact");
         metrics.workflows("r");
+        metrics.files("r");
         metrics.processor("p", Signal::Traces);
         metrics.refused_by("p");
         metrics.batch("p");

@@ -148,6 +148,7 @@ pub async fn serve(
         scraping,
         zipkin_queries,
         overrides,
+        storages: Default::default(),
         otlp: otlp.clone(),
         otlp_listening,
         grace: GRACE,

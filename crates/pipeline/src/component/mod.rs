@@ -27,6 +27,7 @@ mod health;
 mod id;
 mod listening;
 mod registry;
+mod storage;
 
 pub use downstream::Downstream;
 pub(crate) use downstream::Generation;
@@ -34,6 +35,7 @@ pub use health::Health;
 pub use id::{ComponentId, InvalidId};
 pub use listening::{Listening, OtlpListening};
 pub use registry::Registry;
+pub use storage::{Storage, StorageClient, Storages};
 
 /// A component could not be built or started.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -66,6 +68,8 @@ pub struct Context {
     pub zipkin_queries: Option<Router>,
     /// What tenants choose for themselves.
     pub overrides: Overrides,
+    /// Where components keep what an extension stores.
+    pub storages: Storages,
 }
 
 impl Context {

@@ -44,12 +44,9 @@ const EXTENSION_ADVICE: &[(&str, &str)] = &[
     ("memory_ballast", "it is retired in the Collector too: remove it"),
     ("jaeger_remote_sampling", "its name here is `jaegerremotesampling`"),
     ("zpages", "remove it; `health_check` and `pprof` are supported"),
-    ("file_storage", "remove it; a persistent `sending_queue` keeps its state in Trefoil's data directory"),
 ];
 
 const RECEIVERS: &[&str] = &[
-    "filelog",
-    "file_log",
     "hostmetrics",
     "host_metrics",
     "kafka",

@@ -21,6 +21,7 @@ use self::gate::Gate;
 use self::plan::{Existing, Middle, Plan};
 use crate::component::{
     ComponentError, ComponentId, Context, Downstream, Exporter, Extension, Generation, Health, OtlpListening, Receiver,
+    Storages,
 };
 use crate::config::{Configuration, Node};
 use crate::metrics::Metrics;
@@ -57,6 +58,8 @@ pub struct Resources {
     pub zipkin_queries: Option<Router>,
     /// What tenants choose for themselves.
     pub overrides: Overrides,
+    /// What storage extensions offer; begin with the default.
+    pub storages: Storages,
     /// The graph leads it to the pipelines of the `otlp` receivers, for OTLP that comes in by other listeners: begin with
     /// [`Downstream::not_running`].
     pub otlp: Downstream,
@@ -79,6 +82,7 @@ impl Resources {
             scraping: self.scraping.clone(),
             zipkin_queries: self.zipkin_queries.clone(),
             overrides: self.overrides.clone(),
+            storages: self.storages.clone(),
         }
     }
 }

@@ -190,6 +190,7 @@ fn resources() -> Resources {
         scraping: Scraping::default(),
         zipkin_queries: None,
         overrides: Overrides::default(),
+        storages: Default::default(),
         otlp: Downstream::not_running(),
         otlp_listening: OtlpListening::default(),
         grace: Duration::from_secs(5),

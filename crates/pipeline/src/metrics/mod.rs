@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 
 use self::connector::Connectors;
 use self::exporter::Exporters;
+use self::files::Files;
 use self::guard::Guards;
 use self::packets::Packets;
 use self::processor::Processors;
@@ -21,6 +22,7 @@ use self::workflow::Workflows;
 
 mod connector;
 mod exporter;
+mod files;
 mod guard;
 mod items;
 mod packets;
@@ -33,6 +35,7 @@ mod workflow;
 
 pub use connector::{OutletMetrics, PropagationMetrics, ServiceGraphMetrics, SpanMetrics};
 pub use exporter::{ExporterMetrics, QueueMetrics};
+pub use files::FileMetrics;
 pub use guard::{GuardMetrics, Guarded};
 pub use items::ItemCounters;
 pub use packets::{Dropped, PacketMetrics};
@@ -47,6 +50,7 @@ pub struct Metrics {
     receivers: Arc<Receivers>,
     packets: Arc<Packets>,
     workflows: Arc<Workflows>,
+    files: Arc<Files>,
     processors: Arc<Processors>,
     guards: Arc<Guards>,
     connectors: Arc<Connectors>,
@@ -62,6 +66,7 @@ impl Metrics {
         self.receivers.register(registry);
         self.packets.register(registry);
         self.workflows.register(registry);
+        self.files.register(registry);
         self.processors.register(registry);
         self.guards.register(registry);
         self.connectors.register(registry);
@@ -86,6 +91,11 @@ impl Metrics {
     /// Of the events that come to the `workflow` receiver `id`.
     pub fn workflows(&self, id: impl ToString) -> WorkflowMetrics {
         self.workflows.of(id.to_string())
+    }
+
+    /// Of the files that the `filelog` receiver `id` reads.
+    pub fn files(&self, id: impl ToString) -> FileMetrics {
+        self.files.of(id.to_string())
     }
 
     /// What goes into and comes out of the processor `id` in pipelines of `signal`.
@@ -156,6 +166,7 @@ impl Metrics {
         self.receivers.retain(&receiver);
         self.packets.retain(&receiver);
         self.workflows.retain(&receiver);
+        self.files.retain(&receiver);
         for gone in self.processors.retain(processor) {
             self.guards.remove(&gone);
         }

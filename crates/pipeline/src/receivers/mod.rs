@@ -2,6 +2,7 @@
 
 use crate::component::ReceiverFactory;
 
+pub mod filelog;
 mod http_listener;
 pub mod http_server;
 pub mod jaeger;
@@ -14,6 +15,8 @@ pub mod zipkin;
 
 /// Every kind of receiver.
 pub const FACTORIES: &[ReceiverFactory] = &[
+    filelog::FACTORY,
+    filelog::RENAMED,
     jaeger::FACTORY,
     loki::FACTORY,
     otlp::FACTORY,

@@ -195,6 +195,7 @@ pub fn context(id: &str, data_dir: &Path) -> Context {
         scraping: Default::default(),
         zipkin_queries: None,
         overrides: Default::default(),
+        storages: Default::default(),
     }
 }
 
