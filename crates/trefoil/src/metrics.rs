@@ -71,6 +71,9 @@ mod tests {
         metrics.receiver("r").over("grpc");
         metrics.packets("r", "udp_thrift_compact");
         metrics.workflows("r");
+        metrics.syslog("r", "tcp");
+        metrics.connections("r");
+        metrics.packets_dropped("r");
         metrics.processor("p", Signal::Traces);
         metrics.refused_by("p");
         metrics.batch("p");

@@ -17,6 +17,7 @@ use self::guard::Guards;
 use self::packets::Packets;
 use self::processor::Processors;
 use self::receiver::Receivers;
+use self::syslog::Syslogs;
 use self::workflow::Workflows;
 
 mod connector;
@@ -27,6 +28,7 @@ mod packets;
 mod processor;
 mod receiver;
 mod scrape;
+mod syslog;
 #[cfg(test)]
 mod tests;
 mod workflow;
@@ -39,6 +41,7 @@ pub use packets::{Dropped, PacketMetrics};
 pub use processor::{BatchMetrics, ProcessorMetrics, Trigger};
 pub use receiver::{ReceiverMetrics, RequestMetrics, TransportMetrics};
 pub use scrape::ScrapeMetrics;
+pub use syslog::{ConnectionMetrics, DroppedPacket, PacketsDropped, SyslogMetrics};
 pub use workflow::WorkflowMetrics;
 
 /// The metrics of all components. Clones share their values.
@@ -47,6 +50,7 @@ pub struct Metrics {
     receivers: Arc<Receivers>,
     packets: Arc<Packets>,
     workflows: Arc<Workflows>,
+    syslogs: Arc<Syslogs>,
     processors: Arc<Processors>,
     guards: Arc<Guards>,
     connectors: Arc<Connectors>,
@@ -62,6 +66,7 @@ impl Metrics {
         self.receivers.register(registry);
         self.packets.register(registry);
         self.workflows.register(registry);
+        self.syslogs.register(registry);
         self.processors.register(registry);
         self.guards.register(registry);
         self.connectors.register(registry);
@@ -86,6 +91,21 @@ impl Metrics {
     /// Of the events that come to the `workflow` receiver `id`.
     pub fn workflows(&self, id: impl ToString) -> WorkflowMetrics {
         self.workflows.of(id.to_string())
+    }
+
+    /// Of the messages that come to the `syslog` receiver `id` over `tcp` or `udp`.
+    pub fn syslog(&self, id: impl ToString, transport: &'static str) -> SyslogMetrics {
+        self.syslogs.over(id.to_string(), transport)
+    }
+
+    /// Of the TCP connections to the receiver `id`.
+    pub fn connections(&self, id: impl ToString) -> ConnectionMetrics {
+        self.syslogs.connections(id.to_string())
+    }
+
+    /// Of the UDP packets that come to the `syslog` receiver `id` and are gone.
+    pub fn packets_dropped(&self, id: impl ToString) -> PacketsDropped {
+        self.syslogs.packets_dropped(id.to_string())
     }
 
     /// What goes into and comes out of the processor `id` in pipelines of `signal`.
@@ -156,6 +176,7 @@ impl Metrics {
         self.receivers.retain(&receiver);
         self.packets.retain(&receiver);
         self.workflows.retain(&receiver);
+        self.syslogs.retain(&receiver);
         for gone in self.processors.retain(processor) {
             self.guards.remove(&gone);
         }

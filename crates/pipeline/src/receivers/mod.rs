@@ -4,9 +4,11 @@ use crate::component::ReceiverFactory;
 
 mod http_listener;
 pub mod jaeger;
+mod log_records;
 pub mod otlp;
 pub mod prometheus;
 pub mod prometheusremotewrite;
+pub mod syslog;
 pub mod workflow;
 pub mod zipkin;
 
@@ -16,6 +18,7 @@ pub const FACTORIES: &[ReceiverFactory] = &[
     otlp::FACTORY,
     prometheus::FACTORY,
     prometheusremotewrite::FACTORY,
+    syslog::FACTORY,
     workflow::FACTORY,
     zipkin::FACTORY,
 ];
