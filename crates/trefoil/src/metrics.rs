@@ -74,6 +74,7 @@ mod tests {
         metrics.syslog("r", "tcp");
         metrics.connections("r");
         metrics.packets_dropped("r");
+        metrics.journald("r");
         metrics.processor("p", Signal::Traces);
         metrics.refused_by("p");
         metrics.batch("p");

@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 use self::connector::Connectors;
 use self::exporter::Exporters;
 use self::guard::Guards;
+use self::journald::Journals;
 use self::packets::Packets;
 use self::processor::Processors;
 use self::receiver::Receivers;
@@ -24,6 +25,7 @@ mod connector;
 mod exporter;
 mod guard;
 mod items;
+mod journald;
 mod packets;
 mod processor;
 mod receiver;
@@ -37,6 +39,7 @@ pub use connector::{OutletMetrics, PropagationMetrics, ServiceGraphMetrics, Span
 pub use exporter::{ExporterMetrics, QueueMetrics};
 pub use guard::{GuardMetrics, Guarded};
 pub use items::ItemCounters;
+pub use journald::JournaldMetrics;
 pub use packets::{Dropped, PacketMetrics};
 pub use processor::{BatchMetrics, ProcessorMetrics, Trigger};
 pub use receiver::{ReceiverMetrics, RequestMetrics, TransportMetrics};
@@ -51,6 +54,7 @@ pub struct Metrics {
     packets: Arc<Packets>,
     workflows: Arc<Workflows>,
     syslogs: Arc<Syslogs>,
+    journals: Arc<Journals>,
     processors: Arc<Processors>,
     guards: Arc<Guards>,
     connectors: Arc<Connectors>,
@@ -67,6 +71,7 @@ impl Metrics {
         self.packets.register(registry);
         self.workflows.register(registry);
         self.syslogs.register(registry);
+        self.journals.register(registry);
         self.processors.register(registry);
         self.guards.register(registry);
         self.connectors.register(registry);
@@ -106,6 +111,11 @@ impl Metrics {
     /// Of the UDP packets that come to the `syslog` receiver `id` and are gone.
     pub fn packets_dropped(&self, id: impl ToString) -> PacketsDropped {
         self.syslogs.packets_dropped(id.to_string())
+    }
+
+    /// Of the `journald` receiver `id`.
+    pub fn journald(&self, id: impl ToString) -> JournaldMetrics {
+        self.journals.of(id.to_string())
     }
 
     /// What goes into and comes out of the processor `id` in pipelines of `signal`.
@@ -177,6 +187,7 @@ impl Metrics {
         self.packets.retain(&receiver);
         self.workflows.retain(&receiver);
         self.syslogs.retain(&receiver);
+        self.journals.retain(&receiver);
         for gone in self.processors.retain(processor) {
             self.guards.remove(&gone);
         }

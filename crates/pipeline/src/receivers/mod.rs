@@ -4,6 +4,7 @@ use crate::component::ReceiverFactory;
 
 mod http_listener;
 pub mod jaeger;
+pub mod journald;
 mod log_records;
 pub mod otlp;
 pub mod prometheus;
@@ -15,6 +16,7 @@ pub mod zipkin;
 /// Every kind of receiver.
 pub const FACTORIES: &[ReceiverFactory] = &[
     jaeger::FACTORY,
+    journald::FACTORY,
     otlp::FACTORY,
     prometheus::FACTORY,
     prometheusremotewrite::FACTORY,

@@ -93,7 +93,7 @@ fn errors_name_the_place_and_what_to_do() {
     c.yaml:3:15: receivers.prometheus.config: there is nothing to scrape: no scrape_configs, no scrape_config_files
     c.yaml:10:26: service.pipelines.traces.receivers[0]: `otlp` is not defined under `receivers`; the only one is `prometheus`
     --- filelog: {}
-    c.yaml:3:3: receivers.filelog: the receiver `filelog` of the Collector is not supported by Trefoil yet; supported are jaeger, otlp, prometheus, prometheusremotewrite, syslog, workflow, zipkin
+    c.yaml:3:3: receivers.filelog: the receiver `filelog` of the Collector is not supported by Trefoil yet; supported are jaeger, journald, otlp, prometheus, prometheusremotewrite, syslog, workflow, zipkin
     c.yaml:10:26: service.pipelines.traces.receivers[0]: `otlp` is not defined under `receivers`; the only one is `filelog`
     --- oltp: {}
     c.yaml:3:3: receivers.oltp: unknown receiver type `oltp`; did you mean `otlp`?
