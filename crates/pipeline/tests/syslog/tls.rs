@@ -65,7 +65,8 @@ async fn messages_come_over_tls() {
     stream.flush().await.unwrap();
     assert_eq!(attribute(&records(&recorder, 1).await[0], "message"), "one");
 
-    let stranger = ClientTls { ca_file: Some(Authority::new().ca()), ..ClientTls::default() };
+    let other = Authority::new();
+    let stranger = ClientTls { ca_file: Some(other.ca()), ..ClientTls::default() };
     assert!(connect(&running, &stranger).await.is_err());
     // Plain text is no handshake: the connection ends, and the others go on.
     let mut plain = running.connect().await;

@@ -113,7 +113,7 @@ fn severities_and_facilities_have_the_collectors_names() {
         translator.record(&whole(&text), &[], NOW).unwrap()
     };
     let severities: Vec<(String, i32)> =
-        (0..8).map(|priority| record(priority)).map(|record| (record.severity_text, record.severity_number)).collect();
+        (0..8).map(record).map(|record| (record.severity_text, record.severity_number)).collect();
     let expected = [
         ("emerg", 21),
         ("alert", 19),
