@@ -108,7 +108,10 @@ impl<M: Send + 'static> Outlet<M> {
 async fn run<M: Send>(entries: mpsc::Receiver<Entry<M>>, delivery: Delivery, settled: impl Fn(M)) {
     let batches = unfold(entries, |mut entries| async { Some((gather(&mut entries).await?, entries)) });
     let delivered = batches.map(|batch| delivery.deliver(batch)).buffered(AT_ONCE);
-    delivered.for_each(move |mark| std::future::ready(settled(mark))).await;
+    let mut delivered = std::pin::pin!(delivered);
+    while let Some(mark) = delivered.next().await {
+        settled(mark);
+    }
 }
 
 struct Batch<M> {

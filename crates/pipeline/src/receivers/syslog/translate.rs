@@ -144,10 +144,13 @@ fn fill(record: &mut LogRecord, message: Message<'_>) {
     }
 }
 
+/// Values by the names of their parameters.
+type Values<'a> = Vec<(&'a str, Vec<Cow<'a, str>>)>;
+
 /// A map of the elements by id, each a map of its parameters. Elements with the same id are one; parameters with the same name are a
 /// list.
 fn structured_data(elements: Vec<Element<'_>>) -> AnyValue {
-    let mut by_id: Vec<(&str, Vec<(&str, Vec<Cow<'_, str>>)>)> = Vec::new();
+    let mut by_id: Vec<(&str, Values<'_>)> = Vec::new();
     for Element { id, params } in elements {
         let of_id = position(&mut by_id, id);
         for (name, value) in params {

@@ -68,7 +68,8 @@ fn streams_are_cut_wherever_they_are_chopped() {
 
 #[test]
 fn what_is_too_long_is_cut_and_costs_nobody_else() {
-    let cases: &[(Framing, &str, &[(&str, bool)])] = &[
+    type Cut<'a> = (&'a str, bool);
+    let cases: &[(Framing, &str, &[Cut<'_>])] = &[
         (LINES, "abcde\nf\n", &[("abcde", false), ("f", false)]),
         (LINES, "abcdef\ng\n", &[("abcde", true), ("g", false)]),
         (LINES, "abcdefghijk", &[("abcde", true)]),
