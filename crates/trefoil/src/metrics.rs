@@ -72,6 +72,10 @@ mod tests {
         metrics.packets("r", "udp_thrift_compact");
         metrics.workflows("r");
         metrics.files("r");
+        metrics.syslog("r", "tcp");
+        metrics.connections("r");
+        metrics.packets_dropped("r");
+        metrics.journald("r");
         metrics.processor("p", Signal::Traces);
         metrics.refused_by("p");
         metrics.batch("p");

@@ -85,7 +85,7 @@ impl de::Error for Error {
 }
 
 fn is_capital(name: &str) -> bool {
-    name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+    name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// Serde names Rust's types; people write YAML.

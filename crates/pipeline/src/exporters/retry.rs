@@ -62,20 +62,20 @@ impl RetryConfig {
 }
 
 /// The waits of one request.
-struct Backoff<'a> {
+pub struct Backoff<'a> {
     retry: &'a RetryConfig,
     interval: Duration,
 }
 
 impl<'a> Backoff<'a> {
-    fn new(retry: &'a RetryConfig) -> Self {
+    pub fn new(retry: &'a RetryConfig) -> Self {
         Self { retry, interval: retry.initial_interval }
     }
 
     /// How long to wait after a failure, `elapsed` after the first attempt; `None` to give up.
     ///
     /// A wait that the other side asked for is kept even where it is longer than `max_interval`.
-    fn next(&mut self, refused: &Refused, elapsed: Duration) -> Option<Duration> {
+    pub fn next(&mut self, refused: &Refused, elapsed: Duration) -> Option<Duration> {
         let retry = self.retry;
         if !retry.enabled || !refused.is_retryable() {
             return None;

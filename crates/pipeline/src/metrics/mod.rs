@@ -15,9 +15,11 @@ use self::connector::Connectors;
 use self::exporter::Exporters;
 use self::files::Files;
 use self::guard::Guards;
+use self::journald::Journals;
 use self::packets::Packets;
 use self::processor::Processors;
 use self::receiver::Receivers;
+use self::syslog::Syslogs;
 use self::workflow::Workflows;
 
 mod connector;
@@ -25,10 +27,12 @@ mod exporter;
 mod files;
 mod guard;
 mod items;
+mod journald;
 mod packets;
 mod processor;
 mod receiver;
 mod scrape;
+mod syslog;
 #[cfg(test)]
 mod tests;
 mod workflow;
@@ -38,10 +42,12 @@ pub use exporter::{ExporterMetrics, QueueMetrics};
 pub use files::FileMetrics;
 pub use guard::{GuardMetrics, Guarded};
 pub use items::ItemCounters;
+pub use journald::JournaldMetrics;
 pub use packets::{Dropped, PacketMetrics};
 pub use processor::{BatchMetrics, ProcessorMetrics, Trigger};
 pub use receiver::{ReceiverMetrics, RequestMetrics, TransportMetrics};
 pub use scrape::ScrapeMetrics;
+pub use syslog::{ConnectionMetrics, DroppedPacket, PacketsDropped, SyslogMetrics};
 pub use workflow::WorkflowMetrics;
 
 /// The metrics of all components. Clones share their values.
@@ -51,6 +57,8 @@ pub struct Metrics {
     packets: Arc<Packets>,
     workflows: Arc<Workflows>,
     files: Arc<Files>,
+    syslogs: Arc<Syslogs>,
+    journals: Arc<Journals>,
     processors: Arc<Processors>,
     guards: Arc<Guards>,
     connectors: Arc<Connectors>,
@@ -67,6 +75,8 @@ impl Metrics {
         self.packets.register(registry);
         self.workflows.register(registry);
         self.files.register(registry);
+        self.syslogs.register(registry);
+        self.journals.register(registry);
         self.processors.register(registry);
         self.guards.register(registry);
         self.connectors.register(registry);
@@ -96,6 +106,26 @@ impl Metrics {
     /// Of the files that the `filelog` receiver `id` reads.
     pub fn files(&self, id: impl ToString) -> FileMetrics {
         self.files.of(id.to_string())
+    }
+
+    /// Of the messages that come to the `syslog` receiver `id` over `tcp` or `udp`.
+    pub fn syslog(&self, id: impl ToString, transport: &'static str) -> SyslogMetrics {
+        self.syslogs.over(id.to_string(), transport)
+    }
+
+    /// Of the TCP connections to the receiver `id`.
+    pub fn connections(&self, id: impl ToString) -> ConnectionMetrics {
+        self.syslogs.connections(id.to_string())
+    }
+
+    /// Of the UDP packets that come to the `syslog` receiver `id` and are gone.
+    pub fn packets_dropped(&self, id: impl ToString) -> PacketsDropped {
+        self.syslogs.packets_dropped(id.to_string())
+    }
+
+    /// Of the `journald` receiver `id`.
+    pub fn journald(&self, id: impl ToString) -> JournaldMetrics {
+        self.journals.of(id.to_string())
     }
 
     /// What goes into and comes out of the processor `id` in pipelines of `signal`.
@@ -167,6 +197,8 @@ impl Metrics {
         self.packets.retain(&receiver);
         self.workflows.retain(&receiver);
         self.files.retain(&receiver);
+        self.syslogs.retain(&receiver);
+        self.journals.retain(&receiver);
         for gone in self.processors.retain(processor) {
             self.guards.remove(&gone);
         }

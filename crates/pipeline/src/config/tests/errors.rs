@@ -94,7 +94,7 @@ fn errors_name_the_place_and_what_to_do() {
     c.yaml:3:15: receivers.prometheus.config: there is nothing to scrape: no scrape_configs, no scrape_config_files
     c.yaml:10:26: service.pipelines.traces.receivers[0]: `otlp` is not defined under `receivers`; the only one is `prometheus`
     --- kafka: {}
-    c.yaml:3:3: receivers.kafka: the receiver `kafka` of the Collector is not supported by Trefoil yet; supported are filelog, file_log, jaeger, loki, otlp, prometheus, prometheusremotewrite, workflow, zipkin
+    c.yaml:3:3: receivers.kafka: the receiver `kafka` of the Collector is not supported by Trefoil yet; supported are filelog, file_log, jaeger, journald, loki, otlp, prometheus, prometheusremotewrite, syslog, workflow, zipkin
     c.yaml:10:26: service.pipelines.traces.receivers[0]: `otlp` is not defined under `receivers`; the only one is `kafka`
     --- filelog: {}
     c.yaml:3:12: receivers.filelog.include: at least one pattern of paths is needed

@@ -110,6 +110,11 @@ impl Intake {
         }
     }
 
+    /// Returns when every request is refused.
+    pub(crate) async fn refuses(&self) {
+        self.refusing.cancelled().await;
+    }
+
     /// Answers every request under way, and all that follow, with a retryable error.
     pub fn refuse_all(&self) {
         self.refusing.cancel();
