@@ -6,6 +6,7 @@
     make bench BENCH_ARGS=--large           50 million spans and 10 GB on disk: start-up and traces by id (half an hour)
     make bench BENCH_ARGS=--metrics         beside Prometheus and VictoriaMetrics: see benches/metrics.py
     make bench BENCH_ARGS=--traces          questions about traces: see benches/traces.py
+    make bench BENCH_ARGS=--logs            questions about logs: see benches/logs.py
 
 Each measurement has a fresh server with an empty data directory and the default configuration, but for a shorter flush
 interval, so that what is counted at the end lies in files, and a shorter grace for superseded files. Bytes on disk are
@@ -191,6 +192,10 @@ def main():
         import traces
 
         return traces.main([argument for argument in sys.argv[1:] if argument != "--traces"])
+    if "--logs" in sys.argv:
+        import logs
+
+        return logs.main([argument for argument in sys.argv[1:] if argument != "--logs"])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--signals", default="traces,logs,metrics")
     parser.add_argument("--seconds", type=int, default=30)

@@ -1,0 +1,141 @@
+"""Measures questions about logs: LogQL over lines of JSON, by Loki's API.
+
+    make bench BENCH_ARGS=--logs                            2.2 million lines of half an hour
+    make bench BENCH_ARGS='--logs --lines 50000000 --spread 24h'
+
+A server runs alone with an empty data directory; the load generator sends it the lines. Every question is asked several times (twice
+at least, and no longer than half a minute); the first answer (which may find nothing decoded) and the fastest of the others are told, at
+the client. With other numbers of lines a bar is the same times ten.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from contenders import Trefoil, drop_page_cache  # noqa: E402
+from traces import Refused, timed  # noqa: E402
+from trefoil import binary  # noqa: E402
+
+LINES = 2_200_000
+WINDOW = 30 * 60
+
+ONE = '{service_name="payments-gateway"}'
+ALL = '{service_name=~".+"}'
+#: Name, bar in milliseconds (None: none), query, lines of an answer.
+QUESTIONS = [
+    ("a needle that is not there", 40, f'{ALL} |= "needle in no haystack"', 100),
+    ("a rare phrase, 1,000 results", 60, f'{ALL} |= "took 17" |= "insufficient funds"', 1000),
+    ("an id that is not there", None, f'{ALL} |= "4bf92f3577b34da6a3ce929d0e0e4736"', 100),
+    ("a pattern that is not there", None, f'{ALL} |~ "time(out|limit) .* exceeded"', 100),
+    ('json | level="error" on one service', 40, f'{ONE} | json | level="error"', 100),
+    ("newest 1,000 lines", 30, ALL, 1000),
+    ("count by service per minute", 60, f"sum by (service_name) (count_over_time({ALL}[1m]))", None),
+    ("errors by service per minute", None, f'sum by (service_name) (count_over_time({ALL} |= "error" [1m]))', None),
+    ("levels per minute", None, f"sum by (detected_level) (count_over_time({ALL}[1m]))", None),
+    (
+        "quantile of an unwrapped JSON field",
+        250,
+        f'quantile_over_time(0.99, {ALL} | json | __error__="" | unwrap duration_ms [1m]) by (service_name)',
+        None,
+    ),
+]
+LISTS = [
+    ("labels", None, "labels", {}),
+    ("values of a label", None, "label/k8s_pod_name/values", {}),
+    ("series of one service", None, "series", {"match[]": ONE}),
+    ("volume by service", None, "index/volume", {"query": ALL, "targetLabels": "service_name"}),
+]
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lines", type=int, default=LINES)
+    parser.add_argument("--spread", default="30m", help="the time that the lines fill")
+    parser.add_argument("--directory", type=Path, help="where the data directory goes (default: the system's temporary one)")
+    parser.add_argument("--json", type=Path, help="write everything measured there as well")
+    options = parser.parse_args(arguments)
+    directory = Path(tempfile.mkdtemp(prefix="trefoil-bench-", dir=options.directory))
+    try:
+        measured = measure(directory, options)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    if options.json:
+        options.json.write_text(json.dumps(measured, indent=2))
+
+
+def measure(directory, options):
+    server = Trefoil(directory / "trefoil")
+    try:
+        server.start()
+        measured = load(server, options) | {"version": server.version()}
+        measured["bytes_per_line"] = sum(server.on_disk().values()) / measured["lines"]
+        # Cold: a fresh process without page cache.
+        server.stop()
+        drop_page_cache()
+        server.start()
+        server.settle(60, 2)
+        print(f"\n{measured['lines']:,} lines of {options.spread}; {measured['lines_per_cpu_second']:,.0f} a CPU-second, "
+              f"{measured['bytes_per_line']:.1f} bytes each on disk\n")  # fmt: skip
+        print("| question | bar | fastest | median | first | results |\n|---|---|---|---|---|---|")
+        factor = 1 if options.lines == LINES else 10
+        end = int(time.time())
+        window = {"start": end - WINDOW, "end": end, "step": "60s"}
+        rows = []
+        for name, bar, query, limit in QUESTIONS:
+            parameters = {"query": query, **window} | ({"limit": limit} if limit else {})
+            rows.append(ask(server, name, bar and bar * factor, "query_range", parameters))
+        for name, bar, path, parameters in LISTS:
+            rows.append(ask(server, name, bar, path, window | parameters))
+        measured["questions"] = rows
+        measured["peak_memory"] = server.peak_memory()
+        print(f"\npeak memory {measured['peak_memory'] / (1 << 20):,.0f} MiB")
+        server.stop()
+        return measured
+    finally:
+        server.close()
+
+
+def load(server, options):
+    cpu = server.cpu_seconds()
+    command = [binary("trefoil-loadgen"), "logs", "--endpoint", server.server.http, "--count", str(options.lines)]
+    command += ["--duration", "120m", "--spread", options.spread, "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    server.compacted()
+    report = json.loads(done.stdout)
+    return {"lines": report["items"], "lines_per_cpu_second": report["items"] / (server.cpu_seconds() - cpu)}
+
+
+def ask(server, name, bar, path, parameters):
+    try:
+        times, answer = timed(f"{server.server.loki}/loki/api/v1/{path}", parameters)
+    except Refused as refused:
+        print(f"| {name} | | | | | {refused} |", flush=True)
+        return {"name": name, "refused": str(refused)}
+    first, *others = times
+    others.sort()
+    results = count(answer.get("data"))
+    met = "" if bar is None else f"≤ {bar} ms" + ("" if others[0] <= bar else " **missed**")
+    fastest, median = others[0], others[len(others) // 2]
+    print(f"| {name} | {met} | {fastest:.1f} ms | {median:.1f} ms | {first:.1f} ms | {results} |", flush=True)
+    return {"name": name, "bar": bar, "fastest": fastest, "median": median, "first": first, "results": results}
+
+
+def count(data):
+    """Lines, or series."""
+    if not isinstance(data, dict):
+        return len(data or [])
+    if data["resultType"] == "streams":
+        return sum(len(stream["values"]) for stream in data["result"])
+    return len(data["result"])
+
+
+if __name__ == "__main__":
+    main()
