@@ -84,14 +84,15 @@ impl Asked {
 
     /// How far apart the steps of a range query are, nanoseconds.
     pub fn step(&self, (start, end): (i64, i64)) -> Result<i64, LokiError> {
-        let default = ((end - start) / SECOND / 250).max(1) * SECOND;
+        let length = end.saturating_sub(start);
+        let default = (length / SECOND / 250).max(1) * SECOND;
         let step = self.duration("step")?.unwrap_or(default);
         if step <= 0 {
             return Err(LokiError::bad_request(
                 "zero or negative query resolution step widths are not accepted. Try a positive integer",
             ));
         }
-        if (end - start) / step > MOST_STEPS {
+        if length / step > MOST_STEPS {
             return Err(LokiError::bad_request(
                 "exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step parameter",
             ));
@@ -180,6 +181,7 @@ mod tests {
         assert_eq!(asked("").step((0, 3600 * SECOND)).unwrap(), 14 * SECOND);
         assert_eq!(asked("step=2500ms").step((0, 60 * SECOND)).unwrap(), 2_500_000_000);
         assert_eq!(asked("step=0.5").step((0, 60 * SECOND)).unwrap(), 500_000_000);
+        assert!(asked("").step((i64::MIN, i64::MAX)).unwrap() > 0);
         assert!(asked("step=0").step((0, 1)).is_err() && asked("step=1ms").step((0, 60 * SECOND)).is_err());
         assert_eq!(asked("since=2d").duration("since").unwrap(), Some(48 * 3600 * SECOND));
         assert_eq!((asked("").count("limit", 100).unwrap(), asked("limit=7").count("limit", 100).unwrap()), (100, 7));

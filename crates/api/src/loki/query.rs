@@ -93,7 +93,7 @@ fn direction(asked: &Asked) -> Result<Direction, LokiError> {
 
 /// Steps at multiples of their distance, so that a question that is asked again a little later has the same ones.
 fn aligned((start, end): (i64, i64), step: i64) -> Grid {
-    let floor = |time: i64| time - time.rem_euclid(step);
+    let floor = |time: i64| time.saturating_sub(time.rem_euclid(step));
     Grid::range(floor(start), floor(end), step)
 }
 
@@ -126,8 +126,8 @@ async fn apart(
             break;
         }
         match request.direction {
-            Direction::Backward => page.period.1 = (reached - 1).min(last.time.saturating_sub(interval)),
-            Direction::Forward => page.period.0 = (reached + 1).max(last.time.saturating_add(interval)),
+            Direction::Backward => page.period.1 = reached.saturating_sub(1).min(last.time.saturating_sub(interval)),
+            Direction::Forward => page.period.0 = reached.saturating_add(1).max(last.time.saturating_add(interval)),
         }
     }
     Ok(FoundLines { lines: kept, spent })

@@ -109,7 +109,7 @@ impl Engine {
                 .each_selected(&tenant, &selector, period, |selected, lengths| {
                     let groups: Vec<Vec<Labels>> = selected.runs.iter().map(|run| group(&run.stream.labels)).collect();
                     for (row, length) in selected.rows.iter().zip(lengths) {
-                        let part = usize::try_from((row.time - period.0) / step.max(1)).unwrap_or_default();
+                        let part = usize::try_from(row.time.saturating_sub(period.0) / step.max(1)).unwrap_or_default();
                         for labels in &groups[row.run] {
                             let of = match volumes.get_mut(labels) {
                                 Some(of) => of,
