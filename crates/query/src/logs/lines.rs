@@ -8,15 +8,20 @@ use trefoil_logql::pipeline::{Category, Entry, Labels as LineLabels, Pipeline, R
 use trefoil_model::{Table, Tenant};
 use trefoil_promql::labels::{Label, Labels};
 use trefoil_storage::Snapshot;
+use trefoil_storage::units::ByteSize;
 
 use super::Spent;
 use super::entries::{Row, Selected, selected};
 use super::needles::Needles;
+use super::pace::Pace;
 use super::record::{LINE, Metadata, line};
 use super::view::LogView;
 use crate::memory::Held;
 use crate::sources::{Source, Sources};
 use crate::{Engine, Limits, QueryError};
+
+/// Bytes of an answer's lines with their labels. A template makes a long line of a short one.
+const MOST_BYTES: usize = 64 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -198,7 +203,9 @@ impl<'s> Search<'s> {
         let columns: Vec<&str> = names.iter().map(String::as_str).chain(LINE).collect();
         let read = sources.read(source, &columns).await?;
         let metadata = Metadata::new(&read, &names, self.pipeline, view);
+        let mut pace = Pace::new();
         for (order, row) in candidates {
+            pace.rest().await;
             if self.is_full_before(&order) {
                 break;
             }
@@ -232,6 +239,12 @@ impl<'s> Search<'s> {
             self.memory.shrink(worst.bytes());
             self.held -= worst.bytes();
         }
+        if self.held > MOST_BYTES {
+            let most = ByteSize(MOST_BYTES as u64);
+            return Err(QueryError::LimitExceeded(format!(
+                "the lines that were found are more than the {most} that an answer may hold; ask for fewer of them, or for shorter ones"
+            )));
+        }
         Ok(())
     }
 
@@ -243,7 +256,7 @@ impl<'s> Search<'s> {
 
 impl FoundLine {
     /// About what it holds in memory.
-    fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         let pairs = self.metadata.iter().chain(&self.parsed);
         let texts: usize = pairs.map(|(name, value)| name.len() + value.len() + size_of::<(String, String)>()).sum();
         size_of::<Ranked>() + self.line.len() + texts + self.stream.len() * size_of::<Label>()

@@ -11,6 +11,7 @@ mod lines;
 mod listing;
 mod names;
 mod needles;
+mod pace;
 mod record;
 mod series;
 mod streams;

@@ -14,6 +14,7 @@ use trefoil_promql::eval::QueryLimits;
 use super::Spent;
 use super::entries::{Selected, selected};
 use super::needles::Needles;
+use super::pace::Pace;
 use super::record::{LINE, Metadata, line};
 use super::streams::Stream;
 use super::view::LogView;
@@ -176,7 +177,9 @@ impl<'r> Counting<'r> {
         let read = sources.read(source, &columns).await?;
         let metadata = Metadata::new(&read, &names, reading.pipeline(), view);
         let mut runner = Runner::new(reading.pipeline(), *now);
+        let mut pace = Pace::new();
         for row in &selected.rows {
+            pace.rest().await;
             let line = line(&read, row.row)?;
             spent.lines += 1;
             spent.bytes += line.len() as u64;

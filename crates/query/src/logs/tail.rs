@@ -1,6 +1,9 @@
 //! Lines as they come.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
+use tokio::runtime::Handle;
 use trefoil_logql::ast::LogQuery;
 use trefoil_logql::pipeline::{Pipeline, Wants};
 use trefoil_model::{Table, Tenant};
@@ -10,16 +13,22 @@ use super::lines::{Direction, FoundLine, LinesRequest, Search};
 use crate::sources::{Source, Sources};
 use crate::{Engine, Limits, QueryError};
 
-/// Batches that are looked at together.
+/// Batches that are looked at together, and their bytes (of one alone there may be more).
 const MOST_BATCHES: usize = 64;
+const MOST_BYTES: usize = 16 << 20;
 
 /// Lines that match: those that were there, then those that come.
 pub struct Tail {
+    matching: Arc<Matching>,
+    following: Following,
+}
+
+/// What makes lines of batches.
+struct Matching {
     engine: Engine,
     tenant: Tenant,
     request: LinesRequest,
     pipeline: Pipeline,
-    following: Following,
 }
 
 /// What came and was not looked at yet.
@@ -45,7 +54,8 @@ impl Engine {
         let mut lines = self.on_thread(limits, answer).await?.lines;
         lines.reverse();
         let request = LinesRequest { limit: usize::MAX, direction: Direction::Forward, ..newest };
-        Ok((lines, Tail { engine: self.clone(), tenant: tenant.clone(), request, pipeline, following }))
+        let matching = Matching { engine: self.clone(), tenant: tenant.clone(), request, pipeline };
+        Ok((lines, Tail { matching: Arc::new(matching), following }))
     }
 }
 
@@ -53,9 +63,12 @@ impl Tail {
     /// What comes next; `None` when the store is closed. Nothing is lost where the wait for it is given up.
     pub async fn arrived(&mut self) -> Option<Arrived> {
         let mut batches = vec![self.following.next().await?];
+        let mut bytes = batches[0].get_array_memory_size();
         while batches.len() < MOST_BATCHES
+            && bytes < MOST_BYTES
             && let Some(batch) = self.following.try_next()
         {
+            bytes += batch.get_array_memory_size();
             batches.push(batch);
         }
         Some(Arrived(batches))
@@ -66,8 +79,23 @@ impl Tail {
         self.following.take_missed()
     }
 
-    /// The lines of it that match, perhaps none, in the order of time.
-    pub async fn lines(&self, Arrived(batches): Arrived) -> Result<Vec<FoundLine>, QueryError> {
+    /// The lines of it that match, perhaps none, in the order of time. Stages may take long, so they run away from the threads that serve.
+    pub async fn lines(&self, arrived: Arrived) -> Result<Vec<FoundLine>, QueryError> {
+        let (matching, runtime) = (self.matching.clone(), Handle::current());
+        let work = tokio::task::spawn_blocking(move || runtime.block_on(matching.lines(arrived)));
+        work.await.map_err(|error| QueryError::Internal(error.to_string()))?
+    }
+}
+
+impl Arrived {
+    /// Lines, whether they match or not.
+    pub fn rows(&self) -> u64 {
+        self.0.iter().map(|batch| batch.num_rows() as u64).sum()
+    }
+}
+
+impl Matching {
+    async fn lines(&self, Arrived(batches): Arrived) -> Result<Vec<FoundLine>, QueryError> {
         let snapshot = self.engine.snapshot(&self.tenant).await?;
         let sources = Sources::new(&snapshot, &self.engine.log_columns, Table::Logs);
         let memory = self.engine.memory();
