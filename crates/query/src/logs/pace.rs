@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 const AT_ONCE: Duration = Duration::from_millis(10);
 
 /// A template may take long with every single line. Whoever ends the question, and its time, have to have a chance between them.
-pub(super) struct Pace(Instant);
+pub struct Pace(Instant);
 
 impl Pace {
     pub fn new() -> Pace {
