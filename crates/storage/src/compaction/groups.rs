@@ -14,6 +14,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::Type;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
+use trefoil_model::Table;
 
 use super::ranges::{Keys, Sorted};
 use super::section::Input;
@@ -46,6 +47,15 @@ impl Group {
         let rows = usize::try_from(footer.row_group(number).num_rows()).unwrap_or_default();
         let metadata = with_dictionaries(footer).map_err(|error| FilesError::read(&file.path, error))?;
         Ok(Self { file, metadata, number, rows, input, kept: None })
+    }
+
+    pub fn table(&self) -> Table {
+        self.file.table
+    }
+
+    /// Of the row groups of its file.
+    pub fn number(&self) -> usize {
+        self.number
     }
 
     /// Of its file.
