@@ -5,22 +5,28 @@
 //! front of a query's stages leave of them gets its labels and structured metadata and goes through the stages, one line after the other.
 
 mod columns;
+mod counting;
 mod entries;
 mod fields;
+mod found;
 mod lines;
 mod listing;
 mod names;
 mod needles;
 mod record;
+mod search;
 mod series;
 mod streams;
 mod tail;
 mod view;
 
+use std::iter::Sum;
+
 pub use fields::{DetectedField, FieldParser, FieldType};
 pub use lines::{Direction, FoundLine, FoundLines, LinesRequest};
 pub use listing::{StreamStats, StreamVolume, VolumeGroups};
 pub use series::SeriesRequest;
+pub(crate) use streams::Streams;
 pub use tail::{Arrived, Tail};
 pub use view::LogView;
 
@@ -35,4 +41,15 @@ pub struct Spent {
     pub passed: u64,
     /// Streams of which lines were looked at; one that lies in several sources counts in each.
     pub streams: u64,
+}
+
+impl Sum for Spent {
+    fn sum<I: Iterator<Item = Spent>>(all: I) -> Spent {
+        all.fold(Spent::default(), |a, b| Spent {
+            lines: a.lines + b.lines,
+            bytes: a.bytes + b.bytes,
+            passed: a.passed + b.passed,
+            streams: a.streams + b.streams,
+        })
+    }
 }
