@@ -142,6 +142,11 @@ impl Storage {
         &self.0.engine.catalog
     }
 
+    /// Requests to delete logs are kept in the catalog.
+    pub fn deletions(&self) -> &Catalog {
+        &self.0.engine.catalog
+    }
+
     /// Stores one OTLP export request (protobuf). On return its accepted items are durable and visible. If the caller
     /// gives up waiting, they may be stored without anybody having been told.
     pub async fn append(&self, tenant: &Tenant, signal: Signal, body: Bytes) -> Result<Appended, AppendError> {
@@ -172,6 +177,11 @@ impl Storage {
     /// A snapshot, and what this process takes for a table of the tenant afterwards: no row is in both or in neither.
     pub async fn follow(&self, tenant: &Tenant, table: Table) -> Result<(Snapshot, Following), StorageError> {
         self.snapshot_with(tenant, |buffer| buffer.follow(tenant, table)).await
+    }
+
+    /// What becomes visible in a table of all tenants from now on.
+    pub fn follow_all(&self, table: Table) -> Following {
+        self.0.engine.buffer.follow_all(table)
     }
 
     async fn snapshot_with<T>(

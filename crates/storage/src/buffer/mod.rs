@@ -240,8 +240,13 @@ impl Buffer {
     /// What the tenant has here now, and what comes to a table of it afterwards: no row is in both or in neither.
     pub fn follow(&self, tenant: &Tenant, table: Table) -> (View, Following) {
         let mut state = self.state.lock();
-        let following = state.followers.add(tenant, table);
+        let following = state.followers.add(Some(tenant), table);
         (Self::view_of(&state, tenant), following)
+    }
+
+    /// What comes to a table of all tenants from now on.
+    pub fn follow_all(&self, table: Table) -> Following {
+        self.state.lock().followers.add(None, table)
     }
 
     fn view_of(state: &State, tenant: &Tenant) -> View {
