@@ -38,6 +38,7 @@ mod replay;
 mod sequencer;
 mod snapshot;
 mod storage;
+mod withheld;
 
 pub use buffer::Following;
 pub use config::StorageConfig;
@@ -45,3 +46,4 @@ pub use deletion::{Beginning, Deleted, Deletion};
 pub use error::{AppendError, Appended, StorageError};
 pub use snapshot::Snapshot;
 pub use storage::Storage;
+pub use withheld::{Picked, WithholdError, Withholding};
