@@ -6,6 +6,7 @@
 
 mod columns;
 mod counting;
+mod deletion;
 mod entries;
 mod fields;
 mod found;
@@ -13,6 +14,7 @@ mod lines;
 mod listing;
 mod names;
 mod needles;
+mod patterns;
 mod record;
 mod search;
 mod series;
@@ -22,9 +24,11 @@ mod view;
 
 use std::iter::Sum;
 
+pub use deletion::{Cancelled, DeletionStatus, LogDeletion};
 pub use fields::{DetectedField, FieldParser, FieldType};
 pub use lines::{Direction, FoundLine, FoundLines, LinesRequest};
 pub use listing::{StreamStats, StreamVolume, VolumeGroups};
+pub use patterns::{FoundPattern, PatternOptions, Patterns, PatternsRequest};
 pub use series::SeriesRequest;
 pub(crate) use streams::Streams;
 pub use tail::{Arrived, Tail};

@@ -54,9 +54,9 @@ impl Engine {
 impl Tail {
     /// What comes next; `None` when the store is closed. Nothing is lost where the wait for it is given up.
     pub async fn arrived(&mut self) -> Option<Arrived> {
-        let mut batches = vec![self.following.next().await?];
+        let mut batches = vec![self.following.next().await?.1];
         while batches.len() < MOST_BATCHES
-            && let Some(batch) = self.following.try_next()
+            && let Some((_, batch)) = self.following.try_next()
         {
             batches.push(batch);
         }
