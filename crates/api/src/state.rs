@@ -21,6 +21,8 @@ pub struct ApiState {
     pub tenancy: Tenancy,
     /// Prometheus' administrative API answers: deletion, snapshots.
     pub admin_api: bool,
+    /// Loki's API deletes logs.
+    pub delete_logs: bool,
     /// What is scraped, now.
     pub scraping: Scraping,
     /// What tenants choose for themselves, now.

@@ -45,6 +45,7 @@ impl Server {
             engine: Engine::new(storage.clone(), 64 << 20).unwrap(),
             tenancy,
             admin_api: true,
+            delete_logs: false,
             otlp: Arc::new(move || otlp.clone()),
             max_clock_skew_adjustment: std::time::Duration::ZERO,
             prometheus: PrometheusApi::default(),

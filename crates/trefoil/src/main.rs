@@ -8,6 +8,7 @@ mod configuration;
 mod control;
 mod listeners;
 mod metrics;
+mod patterns;
 mod process;
 mod prometheus;
 mod scraping;

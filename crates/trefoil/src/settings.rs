@@ -56,11 +56,35 @@ pub struct LokiListener {
     pub push: bool,
     /// Which entries a push may hold, here and on the main listener.
     pub limits: LimitsSection,
+    /// Whether logs can be deleted (`/loki/api/v1/delete`), here and below `/loki` of the main listener: whoever reaches them can do
+    /// it. (Loki's `deletion_mode`, where it is `disabled` without a compactor that deletes.)
+    pub deletion_mode: DeletionMode,
+    /// How long deleted logs can be brought back. (Loki's `delete_request_cancel_period`.)
+    #[serde(with = "units::duration")]
+    pub delete_request_cancel_period: Duration,
+}
+
+/// What a request to delete logs does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeletionMode {
+    /// It is refused.
+    #[default]
+    Disabled,
+    /// No question shows them any more, and after a while they are gone for good.
+    FilterAndDelete,
 }
 
 impl Default for LokiListener {
     fn default() -> Self {
-        Self { endpoint: None, enabled: None, push: true, limits: LimitsSection::default() }
+        Self {
+            endpoint: None,
+            enabled: None,
+            push: true,
+            limits: LimitsSection::default(),
+            deletion_mode: DeletionMode::Disabled,
+            delete_request_cancel_period: Duration::from_secs(24 * 3600),
+        }
     }
 }
 
@@ -326,6 +350,11 @@ mod tests {
         assert_eq!(listeners.loki.limits.limits().creation_grace_period, Duration::from_secs(60));
         let problem = ("loki.limits.max_line_size".to_owned(), "must be more than 0".to_owned());
         assert_eq!((listeners.problems(), listeners.loki.push), (vec![problem], true));
+        assert_eq!(listeners.loki.deletion_mode, DeletionMode::Disabled);
+        let section = r#"{"loki": {"deletion_mode": "filter-and-delete", "delete_request_cancel_period": "2h"}}"#;
+        let loki = serde_json::from_str::<Listeners>(section).unwrap().loki;
+        assert_eq!(loki.deletion_mode, DeletionMode::FilterAndDelete);
+        assert_eq!(loki.delete_request_cancel_period, Duration::from_secs(7200));
     }
 
     #[test]

@@ -113,7 +113,7 @@ fn told(field: &DetectedField) -> Value {
     told
 }
 
-/// Loki's names for what is bounded here. There is nothing that mines patterns.
+/// Loki's names for what is bounded here.
 pub(super) async fn limits(State(state): State<ApiState>) -> Json<Value> {
     let limits = state.limits();
     let seconds = limits.timeout.as_secs();
@@ -138,7 +138,7 @@ pub(super) async fn limits(State(state): State<ApiState>) -> Json<Value> {
             "volume_enabled": true,
             "volume_max_series": limits.max_series,
         },
-        "pattern_ingester_enabled": false,
+        "pattern_ingester_enabled": true,
         "version": super::LOKI_VERSION,
     }))
 }

@@ -3,9 +3,11 @@
 //! Errors are a status and plain text.
 
 mod answer;
+mod deletion;
 mod fields;
 mod labels;
 mod parameters;
+mod patterns;
 mod query;
 mod syntax;
 mod tail;
@@ -53,6 +55,8 @@ fn questions(state: ApiState) -> Router {
         ("detected_field/{name}/values", get(fields::detected_field_values).post(fields::detected_field_values)),
         ("drilldown-limits", get(fields::limits)),
         ("tail", get(tail::tail)),
+        ("patterns", get(patterns::patterns).post(patterns::patterns)),
+        ("delete", get(deletion::list).post(deletion::delete).put(deletion::delete).delete(deletion::cancel)),
         ("format_query", get(syntax::format_query).post(syntax::format_query)),
     ];
     let router = routes.into_iter().fold(Router::new(), |router, (path, route)| either(path, router, route));

@@ -38,6 +38,7 @@ impl Server {
             engine: Engine::new(storage.clone(), 64 << 20).unwrap(),
             tenancy,
             admin_api: true,
+            delete_logs: false,
             otlp: Arc::new(OtlpEndpoints::default),
             max_clock_skew_adjustment: std::time::Duration::ZERO,
             prometheus: PrometheusApi::default(),

@@ -307,6 +307,7 @@ mod whole {
             let engine = Engine::new(storage.clone(), 64 << 20).unwrap();
             let state = ApiState {
                 admin_api: false,
+                delete_logs: false,
                 scraping: Scraping::default(),
                 overrides: Default::default(),
                 engine: engine.clone(),
