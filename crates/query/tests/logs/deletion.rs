@@ -69,7 +69,7 @@ async fn lines_are_gone_wherever_they_lie_and_come_back() {
         (r#"{app=~".+"} |= "error""#, (3, 6), &[3, 6]),
         (r#"{app="b"} != "three""#, ALL, &[4, 7]),
         (r#"{app="b"} | json | level="debug""#, ALL, &[4]),
-        (r#"{app=~".+"} | detected_level="error""#, ALL, &[1, 3, 6, 8]),
+        (r#"{app=~".+"} | detected_level="debug""#, ALL, &[4]),
         (r#"{app=~".+"}"#, ALL, &[1, 2, 3, 4, 5, 6, 7, 8]),
         (r#"{app="c"}"#, ALL, &[]),
     ];

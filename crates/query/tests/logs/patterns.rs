@@ -88,21 +88,21 @@ async fn stored_lines_are_read_within_a_bound_and_deleted_ones_are_forgotten() {
     let (storage, engine) = open(directory.path()).await;
     let engine = engine.with_patterns(PatternOptions { stored_lines: 3, enabled: false, ..PatternOptions::default() });
     let mining = mine(&engine).await;
-    let lines: Vec<(i64, &str)> = (0..5).map(|number| (number * STEP, "same line")).collect();
+    let lines: Vec<(i64, &str)> = (1..6).map(|number| (number * STEP, "same line")).collect();
     push(&storage, &ours, "a", &lines).await;
     let period = (0, 10 * STEP);
-    assert_eq!(patterns(&engine, &ours, r#"{app="a"}"#, period, STEP).await, ["unknown same line 2=1 3=1 4=1"]);
+    assert_eq!(patterns(&engine, &ours, r#"{app="a"}"#, period, STEP).await, ["unknown same line 3=1 4=1 5=1"]);
     let deletion = trefoil_query::logs::LogDeletion {
         tenant: ours.clone(),
         id: "x".to_owned(),
         query: r#"{app="a"}"#.to_owned(),
-        first_nanos: 3 * STEP,
+        first_nanos: 4 * STEP,
         last_nanos: 10 * STEP,
         created_at: 0,
         status: trefoil_query::logs::DeletionStatus::Received,
     };
     engine.delete_logs(deletion).await.unwrap();
-    assert_eq!(patterns(&engine, &ours, r#"{app="a"}"#, period, STEP).await, ["unknown same line 0=1 1=1 2=1"]);
+    assert_eq!(patterns(&engine, &ours, r#"{app="a"}"#, period, STEP).await, ["unknown same line 1=1 2=1 3=1"]);
     let none = engine.clone().with_patterns(PatternOptions { stored_lines: 0, ..PatternOptions::default() });
     assert_eq!(patterns(&none, &ours, r#"{app="a"}"#, period, STEP).await, [""; 0]);
     storage.close().await.unwrap();
