@@ -3,12 +3,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use trefoil_lines::{Wanted, json, level, logfmt, units, unpack};
 use trefoil_logql::decolorize::decolorized;
-use trefoil_logql::extract::{Wanted, json, logfmt, pattern, regexp, unpack};
+use trefoil_logql::extract::{pattern, regexp};
 use trefoil_logql::filter::ip::IpRange;
 use trefoil_logql::filter::pattern::LinePattern;
 use trefoil_logql::patterns::{Limits, Miner, Span};
-use trefoil_logql::{level, units};
 
 fuzz_target!(|text: &str| {
     let (argument, lines) = text.split_once('\n').unwrap_or(("", text));

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use trefoil_lines::Wanted;
+
 use super::formats::Formats;
 use super::labels::{DUPLICATE, ERROR};
 use super::{Op, Wants};
-use crate::extract::Wanted;
 
 /// What the stages and whoever takes their lines look at.
 #[derive(Debug, Clone)]

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use trefoil_logql::extract::logfmt::{self, Options};
-use trefoil_logql::extract::{Wanted, sanitised};
-use trefoil_logql::units;
+use trefoil_lines::logfmt::{self, Options};
+use trefoil_lines::{Wanted, sanitised, units};
 use trefoil_model::Tenant;
 
 use super::lines::{FoundLine, LinesRequest};

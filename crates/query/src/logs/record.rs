@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryArray};
-use trefoil_logql::level;
+use trefoil_lines::level;
 use trefoil_logql::pipeline::Pipeline;
 use trefoil_model::attributes::read_value;
 use trefoil_model::promote::Scope;

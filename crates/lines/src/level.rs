@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::extract::{json, logfmt};
+use crate::{json, logfmt};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {
