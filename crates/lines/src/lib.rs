@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod form;
 pub mod json;
 pub mod level;
 pub mod logfmt;
@@ -14,6 +15,7 @@ pub mod units;
 pub mod unpack;
 mod wanted;
 
+pub use form::{Form, MOST_BYTES, MOST_FIELDS};
 pub use name::sanitised;
 pub use wanted::Wanted;
 

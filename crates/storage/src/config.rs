@@ -33,6 +33,7 @@ pub struct StorageConfig {
     /// What series and samples a tenant may send.
     pub limits: LimitsConfig,
     pub compaction: CompactionConfig,
+    pub fields: FieldsConfig,
     /// How long what is kept.
     pub retention: RetentionConfig,
     pub garbage: GarbageConfig,
@@ -127,6 +128,22 @@ impl CompactionConfig {
     }
 }
 
+/// The `storage.fields` section: fields of log lines in JSON or logfmt that occur often become columns of their own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FieldsConfig {
+    /// Lines that are looked at before it is judged which fields are worth a column.
+    pub learn_lines: u64,
+    /// Fields that become columns at most. With `0` none do, nor is anything else of bodies put into columns.
+    pub max_columns: usize,
+}
+
+impl Default for FieldsConfig {
+    fn default() -> Self {
+        Self { learn_lines: 1_000, max_columns: 100 }
+    }
+}
+
 /// The `storage.garbage` section: retention is enforced and unreadable files are deleted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -174,6 +191,7 @@ impl StorageConfig {
             buffer: BufferConfig::default(),
             limits: LimitsConfig::default(),
             compaction: CompactionConfig::default(),
+            fields: FieldsConfig::default(),
             retention: RetentionConfig::default(),
             garbage: GarbageConfig::default(),
             // With half a million series a merged file has half a million pages, and they have to be found again.

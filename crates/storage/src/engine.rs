@@ -13,6 +13,7 @@ use trefoil_model::series::SeriesIndex;
 use trefoil_model::{Limits, Promoted, Table};
 
 use crate::admission::Admission;
+use crate::bodies;
 use crate::buffer::Buffer;
 use crate::catalog::{Catalog, CatalogSnapshot};
 use crate::compaction::Compactor;
@@ -48,6 +49,8 @@ pub(crate) struct Engine {
     /// One permit a core: more long bodies decoded at once would take more memory and no less time.
     pub decoders: Arc<Semaphore>,
     pub promotion: Promotion,
+    /// Which fields of bodies become columns.
+    pub fields: Arc<Mutex<bodies::Learner>>,
     /// The flush under way or to be tried again. Whoever holds this flushes.
     pub flushing: tokio::sync::Mutex<Option<Pending>>,
     /// Something may be due for a flush.

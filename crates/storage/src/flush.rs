@@ -197,7 +197,9 @@ impl Engine {
     }
 
     async fn write(&self, pending: &mut Pending) -> Result<Vec<NewFile>, StorageError> {
-        let columns = self.catalog.add_columns(promoted_columns(&pending.frozen));
+        let mut columns = promoted_columns(&pending.frozen);
+        columns.extend(self.body_columns(&pending.frozen).await?);
+        let columns = self.catalog.add_columns(columns);
         let Some(deadline) = pending.deadline else {
             return self.write_files(&pending.frozen, &*columns.await?).await;
         };
@@ -214,6 +216,14 @@ impl Engine {
         self.set_flush_failing(true);
         self.outlast(writing).await;
         Err(error)
+    }
+
+    /// The columns of bodies that come new.
+    async fn body_columns(&self, frozen: &Arc<Frozen>) -> Result<Vec<(Table, Field)>, StorageError> {
+        let (fields, frozen, known) = (self.fields.clone(), frozen.clone(), self.catalog.cached());
+        let learn = move || fields.lock().columns(&frozen, known.columns(Table::Logs));
+        let learned = tokio::task::spawn_blocking(learn).await;
+        learned.map_err(|error| StorageError::Files(format!("bodies could not be looked at: {error}")))
     }
 
     async fn write_files(&self, frozen: &Frozen, snapshot: &CatalogSnapshot) -> Result<Vec<NewFile>, StorageError> {

@@ -24,6 +24,7 @@ pub mod scan;
 pub mod units;
 
 mod admission;
+mod bodies;
 mod buffer;
 mod engine;
 mod flush;

@@ -20,6 +20,7 @@ use trefoil_model::{Limits, Signal, Table, Tenant};
 use uuid::Uuid;
 
 use crate::admission::Admission;
+use crate::bodies::Learner;
 use crate::buffer::{Buffer, Following, View};
 use crate::catalog::Catalog;
 use crate::compaction::Compactor;
@@ -95,6 +96,7 @@ impl Storage {
                 usize::try_from(config.buffer.max_bytes.get()).unwrap_or(usize::MAX),
             ),
             promotion: Promotion::new(&snapshot),
+            fields: Arc::new(Mutex::new(Learner::new(config.fields.clone(), snapshot.columns(Table::Logs)))),
             leases: Leases::default(),
             intake: tokio::sync::RwLock::new(()),
             retention: ArcSwap::from_pointee(config.retention.clone()),

@@ -3,7 +3,7 @@
 mod escape;
 mod find;
 mod path;
-pub(super) mod scan;
+pub(crate) mod scan;
 
 pub use find::find;
 pub use path::{Path, PathError, Segment};

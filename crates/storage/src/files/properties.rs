@@ -5,6 +5,7 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use parquet::schema::types::ColumnPath;
 use trefoil_model::Table;
+use trefoil_model::logs::is_field_column;
 
 use crate::catalog::pruning_columns;
 
@@ -31,6 +32,7 @@ const ZSTD_LEVEL: i32 = 1;
 const DOUBLES_ZSTD_LEVEL: i32 = 3;
 const TRACE_ID_FALSE_POSITIVES: f64 = 0.01;
 const PAGE_BYTES: usize = 1 << 20;
+const FIELD_DICTIONARY_BYTES: usize = 128 << 10;
 
 /// Properties for a file with these columns.
 pub(crate) fn writer_properties(table: Table, schema: &Schema) -> WriterProperties {
@@ -88,6 +90,10 @@ fn leaf(
         DataType::Utf8View | DataType::Utf8 if is_unique_text(name) => {
             builder.set_column_dictionary_enabled(path.clone(), false)
         }
+        // Where there are many values they are amounts, of which hardly one comes twice: a dictionary of them is larger than they are.
+        DataType::Utf8View | DataType::Utf8 if is_field_column(name) => builder
+            .set_column_dictionary_page_size_limit(path.clone(), FIELD_DICTIONARY_BYTES)
+            .set_column_encoding(path.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY),
         DataType::Timestamp(TimeUnit::Nanosecond, _) if !is_of_the_resource(table, name) => builder
             .set_column_dictionary_enabled(path.clone(), false)
             .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED),
