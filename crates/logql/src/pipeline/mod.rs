@@ -5,6 +5,7 @@
 
 mod filters;
 mod formats;
+mod known;
 mod labels;
 mod lines;
 mod names;
@@ -16,6 +17,7 @@ mod tests;
 
 use std::borrow::Cow;
 
+pub use known::{Fields, Known};
 pub use labels::{Category, ERROR, ERROR_DETAILS, Labels, PRESERVE_ERROR};
 pub use sample::Unwrapping;
 
@@ -118,6 +120,11 @@ impl Pipeline {
     /// Whether anybody looks at a label of this name, be it given or found. Structured metadata of other names can be left out.
     pub fn needs(&self, label: &str) -> bool {
         matches!(label, ERROR | ERROR_DETAILS) || self.needs.has(label)
+    }
+
+    /// Whether anybody looks at any label but errors.
+    pub fn needs_labels(&self) -> bool {
+        !self.needs.are_none()
     }
 
     /// Whether a line passes the filters that stand in front of everything else. Asking them needs no labels.

@@ -52,6 +52,11 @@ impl Needs {
         }
     }
 
+    /// `None`: everything.
+    pub fn only(&self) -> Option<&[String]> {
+        self.only.as_deref()
+    }
+
     pub fn are_none(&self) -> bool {
         self.only.as_ref().is_some_and(Vec::is_empty)
     }

@@ -13,7 +13,7 @@ use crate::ast::{Extraction, LogfmtFlags, Stage};
 use crate::extract::pattern::Pattern;
 use crate::extract::regexp::Regexp;
 
-const JSON: &str = "JSONParserErr";
+pub(super) const JSON: &str = "JSONParserErr";
 const LOGFMT: &str = "LogfmtParserErr";
 
 #[derive(Debug, Clone)]
@@ -127,7 +127,7 @@ impl Parser {
     }
 }
 
-fn failed(error: &'static str, malformed: Malformed, labels: &mut Labels<'_>, needs: &Needs) {
+pub(super) fn failed(error: &'static str, malformed: Malformed, labels: &mut Labels<'_>, needs: &Needs) {
     labels.fail(error, malformed.to_string());
     if needs.preserve_errors() {
         labels.set(Name::Given(PRESERVE_ERROR), Cow::Borrowed("true"));
