@@ -196,6 +196,7 @@ const ALL: &str = r#"{deployment_environment="x"}"#;
 
 fn queries() -> impl Strategy<Value = String> {
     let parser = prop::sample::select(vec![
+        "",
         "| json",
         "| logfmt",
         "| logfmt --strict",
@@ -207,6 +208,8 @@ fn queries() -> impl Strategy<Value = String> {
         Just(r#"| __error__="""#.to_owned()),
         Just(r#"| __error__!="""#.to_owned()),
         Just(r#"| __error_details__="no object at byte 0""#.to_owned()),
+        Just(r#"| detected_level="error""#.to_owned()),
+        Just(r#"| severity_number > 10 or odd_key="1""#.to_owned()),
         Just("| drop level".to_owned()),
         Just(r#"| keep level, ms, path"#.to_owned()),
         Just(r#"| level_extracted="info""#.to_owned()),
@@ -242,7 +245,7 @@ fn queries() -> impl Strategy<Value = String> {
         3 => format!(r#"{ALL} |~ "(?i){}""#, needle.replace('"', "\\\"")),
         4 => format!("count_over_time({ALL} {stages} [500s])"),
         5 => format!("sum by ({label}, service_name) (count_over_time({ALL} {stages} [500s]))"),
-        6 => format!("sum by ({label}, detected_level) (bytes_over_time({ALL} {stages} [500s]))"),
+        6 => format!("sum by ({label}, detected_level) (count_over_time({ALL} {stages} [500s]))"),
         7 => format!("max_over_time({ALL} {stages} | unwrap {label} [500s]) by ({other})"),
         _ => format!(r#"quantile_over_time(0.9, {ALL} {stages} | unwrap duration({label}) | __error__="" [500s]) by ({other}, __error__)"#),
     })
@@ -268,7 +271,7 @@ fn columns_make_no_difference() {
             Ok(())
         })
         .unwrap();
-    assert!(by_fields.get() > 1_000, "only {} lines were not read", by_fields.get());
+    assert!(by_fields.get() > 500, "only {} lines were not read", by_fields.get());
 }
 
 #[test]
@@ -293,6 +296,8 @@ fn lines_are_not_read_where_columns_tell() {
         (r#"sum by (none) (count_over_time({service_name="cart"} | json | __error__="" [500s]))"#, 90, 0),
         (r#"sum by (level) (count_over_time({service_name="cart"} | logfmt [500s]))"#, 81, 9),
         (r#"{service_name="cart"} | json | level="nothing""#, 0, 90),
+        (r#"{service_name="cart"} | detected_level="fatal""#, 0, 90),
+        (r#"sum by (detected_level) (count_over_time({service_name="cart"}[500s]))"#, 0, 90),
     ] {
         let (_, spent) = store.ask(query);
         assert_eq!((spent.lines - spent.by_fields, spent.by_fields), (read, by_fields), "{query}");

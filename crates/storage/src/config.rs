@@ -134,7 +134,7 @@ impl CompactionConfig {
 pub struct FieldsConfig {
     /// Lines that are looked at before it is judged which fields are worth a column.
     pub learn_lines: u64,
-    /// Fields that become columns at most. With `0` none do, nor is anything else of bodies put into columns.
+    /// Fields that become columns at most; there are no columns for forms and levels without them, either. Columns that are there stay.
     pub max_columns: usize,
 }
 

@@ -111,7 +111,7 @@ async fn apart(
     while kept.len() < request.limit && page.period.0 <= page.period.1 {
         page.limit = MOST_LINES;
         let found = state.engine.log_lines(&tenant, &page, state.limits()).await?;
-        spent = added(spent, found.spent);
+        spent = [spent, found.spent].into_iter().sum();
         let is_last = found.lines.len() < MOST_LINES;
         let mut next = None;
         for line in found.lines {
@@ -131,13 +131,4 @@ async fn apart(
         }
     }
     Ok(FoundLines { lines: kept, spent })
-}
-
-fn added(a: Spent, b: Spent) -> Spent {
-    Spent {
-        lines: a.lines + b.lines,
-        bytes: a.bytes + b.bytes,
-        passed: a.passed + b.passed,
-        streams: a.streams + b.streams,
-    }
 }

@@ -40,18 +40,18 @@ impl<'p> Fields<'p> {
 }
 
 impl Pipeline {
-    /// The filters on labels that stand behind a parser which stands in front of everything but line filters, with it. `None`: there are
-    /// none. A line that does not pass them does not pass all stages.
+    /// The filters on labels that stand in front of everything but line filters and perhaps a parser, with it. `None`: there are none that
+    /// fields [tell](Pipeline::fields) enough for. A line that does not pass them does not pass all stages.
     pub fn first_of_fields(stages: &[Stage]) -> Result<Option<Pipeline>, ParseError> {
-        let mut rest = stages.iter().filter(|stage| !matches!(stage, Stage::LineFilter(_)));
-        let Some(parser) = rest.next() else { return Ok(None) };
-        let filters = rest.take_while(|stage| matches!(stage, Stage::LabelFilter(_)));
-        let first: Vec<Stage> = std::iter::once(parser).chain(filters).cloned().collect();
-        if first.len() < 2 {
+        let is_filter = |stage: &Stage| matches!(stage, Stage::LabelFilter(_));
+        let others = stages.iter().filter(|stage| !matches!(stage, Stage::LineFilter(_)));
+        let first = others.enumerate().take_while(|(place, stage)| *place == 0 || is_filter(stage));
+        let first: Vec<Stage> = first.map(|(_, stage)| stage.clone()).collect();
+        if !first.iter().any(is_filter) {
             return Ok(None);
         }
         let pipeline = Pipeline::new(&first, &Wants::Labels(Vec::new()))?;
-        Ok(Some(pipeline).filter(|pipeline| pipeline.fields().is_some_and(|fields| fields.form.is_some())))
+        Ok(Some(pipeline).filter(|pipeline| pipeline.fields().is_some()))
     }
 
     /// The fields that are enough to tell what becomes of lines, so that nobody has to look at these. `None`: somebody has.

@@ -89,8 +89,8 @@ impl<'r> FieldColumns<'r> {
         let found = labels().filter(|label| is_looked_for(label));
         let found: Vec<_> = found.map(|label| (label, texts(&field_column(label)))).collect();
         // A line has its level already.
-        let missing = labels().filter(|label| !is_looked_for(label) && !(needs_level && *label == DETECTED_LEVEL));
-        let missing = missing.collect();
+        let is_known = |label: &str| is_looked_for(label) || (needs_level && label == DETECTED_LEVEL);
+        let missing = labels().filter(|label| !is_known(label)).collect();
         let levels = levels.filter(|_| needs_level);
         Some(Self { asked: fields, forms, form_of, fields: found, missing, levels })
     }

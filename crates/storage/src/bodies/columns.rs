@@ -60,7 +60,7 @@ impl BodyColumns {
         RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
     }
 
-    /// All columns, dictionaries of texts, with a row for each body.
+    /// Dictionaries of texts, with a row for each body. Fields that none of them has are left out.
     pub fn read(&self, bodies: &Bodies<'_>) -> Result<Named, ArrowError> {
         let rows = bodies.len();
         let mut reading = Reading {
@@ -82,7 +82,8 @@ impl BodyColumns {
             (FORMAT_COLUMN.to_owned(), dictionary(forms, StringArray::from(Form::ALL.map(Form::name).to_vec()))?),
             (LEVEL_COLUMN.to_owned(), dictionary(levels, StringArray::from(Level::ALL.map(Level::name).to_vec()))?),
         ];
-        for (field, texts) in self.fields.iter().zip(reading.values) {
+        let found = self.fields.iter().zip(reading.values).filter(|(_, texts)| !texts.places.is_empty());
+        for (field, texts) in found {
             named.push((field_column(field), texts.finish(rows)?));
         }
         Ok(named)
@@ -199,12 +200,13 @@ mod tests {
     /// Each row's form, level and fields.
     fn read(fields: &[&str], lines: &[&str], are_json: &[bool]) -> Vec<String> {
         let names: Vec<String> = fields.iter().map(|field| field_column(field)).collect();
-        let names = || names.iter().map(String::as_str).chain([FORMAT_COLUMN, LEVEL_COLUMN, "body"]);
-        let columns = BodyColumns::among(names()).unwrap();
+        let all = names.iter().map(String::as_str).chain([FORMAT_COLUMN, LEVEL_COLUMN, "body"]);
+        let columns = BodyColumns::among(all).unwrap();
         let texts: ArrayRef = Arc::new(StringArray::from(lines.to_vec()));
         let flags: ArrayRef = Arc::new(BooleanArray::from(are_json.to_vec()));
         let named = columns.read(&Bodies::new(&texts, Some(&flags))).unwrap();
-        let text = |column: &ArrayRef, row: usize| -> String {
+        let text = |name: &str, row: usize| -> String {
+            let Some((_, column)) = named.iter().find(|(known, _)| known == name) else { return "-".to_owned() };
             let column = column.as_dictionary::<Int32Type>();
             assert_eq!(column.len(), lines.len());
             match column.is_null(row) {
@@ -212,9 +214,8 @@ mod tests {
                 false => column.values().as_string::<i32>().value(column.keys().value(row) as usize).to_owned(),
             }
         };
-        (0..lines.len())
-            .map(|row| named.iter().map(|(_, column)| text(column, row)).collect::<Vec<_>>().join(" "))
-            .collect()
+        let wanted = || [FORMAT_COLUMN, LEVEL_COLUMN].map(str::to_owned).into_iter().chain(names.clone());
+        (0..lines.len()).map(|row| wanted().map(|name| text(&name, row)).collect::<Vec<_>>().join(" ")).collect()
     }
 
     #[test]

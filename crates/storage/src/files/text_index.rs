@@ -70,12 +70,14 @@ impl GroupTexts {
     }
 }
 
-/// The grams of a row group of these rows, compressed, and the columns whose values they leave out. `None` for tables without bodies.
-pub(super) fn grams_of(
-    table: Table,
-    parts: &impl Parts,
-    rows: &[Row],
-) -> Result<Option<(Vec<u8>, Vec<String>)>, FilesError> {
+/// The grams of a row group, and the columns whose values they leave out.
+pub(super) struct Grams {
+    pub compressed: Vec<u8>,
+    pub left_out: Vec<String>,
+}
+
+/// Of a row group of these rows. `None` for tables without bodies.
+pub(super) fn grams_of(table: Table, parts: &impl Parts, rows: &[Row]) -> Result<Option<Grams>, FilesError> {
     let schema = parts.schema();
     let (Table::Logs, Ok(body)) = (table, schema.index_of(BODY)) else { return Ok(None) };
     let flat = |index: usize| -> Result<Flat, FilesError> {
@@ -114,7 +116,7 @@ pub(super) fn grams_of(
     builder.finish().write(&mut bytes);
     let compressed = zstd::bulk::compress(&bytes, LEVEL);
     let compressed = compressed.map_err(|error| FilesError::Encode { path: BODY.into(), reason: error.to_string() })?;
-    Ok(Some((compressed, left_out)))
+    Ok(Some(Grams { compressed, left_out }))
 }
 
 /// Values of a column that is left out.

@@ -13,7 +13,7 @@ use super::output::Output;
 use super::properties::writer_properties;
 use super::runs::{RunColumn, follows_series, pages};
 use super::stats::new_file;
-use super::text_index::{GroupTexts, TextIndex, grams_of};
+use super::text_index::{Grams, GroupTexts, TextIndex, grams_of};
 use super::times::{TimeColumn, are_times};
 use super::{FileStore, FilesError};
 use crate::catalog::NewFile;
@@ -51,9 +51,8 @@ impl FileWriter {
             Failed::Parquet(error) => write_error(&self.path, error),
         })?;
         match grams_of(self.table, parts, rows)? {
-            Some((grams, left_out)) => {
-                self.append_texts(&grams, GroupTexts { fields: fields.to_vec(), left_out, ..GroupTexts::default() })
-            }
+            Some(Grams { compressed, left_out }) => self
+                .append_texts(&compressed, GroupTexts { fields: fields.to_vec(), left_out, ..GroupTexts::default() }),
             None => Ok(()),
         }
     }
