@@ -265,8 +265,8 @@ fn columns_make_no_difference() {
             for query in queries {
                 let ((answer, spent), (expected, spent_without)) = (with.ask(&query), without.ask(&query));
                 prop_assert_eq!(answer, expected, "{}", query);
-                prop_assert_eq!(spent_without.by_fields, 0);
-                by_fields.set(by_fields.get() + spent.by_fields);
+                // Metadata alone is told without columns of fields, too.
+                by_fields.set(by_fields.get() + spent.by_fields.saturating_sub(spent_without.by_fields));
             }
             Ok(())
         })
