@@ -10,6 +10,7 @@ use crate::compaction::CompactionOptions;
 use crate::error::StorageError;
 use crate::limits::LimitsConfig;
 use crate::retention::{CollectOptions, RetentionConfig};
+use crate::trace_ids::{TraceIdsByTenant, TraceIdsConfig};
 use crate::units::{self, ByteSize};
 
 /// The `storage` section. Every field has a default: an empty section keeps everything under `./trefoil-data`.
@@ -36,6 +37,10 @@ pub struct StorageConfig {
     /// How long what is kept.
     pub retention: RetentionConfig,
     pub garbage: GarbageConfig,
+    /// Where ids of traces are looked for in log records that come without.
+    pub trace_ids: TraceIdsConfig,
+    /// Memory for what is known of log entries that are in files, so that those that are sent again are not stored again. 0: they are.
+    pub recent_entries_bytes: ByteSize,
     /// Memory for what is kept of files between queries (footers, bloom filters, where sections lie).
     pub cache_bytes: ByteSize,
 }
@@ -176,6 +181,9 @@ impl StorageConfig {
             compaction: CompactionConfig::default(),
             retention: RetentionConfig::default(),
             garbage: GarbageConfig::default(),
+            trace_ids: TraceIdsConfig::default(),
+            // Some three and a half million.
+            recent_entries_bytes: ByteSize::mib(64),
             // With half a million series a merged file has half a million pages, and they have to be found again.
             cache_bytes: ByteSize::mib(256),
         }
@@ -231,6 +239,7 @@ impl StorageConfig {
         if self.compaction.min_files < 2 || self.compaction.max_files < self.compaction.min_files {
             return wrong("`compaction.min_files` must be at least 2 and `compaction.max_files` not below it".into());
         }
+        TraceIdsByTenant::new(&self.trace_ids)?;
         if self.garbage.grace < Duration::from_secs(1) {
             return wrong(
                 "`garbage.grace` must be at least 1s: queries read files that have just left the catalog".into(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use arrow::datatypes::{DataType, Field};
 use futures::StreamExt;
 use tokio::time::{Instant, timeout_at};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 use trefoil_model::promote::Scope;
 use trefoil_model::{Table, Tenant};
 
@@ -179,6 +179,9 @@ impl Engine {
                 self.write(pending).await?
             }
         };
+        if pending.files.is_none() {
+            self.keep_entries(pending.frozen.end).await;
+        }
         pending.files = Some(files.clone());
         let log_position = Some((self.writer.clone(), pending.frozen.end));
         let change = Change { add: files, log_position, ..Change::default() };
@@ -194,6 +197,21 @@ impl Engine {
         self.metrics.catalog_commit_seconds.observe(started.elapsed().as_secs_f64());
         self.metrics.catalog_snapshot.set(u64::try_from(snapshot).unwrap_or(0));
         Ok(())
+    }
+
+    /// Before the commit, after which nobody brings these entries back. Without it, those that are sent again after a restart are
+    /// stored again.
+    async fn keep_entries(&self, end: u64) {
+        let Some(kept) = self.kept_entries.clone() else { return };
+        let entries = self.buffer.frozen_entries();
+        if entries.is_empty() {
+            return;
+        }
+        match tokio::task::spawn_blocking(move || kept.lock().append(end, &entries)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!(%error, "cannot keep which log entries are stored"),
+            Err(error) => warn!(%error, "keeping which log entries are stored was cut off"),
+        }
     }
 
     async fn write(&self, pending: &mut Pending) -> Result<Vec<NewFile>, StorageError> {

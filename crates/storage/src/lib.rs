@@ -32,11 +32,13 @@ mod lease;
 pub mod limits;
 mod lock;
 mod maintenance;
+mod recent;
 mod refusal;
 mod replay;
 mod sequencer;
 mod snapshot;
 mod storage;
+pub mod trace_ids;
 
 pub use buffer::Following;
 pub use config::StorageConfig;

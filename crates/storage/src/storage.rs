@@ -34,10 +34,12 @@ use crate::log::Recovery;
 use crate::log::disk::{Disk, LocalDisk};
 use crate::maintenance;
 use crate::metrics::{Metrics, SeriesCollector};
+use crate::recent::{KeptEntries, Recent};
 use crate::retention::RetentionConfig;
 use crate::scan::Reader;
 use crate::sequencer::{Journal, Sequencer};
 use crate::snapshot::Snapshot;
+use crate::trace_ids::TraceIdsByTenant;
 
 /// How long closing waits for the object store and the catalog.
 const LAST_FLUSH: Duration = Duration::from_secs(30);
@@ -73,6 +75,7 @@ impl Storage {
         disk: Arc<dyn Disk>,
     ) -> Result<Storage, StorageError> {
         config.validate()?;
+        let trace_ids = TraceIdsByTenant::new(&config.trace_ids)?;
         let has_log = config.acknowledge == Acknowledge::Log;
         let lock = has_log.then(|| DirectoryLock::acquire(&config.path)).transpose()?;
         let catalog = Catalog::open(&config.catalog_url(), &recorded_data_path(&config.data_url())?).await?;
@@ -83,7 +86,17 @@ impl Storage {
         let position = snapshot.log_position(&writer).unwrap_or(1);
 
         let reader = Reader::new(files.clone(), config.cache_bytes.get());
-        let buffer = Arc::new(Buffer::new(position));
+        let mut recent = Recent::new(config.recent_entries_bytes.get(), config.acknowledge);
+        let mut kept_entries = None;
+        if has_log && config.recent_entries_bytes.get() > 0 {
+            let (path, bytes) = (config.log_directory(), config.recent_entries_bytes.get());
+            let (kept, entries) = tokio::task::spawn_blocking(move || KeptEntries::open(&path, bytes, position))
+                .await
+                .map_err(|error| StorageError::Files(format!("reading recent log entries was cut off: {error}")))?;
+            recent = recent.knowing(entries);
+            kept_entries = Some(Arc::new(Mutex::new(kept)));
+        }
+        let buffer = Arc::new(Buffer::new(position, recent));
         let metrics = Metrics::default();
         let shutdown = CancellationToken::new();
         let series = Arc::new(SeriesIndex::with_limits(DEFAULT_CAPACITY, config.limits.by_tenant()));
@@ -104,6 +117,8 @@ impl Storage {
             reader,
             writer,
             buffer: buffer.clone(),
+            kept_entries,
+            trace_ids,
             metrics: metrics.clone(),
             limits: Limits::default(),
             series,
