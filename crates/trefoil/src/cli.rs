@@ -299,11 +299,14 @@ pub struct TraceArgs {
     /// Print exceptions, those that are the same together.
     #[arg(long, group = "view")]
     pub exceptions: bool,
+    /// Print what was logged in it.
+    #[arg(long, group = "view")]
+    pub logs: bool,
     /// Print how another trace differs from this one.
     #[arg(long, group = "view", value_name = "OTHER")]
     pub diff: Option<String>,
     /// How far spans are moved where clocks disagree (250ms); not at all without it.
-    #[arg(long, value_name = "DURATION", requires = "view", conflicts_with_all = ["service_graph", "exceptions", "diff"])]
+    #[arg(long, value_name = "DURATION", requires = "view", conflicts_with_all = ["service_graph", "exceptions", "logs", "diff"])]
     pub max_clock_skew: Option<String>,
     /// Rows of the view at most.
     #[arg(long, requires = "view")]

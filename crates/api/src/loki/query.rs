@@ -139,5 +139,6 @@ fn added(a: Spent, b: Spent) -> Spent {
         bytes: a.bytes + b.bytes,
         passed: a.passed + b.passed,
         streams: a.streams + b.streams,
+        sources: a.sources + b.sources,
     }
 }

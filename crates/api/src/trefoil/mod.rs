@@ -5,6 +5,7 @@ mod cardinality;
 mod error;
 mod export;
 mod forms;
+mod logs;
 mod openapi;
 mod search;
 mod span;
@@ -26,6 +27,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/traces", get(export::by_query))
         .route("/api/v1/traces/{trace_id}", get(export::by_id))
         .route("/api/v1/traces/{trace_id}/spans/{span_id}", get(span::span))
+        .route("/api/v1/traces/{trace_id}/logs", get(logs::logs))
         .route("/api/v1/traces/{trace_id}/search", get(search::search))
         .route("/api/v1/traces/{trace_id}/clock_skew", get(traces::clock_skew::clock_skew))
         .route("/api/v1/traces/{trace_id}/critical_path", get(traces::critical_path::critical_path))

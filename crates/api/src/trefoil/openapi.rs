@@ -6,7 +6,7 @@ use axum::response::Json;
 use utoipa::OpenApi;
 
 use super::traces::{clock_skew, critical_path, diff, exceptions, propagation, service_graph};
-use super::{cardinality, export, search, span, sql, status};
+use super::{cardinality, export, logs, search, span, sql, status};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,6 +26,7 @@ use super::{cardinality, export, search, span, sql, status};
         export::by_query,
         export::by_id,
         span::span,
+        logs::logs,
         search::search,
         clock_skew::clock_skew,
         critical_path::critical_path,

@@ -11,6 +11,7 @@ use trefoil_storage::Snapshot;
 
 use super::Spent;
 use super::entries::{Row, Selected, selected};
+use super::ids::AskedIds;
 use super::needles::Needles;
 use super::record::{LINE, Metadata, line};
 use super::view::LogView;
@@ -92,7 +93,10 @@ impl Engine {
         }
         let needles = Needles::of(&request.query.stages);
         for (arrival, (source, times)) in list {
-            if !search.is_beyond(times) && needles.may_be_in(&sources, &source).await? {
+            if !search.is_beyond(times)
+                && search.asked.may_be_in(&sources, &source).await?
+                && needles.may_be_in(&sources, &source).await?
+            {
                 search.source(&sources, &source, &self.log_view, arrival).await?;
             }
         }
@@ -108,6 +112,7 @@ pub(super) struct Search<'s> {
     request: &'s LinesRequest,
     pipeline: &'s Pipeline,
     runner: Runner<'s>,
+    asked: AskedIds,
     memory: &'s Held,
     held: usize,
     /// The last one of the answer is on top.
@@ -144,6 +149,7 @@ impl<'s> Search<'s> {
             request,
             pipeline,
             runner: Runner::new(pipeline, request.now),
+            asked: AskedIds::of(&request.query.stages),
             memory,
             held: 0,
             found: BinaryHeap::new(),
@@ -185,8 +191,10 @@ impl<'s> Search<'s> {
     ) -> Result<(), QueryError> {
         // What is kept decoded is read without waiting: whoever ends the question has to have a chance.
         tokio::task::yield_now().await;
-        let Selected { runs, rows } =
+        self.spent.sources += 1;
+        let Selected { runs, mut rows } =
             selected(sources, source, view, &self.request.query.selector, self.request.period).await?;
+        self.asked.retain(sources, source, &mut rows).await?;
         let mut candidates: Vec<(Order, Row)> = rows.into_iter().map(|row| (self.order(&row, arrival), row)).collect();
         candidates.retain(|(order, _)| !self.is_full_before(order));
         if candidates.is_empty() {
@@ -197,7 +205,8 @@ impl<'s> Search<'s> {
         let names = Metadata::names(sources, source, self.pipeline);
         let columns: Vec<&str> = names.iter().map(String::as_str).chain(LINE).collect();
         let read = sources.read(source, &columns).await?;
-        let metadata = Metadata::new(&read, &names, self.pipeline, view);
+        let asked = self.asked.clone();
+        let metadata = Metadata::new(&read, &names, self.pipeline, &asked, view);
         for (order, row) in candidates {
             if self.is_full_before(&order) {
                 break;
@@ -243,7 +252,7 @@ impl<'s> Search<'s> {
 
 impl FoundLine {
     /// About what it holds in memory.
-    fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         let pairs = self.metadata.iter().chain(&self.parsed);
         let texts: usize = pairs.map(|(name, value)| name.len() + value.len() + size_of::<(String, String)>()).sum();
         size_of::<Ranked>() + self.line.len() + texts + self.stream.len() * size_of::<Label>()

@@ -7,6 +7,7 @@
 mod columns;
 mod entries;
 mod fields;
+mod ids;
 mod lines;
 mod listing;
 mod names;
@@ -35,4 +36,6 @@ pub struct Spent {
     pub passed: u64,
     /// Streams of which lines were looked at; one that lies in several sources counts in each.
     pub streams: u64,
+    /// Row groups of files and batches of the buffer that were read.
+    pub sources: u64,
 }

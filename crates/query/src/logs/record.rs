@@ -11,6 +11,7 @@ use trefoil_model::promote::Scope;
 use trefoil_prometheus::attributes::text as text_of_value;
 
 use super::columns::{Numbers, label_value, text};
+use super::ids::{AskedIds, SPAN_ID, TRACE_ID};
 use super::names::{label_name, texts_of};
 use super::streams::Stream;
 use super::view::LogView;
@@ -24,7 +25,7 @@ pub const DETECTED_LEVEL: &str = "detected_level";
 pub const LINE: [&str; 2] = ["body", "body_is_json"];
 
 /// Columns that are labels by themselves, with the names of these.
-const IDS: [&str; 2] = ["trace_id", "span_id"];
+const IDS: [&str; 2] = [TRACE_ID, SPAN_ID];
 const NUMBERS: [(&str, &str); 4] = [
     ("observed_timestamp", "observed_time_unix_nano"),
     ("severity_number", "severity_number"),
@@ -57,6 +58,7 @@ pub fn line(rows: &Rows, row: usize) -> Result<Cow<'_, str>, QueryError> {
 pub struct Metadata<'r> {
     rows: &'r Rows,
     pipeline: &'r Pipeline,
+    asked: &'r AskedIds,
     finds_level: bool,
     lists: [Option<&'r ArrayRef>; 2],
     promoted: Vec<(String, &'r ArrayRef)>,
@@ -85,7 +87,7 @@ impl<'r> Metadata<'r> {
     }
 
     /// `names` of columns that were read.
-    pub fn new(rows: &'r Rows, names: &[String], pipeline: &'r Pipeline, view: &LogView) -> Self {
+    pub fn new(rows: &'r Rows, names: &[String], pipeline: &'r Pipeline, asked: &'r AskedIds, view: &LogView) -> Self {
         let promoted = names.iter().filter_map(|name| match Scope::split(name) {
             Some((Scope::Log, key)) => Some((label_name(key), rows.column(name)?)),
             _ => None,
@@ -97,6 +99,7 @@ impl<'r> Metadata<'r> {
         Self {
             rows,
             pipeline,
+            asked,
             finds_level: view.discover_log_levels && is_needed(DETECTED_LEVEL),
             lists: LISTS.map(|name| rows.column(name)),
             promoted: promoted.collect(),
@@ -110,6 +113,10 @@ impl<'r> Metadata<'r> {
     pub fn of<'s: 'r>(&self, row: usize, stream: &'s Stream, line: &str) -> Result<Pairs<'r>, QueryError> {
         let [attributes, of_scope] = self.lists;
         let mut pairs: Pairs<'r> = Vec::new();
+        if !stream.is_pushed {
+            // Of attributes with these names the record's own ids say more.
+            self.add_ids(row, |_| true, &mut pairs);
+        }
         add_list(attributes, row, &mut pairs)?;
         for (name, column) in &self.promoted {
             if let Some(value) = label_value(column, row) {
@@ -120,6 +127,9 @@ impl<'r> Metadata<'r> {
             self.add_rest(row, &mut pairs);
             add_list(of_scope, row, &mut pairs)?;
             pairs.extend(stream.metadata.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())));
+        } else {
+            // What was pushed is shown as it came, and ids that only the line has to those who ask for them.
+            self.add_ids(row, |name| self.asked.shows(name), &mut pairs);
         }
         let mut seen = ahash::HashSet::default();
         pairs.retain(|(name, _)| seen.insert(name.clone()));
@@ -134,13 +144,16 @@ impl<'r> Metadata<'r> {
         Ok(pairs)
     }
 
-    /// What Loki adds of records that come as OTLP.
-    fn add_rest(&self, row: usize, pairs: &mut Pairs<'r>) {
-        for (name, ids) in &self.ids {
+    fn add_ids(&self, row: usize, is_shown: impl Fn(&str) -> bool, pairs: &mut Pairs<'r>) {
+        for (name, ids) in self.ids.iter().filter(|(name, _)| is_shown(name)) {
             if ids.is_valid(row) {
                 pairs.push(((*name).into(), hex(ids.value(row)).into()));
             }
         }
+    }
+
+    /// What Loki adds of records that come as OTLP.
+    fn add_rest(&self, row: usize, pairs: &mut Pairs<'r>) {
         for (name, numbers) in &self.numbers {
             match numbers.at(row) {
                 0 => {}

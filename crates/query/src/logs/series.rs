@@ -13,6 +13,7 @@ use trefoil_promql::eval::QueryLimits;
 
 use super::Spent;
 use super::entries::{Selected, selected};
+use super::ids::AskedIds;
 use super::needles::Needles;
 use super::record::{LINE, Metadata, line};
 use super::streams::Stream;
@@ -63,7 +64,7 @@ impl Engine {
             let mut counting = Counting::new(leaf, request, limits, &memory)?;
             let needles = Needles::of(&leaf.range().query.stages);
             for (source, _) in sources.within_times(counting.period()).await? {
-                if needles.may_be_in(&sources, &source).await? {
+                if counting.asked.may_be_in(&sources, &source).await? && needles.may_be_in(&sources, &source).await? {
                     counting.source(&sources, &source, &self.log_view, &mut spent).await?;
                 }
             }
@@ -87,6 +88,7 @@ impl Engine {
 struct Counting<'r> {
     leaf: &'r Leaf,
     reading: Reading,
+    asked: AskedIds,
     accumulator: Accumulator,
     now: i64,
     memory: &'r Held,
@@ -99,7 +101,8 @@ impl<'r> Counting<'r> {
         let bytes = limits.max_samples.saturating_mul(size_of::<f64>());
         let leaf_limits = LeafLimits { series: limits.max_series, bytes };
         let accumulator = leaf.accumulator(request.grid, leaf_limits)?;
-        Ok(Self { leaf, reading, accumulator, now: request.now, memory, held: 0 })
+        let asked = AskedIds::of(&leaf.range().query.stages);
+        Ok(Self { leaf, reading, asked, accumulator, now: request.now, memory, held: 0 })
     }
 
     /// The times of lines that count, both inclusive.
@@ -117,8 +120,10 @@ impl<'r> Counting<'r> {
     ) -> Result<(), QueryError> {
         // What is kept decoded is read without waiting: whoever ends the question has to have a chance.
         tokio::task::yield_now().await;
+        spent.sources += 1;
         let selector = &self.leaf.range().query.selector;
-        let selected = selected(sources, source, view, selector, self.period()).await?;
+        let mut selected = selected(sources, source, view, selector, self.period()).await?;
+        self.asked.retain(sources, source, &mut selected.rows).await?;
         if selected.rows.is_empty() {
             return Ok(());
         }
@@ -170,11 +175,11 @@ impl<'r> Counting<'r> {
         selected: &Selected,
         spent: &mut Spent,
     ) -> Result<(), QueryError> {
-        let Self { reading, accumulator, now, .. } = self;
+        let Self { reading, asked, accumulator, now, .. } = self;
         let names = Metadata::names(sources, source, reading.pipeline());
         let columns: Vec<&str> = names.iter().map(String::as_str).chain(LINE).collect();
         let read = sources.read(source, &columns).await?;
-        let metadata = Metadata::new(&read, &names, reading.pipeline(), view);
+        let metadata = Metadata::new(&read, &names, reading.pipeline(), asked, view);
         let mut runner = Runner::new(reading.pipeline(), *now);
         for row in &selected.rows {
             let line = line(&read, row.row)?;
