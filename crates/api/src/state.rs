@@ -13,6 +13,7 @@ use trefoil_pipeline::receivers::prometheus::Scraping;
 use trefoil_query::{Engine, Limits};
 use utoipa::ToSchema;
 
+use crate::loki::tails::Tails;
 use crate::prometheus::PrometheusApi;
 
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub struct ApiState {
     pub prometheus: PrometheusApi,
     /// How far Jaeger's surface moves spans whose clocks disagree; zero moves none.
     pub max_clock_skew_adjustment: Duration,
+    /// Who tails lines of logs, by whatever listener.
+    pub tails: Tails,
 }
 
 /// Where telemetry can be sent.

@@ -47,6 +47,7 @@ impl Server {
             admin_api: true,
             otlp: Arc::new(move || otlp.clone()),
             max_clock_skew_adjustment: std::time::Duration::ZERO,
+            tails: Default::default(),
             prometheus: PrometheusApi::default(),
         };
         Self { loki: loki_router(state.clone()), router: main_router(state), storage, _directory: directory }

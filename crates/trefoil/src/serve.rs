@@ -117,6 +117,7 @@ pub async fn serve(
         registry,
         readiness: readiness.clone(),
     };
+    let tails = surfaces.api.tails.clone();
     let zipkin_queries =
         configuration.listeners.zipkin.enabled.then(|| trefoil_api::zipkin_router(surfaces.api.clone()));
     for listener in listeners {
@@ -180,6 +181,7 @@ pub async fn serve(
     };
 
     closing.cancel();
+    tails.close().await;
     if tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
         tracing::warn!("queries still running after {GRACE:?} were cut off");
     }
@@ -251,6 +253,7 @@ fn api_state(
         otlp: Arc::new(move || OtlpEndpoints { grpc: endpoint("grpc"), http: endpoint("http"), main }),
         prometheus,
         max_clock_skew_adjustment: configuration.listeners.jaeger.max_clock_skew_adjust,
+        tails: Default::default(),
     }
 }
 

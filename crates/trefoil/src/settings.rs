@@ -191,6 +191,8 @@ pub struct QuerySection {
     pub max_points: usize,
     /// PromQL queries that are evaluated at once.
     pub max_concurrency: usize,
+    /// Clients of one tenant that tail lines of logs at once; further ones are refused. (Loki's limit of that name.)
+    pub max_concurrent_tail_requests: usize,
     /// How old a sample may be to count.
     #[serde(with = "units::duration")]
     pub lookback_delta: Duration,
@@ -215,6 +217,7 @@ impl Default for QuerySection {
             max_series: limits.max_series,
             max_points: limits.max_points,
             max_concurrency: limits.max_concurrency,
+            max_concurrent_tail_requests: limits.max_concurrent_tail_requests,
             lookback_delta: limits.lookback_delta,
             cached_series: limits.cached_series,
             cached_sample_bytes: ByteSize(limits.cached_sample_bytes),
@@ -268,6 +271,7 @@ impl QuerySection {
             max_points: self.max_points,
             lookback_delta: self.lookback_delta,
             max_concurrency: self.max_concurrency,
+            max_concurrent_tail_requests: self.max_concurrent_tail_requests,
             cached_series: self.cached_series,
             cached_sample_bytes: self.cached_sample_bytes.get(),
             cached_span_bytes: self.cached_span_bytes.get(),
@@ -330,7 +334,7 @@ mod tests {
 
     #[test]
     fn limits_of_queries_have_prometheus_names() {
-        let section = r#"{"max_samples": 10, "timeout": "2m", "max_concurrency": 4, "lookback_delta": "1m",
+        let section = r#"{"max_samples": 10, "timeout": "2m", "max_concurrency": 4, "lookback_delta": "1m", "max_concurrent_tail_requests": 3,
             "cached_series": 0, "cached_sample_bytes": "1MiB",
             "cached_span_bytes": "2MiB", "cached_log_bytes": "3MiB"}"#;
         let section: QuerySection = serde_json::from_str(section).unwrap();
@@ -338,6 +342,7 @@ mod tests {
             max_samples: 10,
             timeout: Duration::from_secs(120),
             max_concurrency: 4,
+            max_concurrent_tail_requests: 3,
             lookback_delta: Duration::from_secs(60),
             cached_series: 0,
             cached_sample_bytes: 1 << 20,

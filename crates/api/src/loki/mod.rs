@@ -9,6 +9,7 @@ mod parameters;
 mod query;
 mod syntax;
 mod tail;
+pub(crate) mod tails;
 
 use axum::Router;
 use axum::http::StatusCode;

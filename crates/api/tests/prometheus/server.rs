@@ -40,6 +40,7 @@ impl Server {
             admin_api: true,
             otlp: Arc::new(OtlpEndpoints::default),
             max_clock_skew_adjustment: std::time::Duration::ZERO,
+            tails: Default::default(),
             prometheus: PrometheusApi::default(),
         };
         let (router, main) = (prometheus_router(state.clone()), main_router(state.clone()));

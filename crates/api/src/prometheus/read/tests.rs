@@ -313,6 +313,7 @@ mod whole {
                 tenancy,
                 otlp: Arc::new(OtlpEndpoints::default),
                 max_clock_skew_adjustment: std::time::Duration::ZERO,
+                tails: Default::default(),
                 prometheus: PrometheusApi {
                     external_labels: BTreeMap::from([("replica".to_owned(), "x".to_owned())]),
                     ..PrometheusApi::default()
