@@ -210,7 +210,7 @@ mod tests {
     fn the_oldest_are_forgotten_when_there_are_too_many() {
         let mut recent = recent(Acknowledge::Log);
         let capacity = recent.capacity as u64;
-        assert!(capacity * PLACE_BYTES * 2 <= BYTES && capacity > 40_000, "{capacity}");
+        assert!(capacity * PLACE_BYTES * 2 <= BYTES && capacity > 25_000, "{capacity}");
         let generation = capacity / 2;
         for number in 0..5 {
             let entries: Vec<u64> = (0..generation).map(|entry| 1 + number * generation + entry).collect();
