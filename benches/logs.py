@@ -2,6 +2,10 @@
 
     make bench BENCH_ARGS=--logs                            2.2 million lines of half an hour
     make bench BENCH_ARGS='--logs --lines 50000000 --spread 24h'
+    make bench BENCH_ARGS='--logs --victorialogs PATH'      the same questions of that VictoriaLogs, in its own language
+
+A VictoriaLogs can be built from the Go module proxy as scripts/new-prometheus does it with Prometheus: its module is
+`github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs`.
 
 A server runs alone with an empty data directory; the load generator sends it the lines. Every question is asked several times (twice
 at least, and no longer than half a minute); the first answer (which may find nothing decoded) and the fastest of the others are told, at
@@ -20,8 +24,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from contenders import Trefoil, drop_page_cache  # noqa: E402
-from traces import Refused, timed  # noqa: E402
+from contenders import Program, Trefoil, disk_usage, drop_page_cache  # noqa: E402
+from traces import Refused, timed, timed_answers  # noqa: E402
 from trefoil import binary  # noqa: E402
 
 LINES = 2_200_000
@@ -47,6 +51,21 @@ QUESTIONS = [
         None,
     ),
 ]
+#: The same in LogsQL. Its phrases are of whole words, so that a prefix is what comes closest to a part of a line.
+LOGSQL = {
+    "a needle that is not there": '"needle in no haystack"',
+    "a rare phrase, 1,000 results": '"took 17"* "insufficient funds"',
+    "an id that is not there": '"4bf92f3577b34da6a3ce929d0e0e4736"',
+    "a pattern that is not there": '~"time(out|limit) .* exceeded"',
+    'json | level="error" on one service': '{"service.name"="payments-gateway"} | unpack_json | filter level:="error"',
+    "newest 1,000 lines": "*",
+    "count by service per minute": "* | stats by (_time:1m, service.name) count() lines",
+    "errors by service per minute": '~"error" | stats by (_time:1m, service.name) count() lines',
+    "levels per minute": "* | stats by (_time:1m, severity_text) count() lines",
+    "quantile of an unwrapped JSON field": (
+        "* | unpack_json fields (duration_ms) | stats by (_time:1m, service.name) quantile(0.99, duration_ms) p99"
+    ),
+}
 LISTS = [
     ("labels", None, "labels", {}),
     ("values of a label", None, "label/k8s_pod_name/values", {}),
@@ -55,16 +74,44 @@ LISTS = [
 ]
 
 
+class VictoriaLogs(Program):
+    name = "VictoriaLogs"
+    program = "victoria-logs"
+    ready = "/health"
+    version_option = "-version"
+
+    @property
+    def otlp(self):
+        return f"{self.base}/insert/opentelemetry"
+
+    def command(self):
+        return [
+            self.program,
+            f"-storageDataPath={self.data}",
+            f"-httpListenAddr=127.0.0.1:{self.port}",
+            "-retentionPeriod=100y",
+            "-search.maxQueryDuration=10m",
+            "-loggerLevel=WARN",
+        ]
+
+    def on_disk(self):
+        return {"data": disk_usage(self.data)}
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=LINES)
     parser.add_argument("--spread", default="30m", help="the time that the lines fill")
+    parser.add_argument("--victorialogs", help="the program; without it there is none beside")
     parser.add_argument("--directory", type=Path, help="where the data directory goes (default: the system's temporary one)")
     parser.add_argument("--json", type=Path, help="write everything measured there as well")
     options = parser.parse_args(arguments)
     directory = Path(tempfile.mkdtemp(prefix="trefoil-bench-", dir=options.directory))
     try:
         measured = measure(directory, options)
+        if options.victorialogs:
+            measured["victorialogs"] = victorialogs(directory, options)
+            compare(measured)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     if options.json:
@@ -75,8 +122,7 @@ def measure(directory, options):
     server = Trefoil(directory / "trefoil")
     try:
         server.start()
-        measured = load(server, options) | {"version": server.version()}
-        measured["bytes_per_line"] = sum(server.on_disk().values()) / measured["lines"]
+        measured = load(server, server.server.http, options) | {"version": server.version()}
         # Cold: a fresh process without page cache.
         server.stop()
         drop_page_cache()
@@ -103,14 +149,19 @@ def measure(directory, options):
         server.close()
 
 
-def load(server, options):
+def load(server, endpoint, options):
     cpu = server.cpu_seconds()
-    command = [binary("trefoil-loadgen"), "logs", "--endpoint", server.server.http, "--count", str(options.lines)]
+    command = [binary("trefoil-loadgen"), "logs", "--endpoint", endpoint, "--count", str(options.lines)]
     command += ["--duration", "120m", "--spread", options.spread, "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     server.compacted()
     report = json.loads(done.stdout)
-    return {"lines": report["items"], "lines_per_cpu_second": report["items"] / (server.cpu_seconds() - cpu)}
+    return {
+        "lines": report["items"],
+        "lines_per_cpu_second": report["items"] / (server.cpu_seconds() - cpu),
+        "bytes_per_line": sum(server.on_disk().values()) / report["items"],
+        "peak_memory_loading": server.peak_memory(),
+    }
 
 
 def ask(server, name, bar, path, parameters):
@@ -126,6 +177,43 @@ def ask(server, name, bar, path, parameters):
     fastest, median = others[0], others[len(others) // 2]
     print(f"| {name} | {met} | {fastest:.1f} ms | {median:.1f} ms | {first:.1f} ms | {results} |", flush=True)
     return {"name": name, "bar": bar, "fastest": fastest, "median": median, "first": first, "results": results}
+
+
+def victorialogs(directory, options):
+    server = VictoriaLogs(directory / "victorialogs", options.victorialogs)
+    try:
+        server.start()
+        measured = load(server, server.otlp, options) | {"version": server.version()}
+        server.stop()
+        drop_page_cache()
+        server.start()
+        end = int(time.time())
+        window = {"start": end - WINDOW, "end": end}
+        rows = []
+        for name, _, _, limit in QUESTIONS:
+            parameters = {"query": LOGSQL[name], **window} | ({"limit": limit} if limit else {})
+            times, answer = timed_answers(f"{server.base}/select/logsql/query", parameters)
+            rows.append({"name": name, "fastest": min(times[1:]), "first": times[0], "results": answer.text.count("\n")})
+        measured["questions"] = rows
+        measured["peak_memory"] = server.peak_memory()
+        server.stop()
+        return measured
+    finally:
+        server.close()
+
+
+def compare(measured):
+    other = measured["victorialogs"]
+    print(f"\n| | Trefoil | VictoriaLogs {other['version']} |\n|---|---|---|")
+    cell = lambda row: "-" if "refused" in row else f"{row['fastest']:.1f} ms, first {row['first']:.1f} ms"  # noqa: E731
+    for own, its in zip(measured["questions"], other["questions"]):
+        print(f"| {own['name']} | {cell(own)} | {cell(its)} |")
+    for name, text in [
+        ("lines a CPU-second", lambda m: f"{m['lines_per_cpu_second']:,.0f}"),
+        ("bytes a line", lambda m: f"{m['bytes_per_line']:.1f}"),
+        ("peak memory", lambda m: f"{max(m['peak_memory_loading'], m['peak_memory']) / (1 << 20):,.0f} MiB"),
+    ]:
+        print(f"| {name} | {text(measured)} | {text(other)} |")
 
 
 def count(data):

@@ -181,6 +181,8 @@ def show(results, options):
         if asked:
             for what in ("wall", "cpu"):
                 show_queries(asked, kind, what)
+    asked = [f"{result['server']} {result['peak_memory_asking'] / MIB:,.0f} MiB" for result in results if "peak_memory_asking" in result]
+    print(f"Peak memory, written and asked: {', '.join(asked)}\n")
     asked = [result for result in results if "results" in result]
     for place, question in enumerate(asked[0]["questions"] if asked else []):
         counts = {result["server"]: result["results"][place] for result in asked}

@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod search;
 pub mod session;
 pub mod settings;
+mod share;
 mod sources;
 pub mod sql;
 mod thread;

@@ -15,11 +15,14 @@ use crate::QueryError;
 use crate::attributes::PromotedAttributes;
 use crate::hex_ids::HexIds;
 use crate::limits::Limits;
-use crate::logs::LogView;
+use crate::logs::{LogView, Streams};
 use crate::memory::{Held, SharedMemory};
 use crate::metrics::{Metrics, PrometheusView};
 use crate::sources::Columns;
 use crate::traces::KnownNames;
+
+/// What is known of streams has this part of the memory of logs' columns, beside it.
+const STREAMS_PART: u64 = 8;
 
 /// Answers queries over one store. Cheap to clone.
 #[derive(Clone)]
@@ -31,7 +34,7 @@ pub struct Engine {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) span_columns: Arc<Columns>,
     pub(crate) log_columns: Arc<Columns>,
-    pub(crate) log_view: Arc<LogView>,
+    pub(crate) log_streams: Arc<Streams>,
     pub(crate) known_names: Arc<KnownNames>,
 }
 
@@ -53,7 +56,7 @@ impl Engine {
             metrics,
             span_columns,
             log_columns,
-            log_view: Arc::default(),
+            log_streams: Arc::new(Streams::new(LogView::default(), limits.cached_log_bytes / STREAMS_PART)),
             known_names: Arc::default(),
         })
     }
@@ -61,7 +64,8 @@ impl Engine {
     /// The same engine, with other labels of logs.
     #[must_use]
     pub fn with_log_view(self, view: LogView) -> Self {
-        Self { log_view: Arc::new(view), ..self }
+        let capacity = self.limits().cached_log_bytes / STREAMS_PART;
+        Self { log_streams: Arc::new(Streams::new(view, capacity)), ..self }
     }
 
     /// Of the questions that begin now.
@@ -74,6 +78,7 @@ impl Engine {
         self.metrics.set_limits(&limits);
         self.span_columns.set_capacity(limits.cached_span_bytes);
         self.log_columns.set_capacity(limits.cached_log_bytes);
+        self.log_streams.set_capacity(limits.cached_log_bytes / STREAMS_PART);
         self.limits.store(Arc::new(limits));
     }
 

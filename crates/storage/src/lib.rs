@@ -11,6 +11,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod backup;
+pub mod cache;
 pub mod catalog;
 pub mod compaction;
 pub mod config;

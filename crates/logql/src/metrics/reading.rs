@@ -35,16 +35,17 @@ impl Reading {
         self.unwrapping.is_none() && self.pipeline.leaves_labels()
     }
 
-    /// [`Reading::add`] where labels are left alone, and the series of the entry is known.
+    /// [`Reading::add`] where labels are left alone, and the series of the entry is known. Whether the entry passes.
     pub fn add_known(
         &self,
         runner: &mut Runner<'_>,
         entry: &Entry<'_>,
         series: Series,
         accumulator: &mut Accumulator,
-    ) -> Result<(), MetricsError> {
-        let value = runner.run(entry, |line, _| self.measured(line));
-        value.map_or(Ok(()), |value| accumulator.add(series, entry.timestamp, value))
+    ) -> Result<bool, MetricsError> {
+        let Some(value) = runner.run(entry, |line, _| self.measured(line)) else { return Ok(false) };
+        accumulator.add(series, entry.timestamp, value)?;
+        Ok(true)
     }
 
     fn measured(&self, line: &str) -> f64 {

@@ -120,6 +120,11 @@ impl Pipeline {
         matches!(label, ERROR | ERROR_DETAILS) || self.needs.has(label)
     }
 
+    /// Whether anybody looks at any label but errors.
+    pub fn needs_labels(&self) -> bool {
+        !self.needs.are_none()
+    }
+
     /// Whether a line passes the filters that stand in front of everything else. Asking them needs no labels.
     pub fn may_pass(&self, line: &str) -> bool {
         self.first.iter().all(|test| test.holds(line))

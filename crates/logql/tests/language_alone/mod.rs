@@ -57,7 +57,7 @@ impl Answers for Alone {
                 let entry = Entry { timestamp: line.time, line: &line.text, stream: &stream, metadata: &metadata };
                 let labels = (&line.stream, &line.metadata);
                 match known.iter().find(|(other, _)| reading.leaves_labels() && *other == labels) {
-                    Some((_, series)) => reading.add_known(&mut runner, &entry, *series, &mut accumulator),
+                    Some((_, series)) => reading.add_known(&mut runner, &entry, *series, &mut accumulator).map(drop),
                     None => reading
                         .add(&mut runner, &entry, &mut accumulator)
                         .map(|series| known.extend(series.map(|series| (labels, series)))),

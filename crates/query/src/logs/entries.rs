@@ -1,12 +1,13 @@
 //! The rows of a source that a question is about.
 
+use arrow::buffer::BooleanBuffer;
 use trefoil_logql::matcher::Matcher;
 
 use super::columns::times;
-use super::streams::{Run, runs};
-use super::view::LogView;
+use super::ids::AskedIds;
+use super::streams::{Run, Streams};
 use crate::QueryError;
-use crate::sources::{Source, Sources};
+use crate::sources::{Rows, Source, Sources};
 
 /// A row: when it happened (nanoseconds since the epoch), where it is, and which of the runs it is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,30 +22,51 @@ pub struct Row {
 pub struct Selected {
     /// Those of streams that are selected.
     pub runs: Vec<Run>,
+    times: Rows,
+    period: (i64, i64),
+    /// Those that have the ids that are asked for; `None`: all.
+    with_ids: Option<BooleanBuffer>,
+}
+
+impl Selected {
     /// In the order of the source, which within a stream is that of their times, then that of their arrival, where the source is of a
     /// file; of the buffer it is that of their arrival.
-    pub rows: Vec<Row>,
+    pub fn rows(&self) -> Result<impl Iterator<Item = Row>, QueryError> {
+        let times = self.times()?;
+        Ok((0..self.runs.len()).flat_map(move |run| self.within(run, times)))
+    }
+
+    /// The rows of one run.
+    pub fn rows_of(&self, run: usize) -> Result<impl Iterator<Item = Row>, QueryError> {
+        Ok(self.within(run, self.times()?))
+    }
+
+    fn times(&self) -> Result<&[i64], QueryError> {
+        if self.runs.is_empty() { Ok(&[]) } else { times(&self.times) }
+    }
+
+    fn within<'s>(&'s self, run: usize, times: &'s [i64]) -> impl Iterator<Item = Row> + use<'s> {
+        let all = self.runs[run].rows.clone().map(move |row| Row { time: times[row], row, run });
+        let has_ids = |row: &Row| self.with_ids.as_ref().is_none_or(|rows| rows.value(row.row));
+        all.filter(move |row| (self.period.0..=self.period.1).contains(&row.time) && has_ids(row))
+    }
 }
 
 /// `period`: both ends belong to it.
 pub async fn selected(
     sources: &Sources<'_>,
     source: &Source,
-    view: &LogView,
+    streams: &Streams,
     selector: &[Matcher],
     period: (i64, i64),
+    asked: &AskedIds,
 ) -> Result<Selected, QueryError> {
-    let mut runs = runs(sources, source, view).await?;
-    runs.retain(|run| run.stream.is_selected(selector));
+    let runs = streams.runs(sources, source).await?;
+    let runs: Vec<Run> = runs.iter().filter(|run| run.stream.is_selected(selector)).cloned().collect();
     if runs.is_empty() {
         return Ok(Selected::default());
     }
-    let read = sources.read(source, &["time_unix_nano"]).await?;
-    let times = times(&read)?;
-    let mut rows = Vec::new();
-    for (number, run) in runs.iter().enumerate() {
-        let within = run.rows.clone().filter(|row| (period.0..=period.1).contains(&times[*row]));
-        rows.extend(within.map(|row| Row { time: times[row], row, run: number }));
-    }
-    Ok(Selected { runs, rows })
+    let times = sources.read(source, &["time_unix_nano"]).await?;
+    let with_ids = asked.rows(sources, source).await?;
+    Ok(Selected { runs, times, period, with_ids })
 }

@@ -4,11 +4,11 @@
 //! there need no look.
 
 use arrow::array::{Array, FixedSizeBinaryArray};
+use arrow::buffer::BooleanBuffer;
 use trefoil_logql::ast::{LabelFilter, Stage};
 use trefoil_logql::matcher::Condition;
 use trefoil_model::trace_ids;
 
-use super::entries::Row;
 use crate::QueryError;
 use crate::sources::{Rows, Source, Sources};
 
@@ -85,28 +85,27 @@ impl AskedIds {
         }
     }
 
-    /// Keeps the rows of a source that have the ids.
-    pub async fn retain(&self, sources: &Sources<'_>, source: &Source, rows: &mut Vec<Row>) -> Result<(), QueryError> {
+    /// Which rows of a source have the ids; `None` where nobody asks for any.
+    pub async fn rows(&self, sources: &Sources<'_>, source: &Source) -> Result<Option<BooleanBuffer>, QueryError> {
         let columns = self.columns();
-        if columns.is_empty() || rows.is_empty() {
-            return Ok(());
+        if columns.is_empty() {
+            return Ok(None);
         }
         let read = sources.read(source, &columns).await?;
-        if let Some(id) = &self.trace {
-            retain(&read, TRACE_ID, id, rows);
-        }
-        if let Some(id) = &self.span {
-            retain(&read, SPAN_ID, id, rows);
-        }
-        Ok(())
+        let of_trace = self.trace.map(|id| rows_with(&read, TRACE_ID, &id, source.rows()));
+        let of_span = self.span.map(|id| rows_with(&read, SPAN_ID, &id, source.rows()));
+        Ok(match (of_trace, of_span) {
+            (Some(of_trace), Some(of_span)) => Some(&of_trace & &of_span),
+            (one, other) => one.or(other),
+        })
     }
 }
 
-fn retain(read: &Rows, column: &str, id: &[u8], rows: &mut Vec<Row>) {
+fn rows_with(read: &Rows, column: &str, id: &[u8], rows: usize) -> BooleanBuffer {
     let ids = read.column(column).and_then(|ids| ids.as_any().downcast_ref::<FixedSizeBinaryArray>());
     match ids {
-        Some(ids) => rows.retain(|row| ids.is_valid(row.row) && ids.value(row.row) == id),
-        None => rows.clear(),
+        Some(ids) => BooleanBuffer::collect_bool(rows, |row| ids.is_valid(row) && ids.value(row) == id),
+        None => BooleanBuffer::new_unset(rows),
     }
 }
 

@@ -1,15 +1,15 @@
 //! Streams as such: their labels, how much there is of each.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use trefoil_logql::matcher::Matcher;
 use trefoil_model::{Table, Tenant};
 use trefoil_promql::labels::Labels;
 
-use super::entries::selected;
-use super::record::{LINE, line};
-use crate::sources::Sources;
+use super::entries::{Selected, selected};
+use super::ids::AskedIds;
+use super::record::lengths;
+use crate::sources::{Source, Sources};
 use crate::{Engine, Limits, QueryError};
 
 /// How much there is of some streams.
@@ -47,19 +47,21 @@ impl Engine {
         let tenant = tenant.clone();
         let answer = move |engine: Engine| async move {
             let mut streams = BTreeSet::new();
-            engine
-                .each_selected(&tenant, &selector, period, |selected, _| {
-                    let runs: BTreeSet<usize> = selected.rows.iter().map(|row| row.run).collect();
-                    streams.extend(runs.into_iter().map(|run| selected.runs[run].stream.labels.clone()));
-                    match streams.len() > limits.max_series {
-                        true => Err(QueryError::LimitExceeded(format!(
-                            "there are more than {} streams; ask for fewer by a selector, or for a shorter time",
-                            limits.max_series
-                        ))),
-                        false => Ok(()),
+            let take = async |_: &Sources<'_>, _: &Source, selected: &Selected| {
+                for (number, run) in selected.runs.iter().enumerate() {
+                    if !streams.contains(&run.stream.labels) && selected.rows_of(number)?.next().is_some() {
+                        streams.insert(run.stream.labels.clone());
                     }
-                })
-                .await?;
+                }
+                match streams.len() > limits.max_series {
+                    true => Err(QueryError::LimitExceeded(format!(
+                        "there are more than {} streams; ask for fewer by a selector, or for a shorter time",
+                        limits.max_series
+                    ))),
+                    false => Ok(()),
+                }
+            };
+            engine.each_selected(&tenant, &selector, period, take).await?;
             Ok(streams.into_iter().collect())
         };
         self.on_thread(limits, answer).await
@@ -76,16 +78,24 @@ impl Engine {
         let tenant = tenant.clone();
         let answer = move |engine: Engine| async move {
             let (mut stats, mut streams) = (StreamStats::default(), BTreeSet::new());
-            engine
-                .each_selected(&tenant, &selector, period, |selected, lengths| {
-                    let runs: BTreeSet<usize> = selected.rows.iter().map(|row| row.run).collect();
-                    stats.chunks += runs.len() as u64;
-                    streams.extend(runs.into_iter().map(|run| selected.runs[run].stream.labels.clone()));
-                    stats.entries += selected.rows.len() as u64;
-                    stats.bytes += lengths.iter().sum::<u64>();
-                    Ok(())
-                })
-                .await?;
+            let take = async |sources: &Sources<'_>, source: &Source, selected: &Selected| {
+                let lengths = lengths(sources, source).await?;
+                for (number, run) in selected.runs.iter().enumerate() {
+                    let (mut entries, mut bytes) = (0, 0);
+                    for row in selected.rows_of(number)? {
+                        entries += 1;
+                        bytes += u64::from(lengths.value(row.row));
+                    }
+                    if entries > 0 {
+                        stats.chunks += 1;
+                        streams.insert(run.stream.labels.clone());
+                    }
+                    stats.entries += entries;
+                    stats.bytes += bytes;
+                }
+                Ok(())
+            };
+            engine.each_selected(&tenant, &selector, period, take).await?;
             stats.streams = streams.len() as u64;
             Ok(stats)
         };
@@ -105,53 +115,62 @@ impl Engine {
         let tenant = tenant.clone();
         let answer = move |engine: Engine| async move {
             let mut volumes: BTreeMap<Labels, BTreeMap<usize, u64>> = BTreeMap::new();
-            engine
-                .each_selected(&tenant, &selector, period, |selected, lengths| {
-                    let groups: Vec<Vec<Labels>> = selected.runs.iter().map(|run| group(&run.stream.labels)).collect();
-                    for (row, length) in selected.rows.iter().zip(lengths) {
-                        let part = usize::try_from(row.time.saturating_sub(period.0) / step.max(1)).unwrap_or_default();
-                        for labels in &groups[row.run] {
-                            let of = match volumes.get_mut(labels) {
-                                Some(of) => of,
-                                None => volumes.entry(labels.clone()).or_default(),
-                            };
-                            *of.entry(part).or_default() += length;
+            let part_of = |time: i64| usize::try_from(time.saturating_sub(period.0) / step.max(1)).unwrap_or_default();
+            let take = async |sources: &Sources<'_>, source: &Source, selected: &Selected| {
+                let lengths = lengths(sources, source).await?;
+                for (number, run) in selected.runs.iter().enumerate() {
+                    // Neighbouring rows are mostly of one part.
+                    let mut parts: BTreeMap<usize, u64> = BTreeMap::new();
+                    let (mut part, mut bytes) = (0, 0);
+                    for row in selected.rows_of(number)? {
+                        let its = part_of(row.time);
+                        if its != part {
+                            add(&mut parts, part, std::mem::take(&mut bytes));
+                            part = its;
                         }
+                        bytes += u64::from(lengths.value(row.row));
                     }
-                    match volumes.len() > limits.max_series {
-                        true => {
-                            Err(QueryError::LimitExceeded(format!("there are more than {} volumes", limits.max_series)))
-                        }
-                        false => Ok(()),
+                    add(&mut parts, part, bytes);
+                    for labels in if parts.is_empty() { Vec::new() } else { group(&run.stream.labels) } {
+                        let of = volumes.entry(labels).or_default();
+                        parts.iter().for_each(|(part, bytes)| add(of, *part, *bytes));
                     }
-                })
-                .await?;
+                }
+                match volumes.len() > limits.max_series {
+                    true => {
+                        Err(QueryError::LimitExceeded(format!("there are more than {} volumes", limits.max_series)))
+                    }
+                    false => Ok(()),
+                }
+            };
+            engine.each_selected(&tenant, &selector, period, take).await?;
             Ok(volumes.into_iter().map(|(labels, bytes)| StreamVolume { labels, bytes }).collect())
         };
         self.on_thread(limits, answer).await
     }
 
-    /// `take` gets what is selected of each source, and how long the lines are.
+    /// `take` gets what is selected of each source.
     async fn each_selected(
         &self,
         tenant: &Tenant,
         selector: &[Matcher],
         period: (i64, i64),
-        mut take: impl FnMut(&super::entries::Selected, &[u64]) -> Result<(), QueryError>,
+        mut take: impl AsyncFnMut(&Sources<'_>, &Source, &Selected) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
         let snapshot = self.snapshot(tenant).await?;
         let sources = Sources::new(&snapshot, &self.log_columns, Table::Logs);
-        let view = Arc::clone(&self.log_view);
         for (source, _) in sources.within_times(period).await? {
             tokio::task::yield_now().await;
-            let selected = selected(&sources, &source, &view, selector, period).await?;
-            if selected.rows.is_empty() {
-                continue;
-            }
-            let read = sources.read(&source, &LINE).await?;
-            let lengths = selected.rows.iter().map(|row| Ok(line(&read, row.row)?.len() as u64));
-            take(&selected, &lengths.collect::<Result<Vec<u64>, QueryError>>()?)?;
+            let selected =
+                selected(&sources, &source, &self.log_streams, selector, period, &AskedIds::default()).await?;
+            take(&sources, &source, &selected).await?;
         }
         Ok(())
+    }
+}
+
+fn add(parts: &mut BTreeMap<usize, u64>, part: usize, bytes: u64) {
+    if bytes > 0 {
+        *parts.entry(part).or_default() += bytes;
     }
 }

@@ -5,23 +5,29 @@
 //! front of a query's stages leave of them gets its labels and structured metadata and goes through the stages, one line after the other.
 
 mod columns;
+mod counting;
 mod entries;
 mod fields;
+mod found;
 mod ids;
 mod lines;
 mod listing;
 mod names;
 mod needles;
 mod record;
+mod search;
 mod series;
 mod streams;
 mod tail;
 mod view;
 
+use std::iter::Sum;
+
 pub use fields::{DetectedField, FieldParser, FieldType};
 pub use lines::{Direction, FoundLine, FoundLines, LinesRequest};
 pub use listing::{StreamStats, StreamVolume, VolumeGroups};
 pub use series::SeriesRequest;
+pub(crate) use streams::Streams;
 pub use tail::{Arrived, Tail};
 pub use view::LogView;
 
@@ -38,4 +44,16 @@ pub struct Spent {
     pub streams: u64,
     /// Row groups of files and batches of the buffer that were read.
     pub sources: u64,
+}
+
+impl Sum for Spent {
+    fn sum<I: Iterator<Item = Spent>>(all: I) -> Spent {
+        all.fold(Spent::default(), |a, b| Spent {
+            lines: a.lines + b.lines,
+            bytes: a.bytes + b.bytes,
+            passed: a.passed + b.passed,
+            streams: a.streams + b.streams,
+            sources: a.sources + b.sources,
+        })
+    }
 }

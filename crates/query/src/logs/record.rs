@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, StringViewArray, UInt32Array};
+use arrow::datatypes::UInt32Type;
 use trefoil_logql::level;
 use trefoil_logql::pipeline::Pipeline;
 use trefoil_model::attributes::read_value;
@@ -43,15 +45,54 @@ const LEVELS: [&str; 1] = ["severity_number"];
 /// Lists of attributes of whatever names.
 const LISTS: [&str; 2] = ["log_attributes", "scope_attributes"];
 
-/// The line in a row; `rows` have the columns of [`LINE`].
-pub fn line(rows: &Rows, row: usize) -> Result<Cow<'_, str>, QueryError> {
-    let Some(body) = rows.column("body").and_then(|body| text(body, row)) else { return Ok(Cow::Borrowed("")) };
-    let is_json = rows.column("body_is_json").and_then(|flags| flags.as_boolean_opt());
-    if !is_json.is_some_and(|flags| flags.is_valid(row) && flags.value(row)) {
-        return Ok(Cow::Borrowed(body));
+/// The lines of a source.
+pub struct Lines<'r> {
+    bodies: Option<&'r ArrayRef>,
+    /// The same, where it is of views.
+    views: Option<&'r StringViewArray>,
+    /// Which bodies are no texts, if any.
+    are_json: Option<&'r BooleanArray>,
+}
+
+impl<'r> Lines<'r> {
+    /// `rows` have the columns of [`LINE`].
+    pub fn of(rows: &'r Rows) -> Self {
+        let bodies = rows.column("body");
+        let are_json = rows.column("body_is_json").and_then(|flags| flags.as_boolean_opt());
+        Self {
+            bodies,
+            views: bodies.and_then(|bodies| bodies.as_string_view_opt()).filter(|bodies| bodies.null_count() == 0),
+            are_json: are_json.filter(|flags| flags.true_count() > 0),
+        }
     }
-    let value = read_value(body).map_err(|error| QueryError::Internal(error.to_string()))?;
-    Ok(Cow::Owned(text_of_value(&value)))
+
+    pub fn at(&self, row: usize) -> Result<Cow<'r, str>, QueryError> {
+        let body = match (self.views, self.bodies) {
+            (Some(views), _) => views.value(row),
+            (None, bodies) => bodies.and_then(|bodies| text(bodies, row)).unwrap_or(""),
+        };
+        if !self.are_json.is_some_and(|flags| flags.is_valid(row) && flags.value(row)) {
+            return Ok(Cow::Borrowed(body));
+        }
+        let value = read_value(body).map_err(|error| QueryError::Internal(error.to_string()))?;
+        Ok(Cow::Owned(text_of_value(&value)))
+    }
+}
+
+/// The bytes of the line in each row; worked out once for a row group.
+pub async fn lengths(sources: &Sources<'_>, source: &Source) -> Result<UInt32Array, QueryError> {
+    const NAME: &str = "bytes of the line";
+    if let Some(kept) = sources.kept(source, NAME)
+        && let Some(lengths) = kept.as_primitive_opt::<UInt32Type>()
+    {
+        return Ok(lengths.clone());
+    }
+    let rows = sources.read(source, &LINE).await?;
+    let lines = Lines::of(&rows);
+    let lengths = (0..source.rows()).map(|row| Ok(u32::try_from(lines.at(row)?.len()).unwrap_or(u32::MAX)));
+    let lengths: UInt32Array = lengths.collect::<Result<Vec<u32>, QueryError>>()?.into();
+    sources.keep(source, NAME, Arc::new(lengths.clone()));
+    Ok(lengths)
 }
 
 /// Columns of structured metadata, of which those labels are told that a pipeline needs.
@@ -65,6 +106,14 @@ pub struct Metadata<'r> {
     ids: Vec<(&'static str, &'r FixedSizeBinaryArray)>,
     numbers: Vec<(&'static str, Numbers<'r>)>,
     texts: Vec<(&'static str, &'r ArrayRef)>,
+}
+
+/// What all lines of a stream have in common.
+pub struct Given<'s> {
+    pub labels: Vec<(&'s str, &'s str)>,
+    /// Of the resource's attributes those that are looked at.
+    metadata: Vec<(&'s str, &'s str)>,
+    is_pushed: bool,
 }
 
 /// Names and values.
@@ -83,7 +132,8 @@ impl<'r> Metadata<'r> {
         let ids = IDS.into_iter().filter(|name| is_needed(name));
         let others = NUMBERS.into_iter().chain(TEXTS).filter(|(label, _)| is_needed(label)).map(|(_, name)| name);
         let levels = LEVELS.into_iter().filter(|_| needs_level);
-        promoted.chain(LISTS.into_iter().chain(ids).chain(others).chain(levels).map(str::to_owned)).collect()
+        let lists = LISTS.into_iter().filter(|_| pipeline.needs_labels());
+        promoted.chain(lists.chain(ids).chain(others).chain(levels).map(str::to_owned)).collect()
     }
 
     /// `names` of columns that were read.
@@ -109,11 +159,22 @@ impl<'r> Metadata<'r> {
         }
     }
 
+    /// What a stream gives to each of its lines.
+    pub fn given<'s>(&self, stream: &'s Stream) -> Given<'s> {
+        let is_looked_at = |name: &str| self.pipeline.needs(name) || (self.finds_level && level::KEYS.contains(&name));
+        let metadata = stream.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Given {
+            labels: stream.pairs(),
+            metadata: metadata.filter(|(name, _)| is_looked_at(name)).collect(),
+            is_pushed: stream.is_pushed,
+        }
+    }
+
     /// What comes with the line in a row, each name once.
-    pub fn of<'s: 'r>(&self, row: usize, stream: &'s Stream, line: &str) -> Result<Pairs<'r>, QueryError> {
+    pub fn of<'s: 'r>(&self, row: usize, given: &Given<'s>, line: &str) -> Result<Pairs<'r>, QueryError> {
         let [attributes, of_scope] = self.lists;
         let mut pairs: Pairs<'r> = Vec::new();
-        if !stream.is_pushed {
+        if !given.is_pushed {
             // Of attributes with these names the record's own ids say more.
             self.add_ids(row, |_| true, &mut pairs);
         }
@@ -123,19 +184,18 @@ impl<'r> Metadata<'r> {
                 pairs.push((name.clone().into(), value));
             }
         }
-        if !stream.is_pushed {
+        if !given.is_pushed {
             self.add_rest(row, &mut pairs);
             add_list(of_scope, row, &mut pairs)?;
-            pairs.extend(stream.metadata.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())));
+            pairs.extend(given.metadata.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))));
         } else {
             // What was pushed is shown as it came, and ids that only the line has to those who ask for them.
             self.add_ids(row, |name| self.asked.shows(name), &mut pairs);
         }
-        let mut seen = ahash::HashSet::default();
-        pairs.retain(|(name, _)| seen.insert(name.clone()));
-        if self.finds_level && !seen.contains(DETECTED_LEVEL) {
-            let labels = stream.labels.iter().map(|label| (&*label.name, &*label.value));
-            let known = labels.chain(pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
+        keep_first(&mut pairs);
+        if self.finds_level && !pairs.iter().any(|(name, _)| name == DETECTED_LEVEL) {
+            let known = pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+            let known = given.labels.iter().copied().chain(known);
             let severity = Numbers::of(self.rows, "severity_number").at(row);
             let level = level::detect(line, Some(severity).filter(|number| *number != 0), known);
             pairs.push((DETECTED_LEVEL.into(), level.name().into()));
@@ -166,6 +226,26 @@ impl<'r> Metadata<'r> {
             }
         }
     }
+}
+
+/// More are looked up, not compared.
+const FEW: usize = 32;
+
+/// Of each name the first.
+fn keep_first(pairs: &mut Pairs<'_>) {
+    if pairs.len() > FEW {
+        let mut seen = ahash::HashSet::default();
+        return pairs.retain(|(name, _)| seen.insert(name.clone()));
+    }
+    let mut kept = 0;
+    for place in 0..pairs.len() {
+        let (first, rest) = pairs.split_at(place);
+        if !first[..kept].iter().any(|(name, _)| *name == rest[0].0) {
+            pairs.swap(kept, place);
+            kept += 1;
+        }
+    }
+    pairs.truncate(kept);
 }
 
 fn add_list(column: Option<&ArrayRef>, row: usize, pairs: &mut Pairs<'_>) -> Result<(), QueryError> {

@@ -1,24 +1,22 @@
 //! Series of lines: the metric half of LogQL over the store.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use trefoil_logql::ast::Metric;
 use trefoil_logql::metrics::{
-    Accumulator, Answer, Grid, Leaf, Limits as LeafLimits, Measure, MetricsError, Options, Plan, Reading, SeriesLabels,
+    Accumulator, Answer, Grid, Leaf, Limits as LeafLimits, MetricsError, Options, Plan, Reading,
 };
-use trefoil_logql::pipeline::{Entry, Runner};
 use trefoil_model::{Table, Tenant};
 use trefoil_promql::eval::QueryLimits;
+use trefoil_storage::Snapshot;
 
 use super::Spent;
-use super::entries::{Selected, selected};
-use super::ids::AskedIds;
+use super::counting::Counting;
 use super::needles::Needles;
-use super::record::{LINE, Metadata, line};
-use super::streams::Stream;
-use super::view::LogView;
 use crate::memory::Held;
+use crate::share::{Items, shared_out};
 use crate::sources::{Source, Sources};
 use crate::{Engine, Limits, QueryError};
 
@@ -56,19 +54,13 @@ impl Engine {
         let deadline = Instant::now() + limits.timeout;
         let plan = Plan::new(&request.metric)?;
         let snapshot = self.snapshot(tenant).await?;
-        let sources = Sources::new(&snapshot, &self.log_columns, Table::Logs);
         let memory = self.memory();
         let mut spent = Spent::default();
         let mut lines = Vec::with_capacity(plan.leaves().len());
         for leaf in plan.leaves() {
-            let mut counting = Counting::new(leaf, request, limits, &memory)?;
-            let needles = Needles::of(&leaf.range().query.stages);
-            for (source, _) in sources.within_times(counting.period()).await? {
-                if counting.asked.may_be_in(&sources, &source).await? && needles.may_be_in(&sources, &source).await? {
-                    counting.source(&sources, &source, &self.log_view, &mut spent).await?;
-                }
-            }
-            lines.push(counting.accumulator);
+            let (accumulator, of_leaf) = self.read_leaf(leaf, &snapshot, request, limits, &memory).await?;
+            lines.push(accumulator);
+            spent = [spent, of_leaf].into_iter().sum();
         }
         let canceled = AtomicBool::new(false);
         let options = Options {
@@ -82,122 +74,52 @@ impl Engine {
         };
         Ok((answer, spent))
     }
-}
 
-/// One range aggregation, source by source.
-struct Counting<'r> {
-    leaf: &'r Leaf,
-    reading: Reading,
-    asked: AskedIds,
-    accumulator: Accumulator,
-    now: i64,
-    memory: &'r Held,
-    held: usize,
-}
-
-impl<'r> Counting<'r> {
-    fn new(leaf: &'r Leaf, request: &SeriesRequest, limits: Limits, memory: &'r Held) -> Result<Self, QueryError> {
+    /// One range aggregation: each thread adds up what it has read.
+    async fn read_leaf(
+        &self,
+        leaf: &Leaf,
+        snapshot: &Snapshot,
+        request: &SeriesRequest,
+        limits: Limits,
+        memory: &Arc<Held>,
+    ) -> Result<(Accumulator, Spent), QueryError> {
+        let accumulator = accumulator_of(leaf, request, limits)?;
+        let (after, until) = accumulator.bounds();
+        let period = (after.saturating_add(1), until);
+        let sources = Sources::new(snapshot, &self.log_columns, Table::Logs);
         let reading = Reading::new(leaf).map_err(|error| QueryError::Invalid(error.to_string()))?;
-        let bytes = limits.max_samples.saturating_mul(size_of::<f64>());
-        let leaf_limits = LeafLimits { series: limits.max_series, bytes };
-        let accumulator = leaf.accumulator(request.grid, leaf_limits)?;
-        let asked = AskedIds::of(&leaf.range().query.stages);
-        Ok(Self { leaf, reading, asked, accumulator, now: request.now, memory, held: 0 })
-    }
-
-    /// The times of lines that count, both inclusive.
-    fn period(&self) -> (i64, i64) {
-        let (after, until) = self.accumulator.bounds();
-        (after.saturating_add(1), until)
-    }
-
-    async fn source(
-        &mut self,
-        sources: &Sources<'_>,
-        source: &Source,
-        view: &LogView,
-        spent: &mut Spent,
-    ) -> Result<(), QueryError> {
-        // What is kept decoded is read without waiting: whoever ends the question has to have a chance.
-        tokio::task::yield_now().await;
-        spent.sources += 1;
-        let selector = &self.leaf.range().query.selector;
-        let mut selected = selected(sources, source, view, selector, self.period()).await?;
-        self.asked.retain(sources, source, &mut selected.rows).await?;
-        if selected.rows.is_empty() {
-            return Ok(());
-        }
-        spent.streams += selected.runs.len() as u64;
-        match self.counts_by_stream(&selected) {
-            true => self.count(&selected, spent)?,
-            false => self.lines(sources, source, view, &selected, spent).await?,
-        }
-        let bytes = self.accumulator.bytes();
-        self.memory
-            .grow(bytes.saturating_sub(self.held))
-            .map_err(|error| QueryError::LimitExceeded(error.to_string()))?;
-        self.held = self.held.max(bytes);
-        Ok(())
-    }
-
-    /// Whether lines need no look: how many there are of each stream is enough.
-    fn counts_by_stream(&self, selected: &Selected) -> bool {
-        let has = |stream: &Stream, name: &String| stream.labels.value(name).is_some();
-        self.reading.pipeline().is_empty()
-            && self.leaf.measure() == Measure::Line
-            && match self.leaf.labels() {
-                SeriesLabels::By(names) => {
-                    selected.runs.iter().all(|run| names.iter().all(|name| has(&run.stream, name)))
+        let needles = Needles::of(&leaf.range().query.stages);
+        let shared = (self.clone(), snapshot.clone(), leaf.clone(), request.clone(), reading, needles, memory.clone());
+        let shared = Arc::new(shared);
+        let each = move |items: Items<(Source, Option<(i64, i64)>)>| {
+            let shared = shared.clone();
+            async move {
+                let (engine, snapshot, leaf, request, reading, needles, memory) = &*shared;
+                let sources = Sources::new(snapshot, &engine.log_columns, Table::Logs);
+                let accumulator = accumulator_of(leaf, request, limits)?;
+                let mut counting = Counting::new(leaf, reading, accumulator, request.now, period, memory);
+                while let Some((source, _)) = items.take() {
+                    if counting.may_be_in(&sources, source).await? && needles.may_be_in(&sources, source).await? {
+                        counting.source(&sources, source, &engine.log_streams).await?;
+                    }
                 }
-                SeriesLabels::Constant(_) => true,
-                SeriesLabels::Without(_) => false,
+                Ok(counting.finish())
             }
-    }
-
-    fn count(&mut self, selected: &Selected, spent: &mut Spent) -> Result<(), QueryError> {
-        for rows in selected.rows.chunk_by(|a, b| a.run == b.run) {
-            let labels = selected.runs[rows[0].run].stream.pairs();
-            let series = self.accumulator.series(labels.iter().copied())?;
-            for row in rows {
-                self.accumulator.add(series, row.time, 1.0)?;
-            }
-            spent.lines += rows.len() as u64;
-            spent.passed += rows.len() as u64;
+        };
+        let parts = shared_out(sources.within_times(period).await?, each).await?;
+        let (mut all, mut spent) = (accumulator, Spent::default());
+        for (part, of_part) in parts {
+            all.merge(part)?;
+            spent = [spent, of_part].into_iter().sum();
         }
-        Ok(())
+        Ok((all, spent))
     }
+}
 
-    async fn lines(
-        &mut self,
-        sources: &Sources<'_>,
-        source: &Source,
-        view: &LogView,
-        selected: &Selected,
-        spent: &mut Spent,
-    ) -> Result<(), QueryError> {
-        let Self { reading, asked, accumulator, now, .. } = self;
-        let names = Metadata::names(sources, source, reading.pipeline());
-        let columns: Vec<&str> = names.iter().map(String::as_str).chain(LINE).collect();
-        let read = sources.read(source, &columns).await?;
-        let metadata = Metadata::new(&read, &names, reading.pipeline(), asked, view);
-        let mut runner = Runner::new(reading.pipeline(), *now);
-        for row in &selected.rows {
-            let line = line(&read, row.row)?;
-            spent.lines += 1;
-            spent.bytes += line.len() as u64;
-            if !reading.pipeline().may_pass(&line) {
-                continue;
-            }
-            let stream = &selected.runs[row.run].stream;
-            let pairs = metadata.of(row.row, stream, &line)?;
-            let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
-            let labels = stream.pairs();
-            let entry = Entry { timestamp: row.time, line: &line, stream: &labels, metadata: &pairs };
-            let series = reading.add(&mut runner, &entry, accumulator)?;
-            spent.passed += u64::from(series.is_some());
-        }
-        Ok(())
-    }
+fn accumulator_of(leaf: &Leaf, request: &SeriesRequest, limits: Limits) -> Result<Accumulator, MetricsError> {
+    let bytes = limits.max_samples.saturating_mul(size_of::<f64>());
+    leaf.accumulator(request.grid, LeafLimits { series: limits.max_series, bytes })
 }
 
 impl From<MetricsError> for QueryError {

@@ -4,10 +4,14 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use trefoil_logql::matcher::Matcher;
 use trefoil_model::logs::{PUSH_SCOPE, SERVICE_NAME, SERVICE_NAME_LABEL, label_of_attribute};
 use trefoil_model::promote::Scope;
-use trefoil_promql::labels::Labels;
+use trefoil_promql::labels::{Label, Labels};
+use trefoil_storage::cache::of_large;
+use trefoil_storage::catalog::FileId;
 
 use super::columns::{label_value, stream_ids, text};
 use super::names::{label_name, texts_of};
@@ -59,6 +63,14 @@ impl Stream {
         Stream { labels: Labels::from_pairs(all), metadata, is_pushed }
     }
 
+    /// About what it holds in memory.
+    fn bytes(&self) -> usize {
+        let labels = self.labels.iter().map(|label| size_of::<Label>() + label.name.len() + label.value.len());
+        let metadata = self.metadata.iter();
+        let metadata = metadata.map(|(name, value)| size_of::<(String, String)>() + name.len() + value.len());
+        size_of::<Stream>() + labels.sum::<usize>() + metadata.sum::<usize>()
+    }
+
     /// The names and values of its labels.
     pub fn pairs(&self) -> Vec<(&str, &str)> {
         self.labels.iter().map(|label| (&*label.name, &*label.value)).collect()
@@ -71,8 +83,52 @@ impl Stream {
 
 const NAMES: [&str; 4] = ["stream_id", "service_name", "resource_attributes", "scope_name"];
 
-/// The runs of a source, in the order of its rows.
-pub async fn runs(sources: &Sources<'_>, source: &Source, view: &LogView) -> Result<Vec<Run>, QueryError> {
+/// About how many row groups have their runs kept.
+const GROUPS: usize = 1024;
+
+/// Which streams there are, worked out once for each row group; files never change.
+#[derive(Debug)]
+pub struct Streams {
+    pub view: LogView,
+    kept: Cache<(FileId, usize), Arc<[Run]>, Bytes>,
+}
+
+#[derive(Debug, Clone)]
+struct Bytes;
+
+impl Weighter<(FileId, usize), Arc<[Run]>> for Bytes {
+    fn weight(&self, _: &(FileId, usize), runs: &Arc<[Run]>) -> u64 {
+        // As if none was of a stream of another one.
+        let bytes: usize = runs.iter().map(|run| size_of::<Run>() + run.stream.bytes()).sum();
+        (size_of::<(FileId, usize)>() + bytes) as u64
+    }
+}
+
+impl Streams {
+    pub fn new(view: LogView, capacity_bytes: u64) -> Streams {
+        Streams { view, kept: of_large(GROUPS, capacity_bytes, Bytes) }
+    }
+
+    pub fn set_capacity(&self, bytes: u64) {
+        self.kept.set_capacity(bytes);
+    }
+
+    /// The runs of a source, in the order of its rows.
+    pub async fn runs(&self, sources: &Sources<'_>, source: &Source) -> Result<Arc<[Run]>, QueryError> {
+        let Source::Group { file, row_group, .. } = source else {
+            return Ok(runs(sources, source, &self.view).await?.into());
+        };
+        let key = (file.id, *row_group);
+        if let Some(runs) = self.kept.get(&key) {
+            return Ok(runs);
+        }
+        let runs: Arc<[Run]> = runs(sources, source, &self.view).await?.into();
+        self.kept.insert(key, runs.clone());
+        Ok(runs)
+    }
+}
+
+async fn runs(sources: &Sources<'_>, source: &Source, view: &LogView) -> Result<Vec<Run>, QueryError> {
     let promoted: Vec<String> = sources.names(source).into_iter().filter(|name| is_of_resource(name)).collect();
     let mut names: Vec<&str> = promoted.iter().map(String::as_str).collect();
     names.extend(NAMES);

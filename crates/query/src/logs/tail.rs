@@ -6,7 +6,9 @@ use trefoil_logql::pipeline::{Pipeline, Wants};
 use trefoil_model::{Table, Tenant};
 use trefoil_storage::Following;
 
-use super::lines::{Direction, FoundLine, LinesRequest, Search};
+use super::found::Found;
+use super::lines::{Direction, FoundLine, LinesRequest};
+use super::search::Search;
 use crate::sources::{Source, Sources};
 use crate::{Engine, Limits, QueryError};
 
@@ -70,11 +72,11 @@ impl Tail {
     pub async fn lines(&self, Arrived(batches): Arrived) -> Result<Vec<FoundLine>, QueryError> {
         let snapshot = self.engine.snapshot(&self.tenant).await?;
         let sources = Sources::new(&snapshot, &self.engine.log_columns, Table::Logs);
-        let memory = self.engine.memory();
-        let mut search = Search::new(&self.request, &self.pipeline, &memory);
+        let found = Found::new(&self.request, self.engine.memory());
+        let mut search = Search::new(&self.request, &self.pipeline, &found);
         for (arrival, batch) in batches.into_iter().enumerate() {
-            search.source(&sources, &Source::Batch(batch), &self.engine.log_view, arrival).await?;
+            search.source(&sources, &Source::Batch(batch), &self.engine.log_streams, arrival).await?;
         }
-        Ok(search.finish().lines)
+        Ok(found.take())
     }
 }

@@ -78,6 +78,11 @@ impl Stripes {
         self.observe();
     }
 
+    /// In memory.
+    pub fn bytes(&self) -> u64 {
+        self.kept.weight()
+    }
+
     /// When the numbers were measured.
     pub fn times(&self) -> &SharedTimes {
         &self.times

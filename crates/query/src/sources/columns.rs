@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use trefoil_storage::cache::of_large;
 use trefoil_storage::catalog::FileId;
 
 use super::facts::Facts;
@@ -47,7 +48,7 @@ impl Weighter<Key, Option<ArrayRef>> for Bytes {
 
 impl Columns {
     pub fn new(capacity_bytes: u64) -> Columns {
-        let kept = Cache::with_weighter(COLUMNS, capacity_bytes, Bytes);
+        let kept = of_large(COLUMNS, capacity_bytes, Bytes);
         let facts = Facts::new(capacity_bytes / FACTS_PART);
         Columns { kept, facts, bytes: Gauge::default(), hits: Counter::default(), misses: Counter::default() }
     }

@@ -140,6 +140,18 @@ impl<'s> Sources<'s> {
 
 /// What is known without reading anything.
 impl Sources<'_> {
+    /// What was worked out of a row group, and [kept](Sources::keep) under a name that no column has.
+    pub fn kept(&self, source: &Source, name: &str) -> Option<ArrayRef> {
+        self.columns.get(&self.group_key(source, name)?)?
+    }
+
+    /// Keeps a value for each row among the columns of a row group; of a batch nothing is kept.
+    pub fn keep(&self, source: &Source, name: &str, values: ArrayRef) {
+        if let Some(key) = self.group_key(source, name) {
+            self.columns.insert(key, Some(values));
+        }
+    }
+
     /// The texts of a source's column, each once, where they are its only values; `Some(None)`: it has no values.
     pub fn known_values(&self, source: &Source, column: &str) -> Option<Option<ArrayRef>> {
         let key = self.group_key(source, column)?;

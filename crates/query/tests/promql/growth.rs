@@ -137,6 +137,21 @@ async fn indexes_are_there_before_a_question() {
     bench.storage.close().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn recent_numbers_are_decoded_before_a_question() {
+    let bench = Bench::new().await;
+    let tenant = Tenant::default();
+    bench.append(&tenant, sample(0, "a", 1.0)).await;
+    bench.storage.flush().await.unwrap();
+    let counts = || ["hits", "misses"].map(|name| bench.metric(&format!("trefoil_query_sample_cache_{name}_total")));
+    bench.engine.decode_numbers_since(&tenant, START + 1).await.unwrap();
+    assert_eq!(bench.metric("trefoil_query_sample_cache_bytes"), 0.0, "older than wanted");
+    bench.engine.decode_numbers_since(&tenant, START).await.unwrap();
+    assert_eq!((counts(), now(&bench, 0).await), ([0.0, 0.0], "{s=\"a\"} 1@0".to_owned()));
+    assert_eq!(counts(), [1.0, 0.0]);
+    bench.storage.close().await.unwrap();
+}
+
 /// What is too large stays out without taking what is there with it.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_there_is_room_for_is_indexed_unasked() {

@@ -34,6 +34,9 @@ pub(super) struct GramBuilder {
 
 /// Of a text, what a column of its own has.
 pub(super) trait LeftOut {
+    /// Whether anything that stands between quotes may be left out.
+    fn has_quoted_values(&self) -> bool;
+
     /// Whether what stands between quotes is left out.
     fn is_quoted_value(&self, text: &[u8]) -> bool;
 
@@ -52,7 +55,9 @@ impl GramBuilder {
     pub fn add(&mut self, text: &[u8], left_out: &impl LeftOut) {
         let mut kept_from = 0;
         let mut inside = 0;
-        for quote in memchr_iter(b'"', text).chain([text.len()]) {
+        // Ids do not run over quotes, so that these matter for values only.
+        let quotes = memchr_iter(b'"', if left_out.has_quoted_values() { text } else { &[] });
+        for quote in quotes.chain([text.len()]) {
             let between = inside..quote;
             let is_quoted = inside > 0 && quote < text.len();
             if is_quoted && left_out.is_quoted_value(&text[between.clone()]) {
@@ -68,14 +73,21 @@ impl GramBuilder {
 
     /// Leaves out the ids in a part of a text; says from where on nothing was added yet.
     fn without_ids(&mut self, text: &[u8], mut kept_from: usize, part: Range<usize>, left_out: &impl LeftOut) -> usize {
-        let mut at = part.start;
+        // Of so many neighbouring bytes that are an id's, every one of these places has one.
+        let mut at = part.start + SHORTEST_ID - 1;
         while at < part.end {
-            let run = text[at..part.end].iter().take_while(|byte| is_hex(**byte)).count();
-            if run >= SHORTEST_ID && left_out.is_id(&text[at..at + run]) {
-                self.keep(text, kept_from..at);
-                kept_from = at + run;
+            if !is_hex(text[at]) {
+                at += SHORTEST_ID;
+                continue;
             }
-            at += run + 1;
+            let before = text[part.start..at].iter().rev().take_while(|byte| is_hex(**byte)).count();
+            let after = text[at..part.end].iter().take_while(|byte| is_hex(**byte)).count();
+            let run = at - before..at + after;
+            if run.len() >= SHORTEST_ID && left_out.is_id(&text[run.clone()]) {
+                self.keep(text, kept_from..run.start);
+                kept_from = run.end;
+            }
+            at = run.end + SHORTEST_ID;
         }
         kept_from
     }
@@ -174,6 +186,10 @@ mod tests {
     struct Values<'v>(&'v [&'v str], &'v str);
 
     impl LeftOut for Values<'_> {
+        fn has_quoted_values(&self) -> bool {
+            !self.0.is_empty()
+        }
+
         fn is_quoted_value(&self, text: &[u8]) -> bool {
             self.0.iter().any(|value| value.as_bytes() == text)
         }

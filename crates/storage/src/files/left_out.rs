@@ -26,18 +26,19 @@ impl<'a> LeftOutOfRow<'a> {
         for (ids, hex) in self.ids.iter().zip(&mut self.hex) {
             hex.clear();
             if ids.is_valid(row) {
-                hex.extend(
-                    ids.value(row)
-                        .iter()
-                        .flat_map(|byte| [byte >> 4, byte & 15])
-                        .map(|nibble| DIGITS[usize::from(nibble)]),
-                );
+                for byte in ids.value(row) {
+                    hex.extend_from_slice(&[byte >> 4, byte & 15].map(|nibble| DIGITS[usize::from(nibble)]));
+                }
             }
         }
     }
 }
 
 impl LeftOut for LeftOutOfRow<'_> {
+    fn has_quoted_values(&self) -> bool {
+        !self.values.is_empty()
+    }
+
     fn is_quoted_value(&self, text: &[u8]) -> bool {
         !text.is_empty() && self.values.iter().any(|value| value.as_bytes() == text)
     }

@@ -87,13 +87,18 @@ impl Reader {
     }
 }
 
-/// The file's own columns, those that are wanted as dictionaries as such.
+/// The file's own columns, those that are wanted as dictionaries or views as such: texts are views of what was decompressed, without a
+/// copy.
 fn hinted(file: &Schema, wanted: &[FieldRef]) -> Schema {
+    let is_text = |field: &FieldRef| matches!(field.data_type(), DataType::Utf8 | DataType::Utf8View);
     let hint = |field: &FieldRef| {
-        let dictionary = wanted
-            .iter()
-            .find(|wanted| wanted.name() == field.name() && matches!(wanted.data_type(), DataType::Dictionary(..)));
-        match dictionary {
+        let wanted = wanted.iter().find(|wanted| wanted.name() == field.name());
+        let decoded = wanted.filter(|wanted| match wanted.data_type() {
+            DataType::Dictionary(..) => true,
+            DataType::Utf8View => is_text(field),
+            _ => false,
+        });
+        match decoded {
             Some(wanted) => Arc::new(Field::clone(field).with_data_type(wanted.data_type().clone())),
             None => field.clone(),
         }

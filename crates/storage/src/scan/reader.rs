@@ -29,6 +29,7 @@ use quick_cache::sync::Cache;
 
 use super::grams::Texts;
 use super::sections::Section;
+use crate::cache::of_large;
 use crate::catalog::DataFile;
 use crate::files::{FileStore, location};
 use crate::lease::Lease;
@@ -118,9 +119,9 @@ impl Reader {
         Self {
             files,
             footers: Arc::new(DefaultCache::new(footers)),
-            blooms: Arc::new(Cache::with_weighter(1024, cache_bytes / 4, BloomBytes)),
-            sections: Arc::new(Cache::with_weighter(1024, cache_bytes / 8, SectionBytes)),
-            texts: Arc::new(Cache::with_weighter(1024, cache_bytes / 8, TextBytes)),
+            blooms: Arc::new(of_large(1024, cache_bytes / 4, BloomBytes)),
+            sections: Arc::new(of_large(1024, cache_bytes / 8, SectionBytes)),
+            texts: Arc::new(of_large(1024, cache_bytes / 8, TextBytes)),
             metrics: ReaderMetrics::default(),
             lease: None,
         }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing::{debug, warn};
 use trefoil_model::{Table, Tenant};
@@ -16,6 +16,9 @@ use crate::metrics::error::PromqlError;
 /// Tenants that were asked about within it are asked about again.
 const LATELY: Duration = Duration::from_secs(3600);
 
+/// After a start, numbers are decoded that are no older.
+const RECENT: Duration = Duration::from_secs(3600);
+
 /// How often the store is looked at without a commit of this process; others commit, too.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
 
@@ -23,11 +26,18 @@ const LONGEST_NAP: Duration = Duration::from_secs(60);
 const SHORTEST_NAP: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// Indexes the series of the default tenant, and of others from the largest on, as far as `cached_series` allows; then,
-    /// whenever the store has changed, again of those that were asked about lately. Goes on until it is dropped.
+    /// Indexes the series of the default tenant, and of others from the largest on, as far as `cached_series` allows, and decodes their
+    /// numbers of the last hour; then, whenever the store has changed, again of those that were asked about lately. Goes on until it is dropped.
     pub async fn keep_indexed(&self) {
         if let Err(error) = self.index_all().await {
             warn!(%error, "the series are not indexed yet; the first question does it");
+        }
+        let since = SystemTime::now().checked_sub(RECENT).and_then(|since| since.duration_since(UNIX_EPOCH).ok());
+        let since = since.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or_default();
+        for tenant in self.metrics.indexes.lately(LATELY) {
+            if let Err(error) = self.decode_numbers_since(&tenant, since).await {
+                warn!(%error, %tenant, "recent numbers are not decoded yet; questions do it");
+            }
         }
         loop {
             let _ = tokio::time::timeout(LONGEST_NAP, self.storage().committed()).await;

@@ -8,6 +8,7 @@ mod packed;
 mod picks;
 mod read;
 mod times;
+mod warm;
 
 use std::sync::Arc;
 

@@ -28,7 +28,7 @@ use crate::metrics::spent::TableSpent;
 use crate::metrics::state::Metrics;
 
 /// Sections that are read at once: what they share (dictionaries) is decoded once for all of them.
-const MOST_SECTIONS: usize = 8;
+pub(super) const MOST_SECTIONS: usize = 8;
 
 /// Smaller batches of the buffer are about to be merged with others, and are not kept.
 const LEAST_KEPT_ROWS: usize = 4096;
