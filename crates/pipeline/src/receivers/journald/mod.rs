@@ -244,8 +244,7 @@ impl Follower {
             }
         };
         tokio::join!(running, delivered, keep(kept, last.clone()));
-        let cursor = last.borrow().clone();
-        cursor
+        last.borrow().clone()
     }
 }
 
