@@ -63,6 +63,10 @@ fn rules() -> TraceIds {
     TraceIds::new(Rules { keys: &keys, patterns: &[] }, Rules { keys: &span_keys, patterns: &[] }).unwrap()
 }
 
+/// Attributes of the resource, a record, and its ids with rules and without.
+type Case<'c> = (&'c [(&'c str, &'c str)], LogRecord, Ids<'c>, Ids<'c>);
+type Ids<'c> = (&'c str, &'c str);
+
 #[test]
 fn ids_are_those_of_the_record_then_of_labels_then_of_attributes_then_of_the_body() {
     let line = |line: &str| LogRecord { body: Some(text(line)), ..LogRecord::default() };
@@ -74,7 +78,7 @@ fn ids_are_those_of_the_record_then_of_labels_then_of_attributes_then_of_the_bod
     let member = KeyValue { key: "traceId".into(), value: Some(text(TRACE)), ..KeyValue::default() };
     let list = AnyValue { value: Some(Value::KvlistValue(KeyValueList { values: vec![member] })) };
     let of_map = LogRecord { body: Some(list), ..LogRecord::default() };
-    let cases: [(&[(&str, &str)], LogRecord, (&str, &str), (&str, &str)); 8] = [
+    let cases: [Case<'_>; 8] = [
         (&[], line(&named), (TRACE, SPAN), ("", "")),
         (&[], own, (OTHER, ""), (OTHER, "")),
         (&[], labelled, (TRACE, ""), (TRACE, "")),

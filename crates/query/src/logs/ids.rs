@@ -118,7 +118,10 @@ mod tests {
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
     const SPAN: &str = "b7ad6b7169203331";
 
-    fn asked(stages: &str) -> (bool, bool, Vec<&'static str>) {
+    /// Whether a trace and a span are asked for, and labels.
+    type Asked = (bool, bool, Vec<&'static str>);
+
+    fn asked(stages: &str) -> Asked {
         let query = parse_log(&format!(r#"{{a="b"}} {stages}"#)).unwrap();
         let AskedIds { trace, span, labels } = AskedIds::of(&query.stages);
         (trace.is_some(), span.is_some(), labels)
@@ -127,7 +130,7 @@ mod tests {
     #[test]
     fn filters_in_front_of_what_makes_labels_ask_for_ids() {
         let both = vec![TRACE_ID, SPAN_ID];
-        let cases: [(String, (bool, bool, Vec<&'static str>)); 11] = [
+        let cases: [(String, Asked); 11] = [
             (format!(r#"| trace_id="{TRACE}""#), (true, false, vec![TRACE_ID])),
             (format!(r#"| trace_id="{SPAN}""#), (true, false, vec![TRACE_ID])),
             (format!(r#"|= "x" | span_id="{SPAN}""#), (false, true, vec![SPAN_ID])),
