@@ -28,4 +28,4 @@ pub use limits::Limits;
 pub use promote::Promoted;
 pub use schema::Table;
 pub use signal::Signal;
-pub use tenant::{Tenancy, Tenant};
+pub use tenant::{Tenancy, Tenant, Tenants};

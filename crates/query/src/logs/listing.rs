@@ -1,15 +1,13 @@
 //! Streams as such: their labels, how much there is of each.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use trefoil_logql::matcher::Matcher;
-use trefoil_model::{Table, Tenant};
+use trefoil_model::Tenants;
 use trefoil_promql::labels::Labels;
 
 use super::entries::selected;
 use super::record::{LINE, line};
-use crate::sources::Sources;
 use crate::{Engine, Limits, QueryError};
 
 /// How much there is of some streams.
@@ -35,20 +33,20 @@ pub struct StreamVolume {
 pub type VolumeGroups = Box<dyn Fn(&Labels) -> Vec<Labels> + Send>;
 
 impl Engine {
-    /// The labels of all streams of `tenant` that are selected and have lines within `period` (nanoseconds since the epoch, both
+    /// The labels of all streams of `tenants` that are selected and have lines within `period` (nanoseconds since the epoch, both
     /// inclusive), each once, sorted.
     pub async fn log_streams(
         &self,
-        tenant: &Tenant,
+        tenants: impl Into<Tenants>,
         selector: Vec<Matcher>,
         period: (i64, i64),
         limits: Limits,
     ) -> Result<Vec<Labels>, QueryError> {
-        let tenant = tenant.clone();
+        let tenants = tenants.into();
         let answer = move |engine: Engine| async move {
             let mut streams = BTreeSet::new();
             engine
-                .each_selected(&tenant, &selector, period, |selected, _| {
+                .each_selected(&tenants, &selector, period, |selected, _| {
                     let runs: BTreeSet<usize> = selected.rows.iter().map(|row| row.run).collect();
                     streams.extend(runs.into_iter().map(|run| selected.runs[run].stream.labels.clone()));
                     match streams.len() > limits.max_series {
@@ -68,16 +66,16 @@ impl Engine {
     /// How much there is of selected streams within a period.
     pub async fn log_stats(
         &self,
-        tenant: &Tenant,
+        tenants: impl Into<Tenants>,
         selector: Vec<Matcher>,
         period: (i64, i64),
         limits: Limits,
     ) -> Result<StreamStats, QueryError> {
-        let tenant = tenant.clone();
+        let tenants = tenants.into();
         let answer = move |engine: Engine| async move {
             let (mut stats, mut streams) = (StreamStats::default(), BTreeSet::new());
             engine
-                .each_selected(&tenant, &selector, period, |selected, lengths| {
+                .each_selected(&tenants, &selector, period, |selected, lengths| {
                     let runs: BTreeSet<usize> = selected.rows.iter().map(|row| row.run).collect();
                     stats.chunks += runs.len() as u64;
                     streams.extend(runs.into_iter().map(|run| selected.runs[run].stream.labels.clone()));
@@ -95,18 +93,18 @@ impl Engine {
     /// How many bytes there are of selected streams in each `step` of a period, by the volumes that they count in.
     pub async fn log_volume(
         &self,
-        tenant: &Tenant,
+        tenants: impl Into<Tenants>,
         selector: Vec<Matcher>,
         period: (i64, i64),
         step: i64,
         group: VolumeGroups,
         limits: Limits,
     ) -> Result<Vec<StreamVolume>, QueryError> {
-        let tenant = tenant.clone();
+        let tenants = tenants.into();
         let answer = move |engine: Engine| async move {
             let mut volumes: BTreeMap<Labels, BTreeMap<usize, u64>> = BTreeMap::new();
             engine
-                .each_selected(&tenant, &selector, period, |selected, lengths| {
+                .each_selected(&tenants, &selector, period, |selected, lengths| {
                     let groups: Vec<Vec<Labels>> = selected.runs.iter().map(|run| group(&run.stream.labels)).collect();
                     for (row, length) in selected.rows.iter().zip(lengths) {
                         let part = usize::try_from(row.time.saturating_sub(period.0) / step.max(1)).unwrap_or_default();
@@ -134,23 +132,23 @@ impl Engine {
     /// `take` gets what is selected of each source, and how long the lines are.
     async fn each_selected(
         &self,
-        tenant: &Tenant,
+        tenants: &Tenants,
         selector: &[Matcher],
         period: (i64, i64),
         mut take: impl FnMut(&super::entries::Selected, &[u64]) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
-        let snapshot = self.snapshot(tenant).await?;
-        let sources = Sources::new(&snapshot, &self.log_columns, Table::Logs);
-        let view = Arc::clone(&self.log_view);
-        for (source, _) in sources.within_times(period).await? {
-            tokio::task::yield_now().await;
-            let selected = selected(&sources, &source, &view, selector, period).await?;
-            if selected.rows.is_empty() {
-                continue;
+        for logs in self.logs_of(tenants).await?.iter().filter(|logs| logs.is_selected(selector)) {
+            let sources = self.log_sources(logs);
+            for (source, _) in sources.within_times(period).await? {
+                tokio::task::yield_now().await;
+                let selected = selected(&sources, &source, &logs.view, selector, period).await?;
+                if selected.rows.is_empty() {
+                    continue;
+                }
+                let read = sources.read(&source, &LINE).await?;
+                let lengths = selected.rows.iter().map(|row| Ok(line(&read, row.row)?.len() as u64));
+                take(&selected, &lengths.collect::<Result<Vec<u64>, QueryError>>()?)?;
             }
-            let read = sources.read(&source, &LINE).await?;
-            let lengths = selected.rows.iter().map(|row| Ok(line(&read, row.row)?.len() as u64));
-            take(&selected, &lengths.collect::<Result<Vec<u64>, QueryError>>()?)?;
         }
         Ok(())
     }

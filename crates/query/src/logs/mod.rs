@@ -11,28 +11,24 @@ mod lines;
 mod listing;
 mod names;
 mod needles;
+mod pages;
 mod record;
+mod search;
 mod series;
+mod spent;
 mod streams;
 mod tail;
+mod tenants;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use fields::{DetectedField, FieldParser, FieldType};
 pub use lines::{Direction, FoundLine, FoundLines, LinesRequest};
 pub use listing::{StreamStats, StreamVolume, VolumeGroups};
+pub use pages::{LinePage, LinePages, PageBounds};
 pub use series::SeriesRequest;
+pub use spent::Spent;
 pub use tail::{Arrived, Tail};
+pub use tenants::TENANT_LABEL;
 pub use view::LogView;
-
-/// What a question has read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Spent {
-    /// Lines that were looked at.
-    pub lines: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Lines that passed all stages.
-    pub passed: u64,
-    /// Streams of which lines were looked at; one that lies in several sources counts in each.
-    pub streams: u64,
-}

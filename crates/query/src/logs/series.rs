@@ -8,7 +8,7 @@ use trefoil_logql::metrics::{
     Accumulator, Answer, Grid, Leaf, Limits as LeafLimits, Measure, MetricsError, Options, Plan, Reading, SeriesLabels,
 };
 use trefoil_logql::pipeline::{Entry, Runner};
-use trefoil_model::{Table, Tenant};
+use trefoil_model::Tenants;
 use trefoil_promql::eval::QueryLimits;
 
 use super::Spent;
@@ -34,37 +34,39 @@ pub struct SeriesRequest {
 }
 
 impl Engine {
-    /// The value of a query that counts lines of `tenant`.
+    /// The value of a query that counts lines of `tenants`.
     pub async fn log_series(
         &self,
-        tenant: &Tenant,
+        tenants: impl Into<Tenants>,
         request: &SeriesRequest,
         limits: Limits,
     ) -> Result<(Answer, Spent), QueryError> {
-        let (tenant, request) = (tenant.clone(), request.clone());
-        let answer = move |engine: Engine| async move { engine.read_log_series(&tenant, &request, limits).await };
-        self.on_thread(limits, answer).await
+        let (tenants, request) = (tenants.into(), request.clone());
+        self.timed(limits, move |engine| async move { engine.read_log_series(&tenants, &request, limits).await }).await
     }
 
     async fn read_log_series(
         &self,
-        tenant: &Tenant,
+        tenants: &Tenants,
         request: &SeriesRequest,
         limits: Limits,
     ) -> Result<(Answer, Spent), QueryError> {
         let deadline = Instant::now() + limits.timeout;
         let plan = Plan::new(&request.metric)?;
-        let snapshot = self.snapshot(tenant).await?;
-        let sources = Sources::new(&snapshot, &self.log_columns, Table::Logs);
+        let logs = self.logs_of(tenants).await?;
         let memory = self.memory();
         let mut spent = Spent::default();
         let mut lines = Vec::with_capacity(plan.leaves().len());
         for leaf in plan.leaves() {
             let mut counting = Counting::new(leaf, request, limits, &memory)?;
-            let needles = Needles::of(&leaf.range().query.stages);
-            for (source, _) in sources.within_times(counting.period()).await? {
-                if needles.may_be_in(&sources, &source).await? {
-                    counting.source(&sources, &source, &self.log_view, &mut spent).await?;
+            let query = &leaf.range().query;
+            let needles = Needles::of(&query.stages);
+            for logs in logs.iter().filter(|logs| logs.is_selected(&query.selector)) {
+                let sources = self.log_sources(logs);
+                for (source, _) in sources.within_times(counting.period()).await? {
+                    if needles.may_be_in(&sources, &source).await? {
+                        counting.source(&sources, &source, &logs.view, &mut spent).await?;
+                    }
                 }
             }
             lines.push(counting.accumulator);

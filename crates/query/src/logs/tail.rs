@@ -6,7 +6,9 @@ use trefoil_logql::pipeline::{Pipeline, Wants};
 use trefoil_model::{Table, Tenant};
 use trefoil_storage::Following;
 
-use super::lines::{Direction, FoundLine, LinesRequest, Search};
+use super::lines::{Direction, FoundLine, LinesRequest};
+use super::search::Search;
+use super::tenants::TenantLogs;
 use crate::sources::{Source, Sources};
 use crate::{Engine, Limits, QueryError};
 
@@ -41,7 +43,8 @@ impl Engine {
         let (snapshot, following) = self.storage().follow(tenant, Table::Logs).await?;
         let newest = LinesRequest { query, period: (start, i64::MAX), limit, direction: Direction::Backward, now };
         let (engine, history) = (self.clone(), newest.clone());
-        let answer = move |_| async move { engine.read_lines_of(&snapshot, &history).await };
+        let logs = TenantLogs::of(snapshot, self.log_view.clone());
+        let answer = move |_| async move { engine.read_lines_of(&[logs], &history).await };
         let mut lines = self.on_thread(limits, answer).await?.lines;
         lines.reverse();
         let request = LinesRequest { limit: usize::MAX, direction: Direction::Forward, ..newest };
