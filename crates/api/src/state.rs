@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use serde::Serialize;
 use trefoil_model::tenant::{NoTenant, TENANT_HEADER};
-use trefoil_model::{Tenancy, Tenant};
+use trefoil_model::{Tenancy, Tenant, Tenants};
 use trefoil_pipeline::overrides::Overrides;
 use trefoil_pipeline::receivers::prometheus::Scraping;
 use trefoil_query::{Engine, Limits};
@@ -65,5 +65,11 @@ impl ApiState {
     pub fn tenant(&self, headers: &HeaderMap) -> Result<Tenant, NoTenant> {
         let header = headers.get(TENANT_HEADER).map(|value| String::from_utf8_lossy(value.as_bytes()));
         self.tenancy.resolve(header.as_deref())
+    }
+
+    /// Whose data the request may see, where it may be about several tenants.
+    pub fn tenants(&self, headers: &HeaderMap) -> Result<Tenants, NoTenant> {
+        let header = headers.get(TENANT_HEADER).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        self.tenancy.resolve_all(header.as_deref())
     }
 }

@@ -35,7 +35,18 @@ pub(super) async fn tail(
     upgrade: WebSocketUpgrade,
     asked: Asked,
 ) -> Result<Response, LokiError> {
-    let tenant = state.tenant(&headers)?;
+    tail_as(Encoding::of(&headers), &state, &headers, upgrade, &asked).await
+}
+
+pub(super) async fn tail_as(
+    encoding: Encoding,
+    state: &ApiState,
+    headers: &HeaderMap,
+    upgrade: WebSocketUpgrade,
+    asked: &Asked,
+) -> Result<Response, LokiError> {
+    let tenants = state.tenants(headers)?;
+    let tenant = tenants.only().ok_or_else(|| LokiError::bad_request("multiple org IDs present"))?;
     let query = log_query(asked.get("query"))?;
     let limit = asked.count("limit", LINES)?.min(MOST_LINES);
     let delay = asked.duration("delay_for")?.unwrap_or(0);
@@ -43,8 +54,7 @@ pub(super) async fn tail(
         return Err(LokiError::bad_request("delay_for can't be greater than 5"));
     }
     let start = asked.time("start")?.unwrap_or_else(|| asked.now.saturating_sub(3600 * SECOND));
-    let (history, tail) = state.engine.tail_logs(&tenant, query, (start, asked.now), limit, state.limits()).await?;
-    let encoding = Encoding::of(&headers);
+    let (history, tail) = state.engine.tail_logs(tenant, query, (start, asked.now), limit, state.limits()).await?;
     let delay = Duration::from_nanos(delay.unsigned_abs());
     Ok(upgrade.on_upgrade(move |socket| serve(socket, history, tail, delay, encoding)))
 }

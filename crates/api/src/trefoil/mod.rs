@@ -5,6 +5,7 @@ mod cardinality;
 mod error;
 mod export;
 mod forms;
+mod logs;
 mod openapi;
 mod search;
 mod span;
@@ -23,6 +24,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/sql", post(sql::run))
         .route("/api/v1/cardinality", get(cardinality::cardinality))
         .route("/api/v1/status", get(status::status))
+        .route("/api/v1/logs", get(logs::export))
         .route("/api/v1/traces", get(export::by_query))
         .route("/api/v1/traces/{trace_id}", get(export::by_id))
         .route("/api/v1/traces/{trace_id}/spans/{span_id}", get(span::span))
