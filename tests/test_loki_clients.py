@@ -190,26 +190,26 @@ def test_parquet(shop, tmp_path):
         assert answer.headers["Content-Type"] == PARQUET["Accept"]
         file = tmp_path / "answer.parquet"
         file.write_bytes(answer.content)
-        rows = duckdb.sql(f"SELECT * FROM read_parquet('{file}')")
-        return list(zip(rows.columns, map(str, rows.types))), rows.fetchall(), file
+        columns = duckdb.sql(f"SELECT * FROM read_parquet('{file}')")
+        # A time with a zone would want one more library.
+        rows = duckdb.sql(f"SELECT * REPLACE (epoch_ns(timestamp) AS timestamp) FROM read_parquet('{file}')")
+        return list(zip(columns.columns, map(str, columns.types))), rows.fetchall()
 
     asked = {"query": '{app="cart"} |= "n=7"', **shop.period}
-    columns, [row], file = table("/loki/api/v1/query_range", **asked)
+    columns, [row] = table("/loki/api/v1/query_range", **asked)
     assert [name for name, _ in columns] == ["timestamp", "labels", "line"]
     assert columns[1][1] == "MAP(VARCHAR, VARCHAR)" and row[2] == "level=info msg=added n=7"
     assert row[1] == {"app": "cart", "service_name": "cart", "trace": "t7", "detected_level": "info"}
-    [(nanos,)] = duckdb.sql(f"SELECT epoch_ns(timestamp) FROM read_parquet('{file}')").fetchall()
-    assert nanos == shop.start + 7 * SECOND
+    assert row[0] == shop.start + 7 * SECOND
 
     asked = {"query": 'sum by (app) (count_over_time({app=~".+"}[10s]))', "step": "10s", **shop.period}
-    columns, rows, file = table("/loki/api/v1/query_range", **asked)
+    columns, rows = table("/loki/api/v1/query_range", **asked)
     assert [name for name, _ in columns] == ["timestamp", "labels", "value"] and columns[2][1] == "DOUBLE"
     series = shop.ask("/loki/api/v1/query_range", **asked)["data"]["result"]
     told = {(one["metric"]["app"], at, float(value)) for one in series for at, value in one["values"]}
-    query = f"SELECT labels['app'], epoch_ms(timestamp) / 1000, value FROM read_parquet('{file}')"
-    assert set(duckdb.sql(query).fetchall()) == told and len(rows) == len(told) > 10
+    assert {(labels["app"], at / SECOND, value) for at, labels, value in rows} == told and len(rows) == len(told) > 10
 
-    _, [row], _ = table("/loki/api/v1/query", query="1+1", time=shop.end)
+    _, [row] = table("/loki/api/v1/query", query="1+1", time=shop.end)
     assert (row[1], row[2]) == ({}, 2.0)
 
 

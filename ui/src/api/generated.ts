@@ -45,6 +45,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lines that match a query of LogQL
+         * @description `jsonl` has an object for each line: `timestamp`, `labels` of its stream, `structuredMetadata`, `parsed` (what the stages of the query
+         *     made) and `line`. The answer is streamed, of any size: of the lines that were there when it was asked for none is missing and none
+         *     comes twice. Where the store cannot be read any further the answer is cut off. It stops when the client leaves.
+         */
+        get: operations["export_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -537,6 +559,8 @@ export interface components {
             /** @description There are more groups. */
             truncated: boolean;
         };
+        /** @description A line and what is known of it. */
+        ExportedLine: Record<string, never>;
         /** @description The spans that were found. */
         Found: {
             /**
@@ -996,6 +1020,91 @@ export interface operations {
                 };
             };
             /** @description It took longer than a query may */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    export_logs: {
+        parameters: {
+            query: {
+                /**
+                 * @description LogQL that asks for lines.
+                 * @example {service_name="cart"} |= "declined"
+                 */
+                query: string;
+                /** @description Lines from here on: seconds or nanoseconds since 1970, or RFC 3339. All without it. */
+                start?: string;
+                /** @description … and before this. */
+                end?: string;
+                /** @description Lines in the answer; all without it. */
+                limit?: number;
+                direction?: "backward" | "forward";
+                /** @description How lines are written. */
+                format?: "jsonl" | "csv" | "text" | "raw";
+            };
+            header?: {
+                /** @description The tenant, where tenancy is enabled; several with `|` between them */
+                "X-Scope-OrgID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lines */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["ExportedLine"];
+                    "text/csv": string;
+                    "text/plain": string;
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant is missing or invalid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The first lines want more memory than a query may have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The first lines took longer than a query may */
             504: {
                 headers: {
                     [name: string]: unknown;
