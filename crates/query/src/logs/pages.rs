@@ -127,8 +127,12 @@ impl LinePages {
         };
         // Of a time that no line was read of yet nothing is begun.
         if arrival == i64::MIN {
-            self.request.period = (begun.0.min(rest.0), begun.1.max(rest.1));
-            (self.opened, self.after) = (None, None);
+            let period = (begun.0.min(rest.0), begun.1.max(rest.1));
+            // Else the next page could end where this one did, again and again.
+            if period != self.request.period {
+                self.request.period = period;
+                (self.opened, self.after) = (None, None);
+            }
             return;
         }
         self.request.period = begun;

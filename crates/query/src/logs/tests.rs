@@ -84,7 +84,7 @@ fn bounds() -> impl Strategy<Value = PageBounds> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn pages_are_the_answer_in_parts(
