@@ -78,10 +78,13 @@ pub(super) fn streams(found: FoundLines, encoding: Encoding) -> Response {
     })
 }
 
+/// Names and values.
+type Pairs = Vec<(String, String)>;
+
 /// Lines by their streams, which are in the order of their first lines.
 pub(super) fn by_stream(lines: Vec<FoundLine>, encoding: Encoding) -> Vec<Value> {
-    let mut places: BTreeMap<Vec<(String, String)>, usize> = BTreeMap::new();
-    let mut streams: Vec<(Vec<(String, String)>, Vec<Value>)> = Vec::new();
+    let mut places: BTreeMap<Pairs, usize> = BTreeMap::new();
+    let mut streams: Vec<(Pairs, Vec<Value>)> = Vec::new();
     for line in lines {
         let (labels, value) = row(line, encoding);
         let place = *places.entry(labels).or_insert_with_key(|labels| {
@@ -90,19 +93,19 @@ pub(super) fn by_stream(lines: Vec<FoundLine>, encoding: Encoding) -> Vec<Value>
         });
         streams[place].1.push(value);
     }
-    let told = |(labels, values): (Vec<(String, String)>, Vec<Value>)| match encoding {
+    let told = |(labels, values): (Pairs, Vec<Value>)| match encoding {
         Encoding::Legacy => json!({"labels": Labels::from_pairs(labels).to_string(), "entries": values}),
         Encoding::Merged | Encoding::Categorized => json!({"stream": object(labels), "values": values}),
     };
     streams.into_iter().map(told).collect()
 }
 
-fn object(pairs: Vec<(String, String)>) -> Map<String, Value> {
+fn object(pairs: Pairs) -> Map<String, Value> {
     pairs.into_iter().map(|(name, value)| (name, value.into())).collect()
 }
 
 /// The labels of the stream that it is shown in, and how it is shown there.
-fn row(line: FoundLine, encoding: Encoding) -> (Vec<(String, String)>, Value) {
+fn row(line: FoundLine, encoding: Encoding) -> (Pairs, Value) {
     let time = line.time.to_string();
     match encoding {
         Encoding::Merged => (merged(&line), json!([time, line.line])),
@@ -112,18 +115,18 @@ fn row(line: FoundLine, encoding: Encoding) -> (Vec<(String, String)>, Value) {
 }
 
 /// All labels of a line, sorted.
-pub(super) fn merged(line: &FoundLine) -> Vec<(String, String)> {
+pub(super) fn merged(line: &FoundLine) -> Pairs {
     let mut labels = of_stream(line);
     labels.extend(line.metadata.iter().chain(&line.parsed).cloned());
     labels.sort();
     labels
 }
 
-fn of_stream(line: &FoundLine) -> Vec<(String, String)> {
+fn of_stream(line: &FoundLine) -> Pairs {
     line.stream.iter().map(|label| (label.name.to_string(), label.value.to_string())).collect()
 }
 
-fn categorized(line: FoundLine, time: &str) -> (Vec<(String, String)>, Value) {
+fn categorized(line: FoundLine, time: &str) -> (Pairs, Value) {
     let labels = of_stream(&line);
     let mut more = Map::new();
     for (name, pairs) in [("structuredMetadata", line.metadata), ("parsed", line.parsed)] {
