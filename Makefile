@@ -110,6 +110,11 @@ random-queries: check-deps new-prometheus ## Compare answers to random PromQL wi
 	cargo build --release -p trefoil -p trefoil-loadgen
 	TREFOIL_BIN_DIR=$(abspath $(TARGET))/release $(PYTHON) tests/random_queries.py $(ARGS)
 
+.PHONY: soak-tail
+soak-tail: check-deps ## Tail lines under load for ten minutes and count them (ARGS='--seconds 60 --rate 10000')
+	cargo build --release -p trefoil
+	TREFOIL_BIN_DIR=$(abspath $(TARGET))/release $(PYTHON) tests/soak_tail.py $(ARGS)
+
 .PHONY: new-prometheus
 new-prometheus: ## Build a Prometheus newer than Debian's to compare with, once, where there is Go
 	scripts/new-prometheus $(PROMETHEUS_VERSION) $(TREFOIL_NEW_PROMETHEUS)

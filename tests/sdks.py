@@ -1,4 +1,4 @@
-"""Programs under unchanged OpenTelemetry SDKs in three languages: `sdk/` holds one a language and signal."""
+"""Programs under unchanged OpenTelemetry SDKs in three languages, and under Loki's clients in two: `sdk/` holds one a language and signal."""
 
 import os
 import shutil

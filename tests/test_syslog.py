@@ -166,7 +166,39 @@ def test_the_journal(start, tmp_path):
     assert server.stop() == 0
 
 
+def test_the_journal_goes_on_behind_the_last_entry(start, tmp_path):
+    """A program that prints what comes after a cursor; what an operator drops is not stored."""
+    program = tmp_path / "journalctl"
+    entry = '{"__CURSOR": "c%d", "__REALTIME_TIMESTAMP": "17000000000000%02d", "PRIORITY": "4", "MESSAGE": "entry %d"}'
+    first = "".join(f"echo '{entry % (number, number, number)}'\n" for number in (1, 2, 3))
+    rest = f"echo '{entry % (4, 4, 4)}'\n"
+    program.write_text(f'#!/bin/sh\ncase "$*" in\n*c3*) {rest};;\n*) {first};;\nesac\nexec sleep 1000\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    operators = [{"type": "filter", "expr": 'body.MESSAGE == "entry 2"'}, {"type": "move", "from": "body.MESSAGE", "to": "body"}]
+    receiver = {
+        "journalctl_path": str(program),
+        "start_at": "beginning",
+        "storage": "file_storage",
+        "operators": operators,
+    }
+    server = start(
+        {
+            "extensions": {"file_storage": {"directory": str(tmp_path / "kept"), "create_directory": True}},
+            "receivers": {"journald": receiver},
+            "service": {
+                "extensions": ["file_storage"],
+                "pipelines": {"logs": {"receivers": ["otlp", "journald"]}},
+            },
+        }
+    )
+    bodies = lambda: [body for (body,) in server.sql("SELECT body FROM logs ORDER BY time_unix_nano")]
+    wait_until(lambda: bodies() == ["entry 1", "entry 3"], f"two entries\n{server.log_tail()}")
+    assert server.stop() == 0
+    server.start()
+    wait_until(lambda: bodies() == ["entry 1", "entry 3", "entry 4"], f"one more\n{server.log_tail()}")
+
+
 def test_what_cannot_run_says_so(start):
-    server = start({"receivers": {"syslog": {"protocol": "rfc5424", "operators": [{"type": "noop"}]}}}, wait=False)
+    server = start({"receivers": {"syslog": {"protocol": "rfc5424", "operators": [{"type": "nop"}]}}}, wait=False)
     assert server.process.wait(60) != 0
-    assert "this receiver has no operators yet, so `noop` cannot run" in server.log_tail()
+    assert "unknown operator `nop`; did you mean `noop`?" in server.log_tail()

@@ -52,7 +52,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(format!("{:?}", read(Trickle(bytes, step), form)), format!("{:?}", (&parts, false)));
 
     let (promoted, series, limits) = (Promoted::default(), SeriesIndex::new(100), Limits::default());
-    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1, trace_ids: None };
     for part in parts {
         let Part::Batch(batch) = part else { continue };
         assert_eq!(spans_of(&batch.request), batch.spans);

@@ -59,7 +59,7 @@ fuzz_target!(|data: &[u8]| {
 fn translate(batch: Batch<'_>) {
     let bytes = otlp::to_otlp([batch]);
     let (promoted, series, limits) = (Promoted::default(), SeriesIndex::new(100), Limits::default());
-    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1, trace_ids: None };
     decode(Signal::Traces, &Tenant::default(), &bytes, &context).expect("it is an OTLP request");
     let request = ExportTraceServiceRequest::decode(&bytes[..]).expect("it is an OTLP request");
     assert_eq!(request.encode_to_vec(), bytes, "it is written as generated code writes it");

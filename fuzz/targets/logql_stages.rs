@@ -3,12 +3,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use trefoil_lines::{Form, Wanted, json, level, logfmt, units, unpack};
 use trefoil_logql::decolorize::decolorized;
-use trefoil_logql::extract::{Wanted, json, logfmt, pattern, regexp, unpack};
+use trefoil_logql::extract::{pattern, regexp};
 use trefoil_logql::filter::ip::IpRange;
 use trefoil_logql::filter::pattern::LinePattern;
 use trefoil_logql::patterns::{Limits, Miner, Span};
-use trefoil_logql::{level, units};
 
 fuzz_target!(|text: &str| {
     let (argument, lines) = text.split_once('\n').unwrap_or(("", text));
@@ -66,6 +66,14 @@ fn fields(line: &str) {
     let read =
         json::flatten(line, Wanted::All, &mut buffer, |name, value| all.push((name.to_owned(), value.into_owned())));
     assert!(read.map_or_else(|malformed| malformed.kept, |()| all.len()) <= all.len());
+    // What columns get of a line is what the stage of its form finds.
+    let mut of_form: Vec<(String, String)> = Vec::new();
+    match Form::read(line, &mut buffer, |name, value| of_form.push((name.to_owned(), value.into_owned()))) {
+        Some(Form::Json) => assert_eq!((read, &of_form), (Ok(()), &all)),
+        Some(Form::Logfmt) => assert!(read.is_err() && !of_form.is_empty()),
+        Some(Form::Text) => assert!(read.is_err() && of_form.is_empty()),
+        None => {}
+    }
     // Of what is malformed, more may be understood where less is asked for, and the other way round.
     if serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line).is_ok() {
         assert_eq!(read, Ok(()), "{line}");

@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
         max_links: 3,
     };
     let (promoted, series) = (Promoted::default(), SeriesIndex::new(100));
-    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1, trace_ids: None };
     let Ok(decoded) = decode(signal, &Tenant::default(), body, &context) else { return };
     for (table, batch) in decoded.batches {
         match table {

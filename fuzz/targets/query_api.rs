@@ -45,6 +45,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
         otlp,
         prometheus,
         max_clock_skew_adjustment: Duration::ZERO,
+        tails: Default::default(),
     });
     Server { runtime, router, _directory: directory }
 });

@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
     let Some(request) = try_translate(choice % 2 == 1, body, LIMIT) else { return };
     assert!(request.len() <= LIMIT + 32);
     let (promoted, series, limits) = (Promoted::default(), SeriesIndex::new(100), Limits::default());
-    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1, trace_ids: None };
     let decoded = decode(Signal::Metrics, &Tenant::default(), &request, &context).expect("it is an OTLP request");
     assert_eq!(decoded.rejected, 0, "{:?}", decoded.reasons);
 

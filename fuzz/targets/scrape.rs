@@ -46,7 +46,7 @@ fuzz_target!(|data: &[u8]| {
     };
     for request in try_scrapes(job, format, &bodies) {
         let (promoted, series, limits) = (Promoted::default(), SeriesIndex::new(100), Limits::default());
-        let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+        let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1, trace_ids: None };
         let decoded = decode(Signal::Metrics, &Tenant::default(), &request, &context).expect("it is an OTLP request");
         assert_eq!(decoded.rejected, 0, "{:?}", decoded.reasons);
     }

@@ -46,7 +46,7 @@ fuzz_target!(|text: &str| {
     receipts.into_iter().for_each(Receipt::settle);
     assert_eq!(done.0.load(Ordering::SeqCst), count);
     let (promoted, series, limits) = (Promoted::default(), SeriesIndex::new(100), Limits::default());
-    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1, trace_ids: None };
     let body = request.encode_to_vec();
     let decoded = decode(Signal::Logs, &Tenant::default(), &body, &context).expect("it is an OTLP request");
     assert!(decoded.rejected as usize <= entries);

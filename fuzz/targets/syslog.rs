@@ -80,7 +80,7 @@ fn store(records: Vec<LogRecord>) {
     let logs = ResourceLogs { scope_logs: vec![scope], ..ResourceLogs::default() };
     let body = ExportLogsServiceRequest { resource_logs: vec![logs] }.encode_to_vec();
     let (promoted, series, limits) = (Promoted::default(), SeriesIndex::new(100), Limits::default());
-    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1, trace_ids: None };
     let decoded = decode(Signal::Logs, &Tenant::default(), &body, &context).expect("it is an OTLP request");
     assert_eq!(decoded.rejected, 0, "{:?} of {count}", decoded.reasons);
 }

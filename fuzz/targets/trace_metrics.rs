@@ -49,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
         Ok(made)
     });
     let (promoted, series, limits) = (Promoted::default(), SeriesIndex::new(100), Limits::default());
-    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1, trace_ids: None };
     let Ok(made) = made else {
         // A request that would be stored is counted, too.
         assert!(decode(Signal::Traces, &Tenant::default(), body, &context).is_err(), "{made:?}");

@@ -45,7 +45,7 @@ fuzz_target!(|data: &[u8]| {
         let spans = instance.spans();
         let body = request(spans.clone()).encode_to_vec();
         let (promoted, series, limits) = (Promoted::default(), SeriesIndex::new(100), Limits::default());
-        let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+        let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1, trace_ids: None };
         let decoded = decode(Signal::Traces, &Tenant::default(), &body, &context).expect("it is an OTLP request");
         assert_eq!(decoded.rejected, 0, "{:?}", decoded.reasons);
         instance.changes.reverse();

@@ -20,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(translated) = translate(format, body, &options) else { return };
 
     let (promoted, series, limits) = (Promoted::default(), SeriesIndex::new(100), Limits::default());
-    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1, trace_ids: None };
     let decoded = decode(Signal::Traces, &Tenant::default(), &translated.request, &context);
     let decoded = decoded.expect("it is an OTLP request");
     assert_eq!(decoded.rejected, 0, "{:?}", decoded.reasons);

@@ -18,6 +18,7 @@ mod trefoil;
 mod ui;
 mod zipkin;
 
+pub use loki::tails::Tails;
 pub use prometheus::PrometheusApi;
 pub use state::{ApiState, OtlpEndpoints};
 pub use tempo::{keep_overrides, read_overrides};

@@ -7,12 +7,13 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use serde::Serialize;
 use trefoil_model::tenant::{NoTenant, TENANT_HEADER};
-use trefoil_model::{Tenancy, Tenant};
+use trefoil_model::{Tenancy, Tenant, Tenants};
 use trefoil_pipeline::overrides::Overrides;
 use trefoil_pipeline::receivers::prometheus::Scraping;
 use trefoil_query::{Engine, Limits};
 use utoipa::ToSchema;
 
+use crate::loki::tails::Tails;
 use crate::prometheus::PrometheusApi;
 
 #[derive(Clone)]
@@ -21,6 +22,8 @@ pub struct ApiState {
     pub tenancy: Tenancy,
     /// Prometheus' administrative API answers: deletion, snapshots.
     pub admin_api: bool,
+    /// Loki's API deletes logs.
+    pub delete_logs: bool,
     /// What is scraped, now.
     pub scraping: Scraping,
     /// What tenants choose for themselves, now.
@@ -31,6 +34,8 @@ pub struct ApiState {
     pub prometheus: PrometheusApi,
     /// How far Jaeger's surface moves spans whose clocks disagree; zero moves none.
     pub max_clock_skew_adjustment: Duration,
+    /// Who tails lines of logs, by whatever listener.
+    pub tails: Tails,
 }
 
 /// Where telemetry can be sent.
@@ -65,5 +70,11 @@ impl ApiState {
     pub fn tenant(&self, headers: &HeaderMap) -> Result<Tenant, NoTenant> {
         let header = headers.get(TENANT_HEADER).map(|value| String::from_utf8_lossy(value.as_bytes()));
         self.tenancy.resolve(header.as_deref())
+    }
+
+    /// Whose data the request may see, where it may be about several tenants.
+    pub fn tenants(&self, headers: &HeaderMap) -> Result<Tenants, NoTenant> {
+        let header = headers.get(TENANT_HEADER).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        self.tenancy.resolve_all(header.as_deref())
     }
 }

@@ -45,8 +45,10 @@ impl Server {
             engine: Engine::new(storage.clone(), 64 << 20).unwrap(),
             tenancy,
             admin_api: true,
+            delete_logs: false,
             otlp: Arc::new(move || otlp.clone()),
             max_clock_skew_adjustment: std::time::Duration::ZERO,
+            tails: Default::default(),
             prometheus: PrometheusApi::default(),
         };
         Self { loki: loki_router(state.clone()), router: main_router(state), storage, _directory: directory }

@@ -13,7 +13,6 @@ pub mod decolorize;
 pub mod error;
 pub mod extract;
 pub mod filter;
-pub mod level;
 mod lexer;
 pub mod matcher;
 pub mod metrics;
@@ -22,7 +21,6 @@ pub mod pattern;
 pub mod patterns;
 pub mod pipeline;
 pub mod print;
-pub mod units;
 
 pub use error::ParseError;
 pub use parser::{parse, parse_log, parse_metric, parse_selector};

@@ -1,5 +1,5 @@
 //! Loki's own forms of logs, read and written, which receivers, exporters and APIs share: the protobuf and the JSON of its push, and
-//! what each is in OpenTelemetry ([`translate()`], [`from_otlp()`]).
+//! what each is in OpenTelemetry ([`translate()`], [`from_otlp()`]); and lines as people take them away ([`TakenLine`]).
 //!
 //! A stream becomes a resource whose attributes are its labels, literally, and its one scope says so
 //! ([`trefoil_model::logs::PUSH_SCOPE`]). The other way, such requests come out as they came in; all others as the Collector's
@@ -17,6 +17,7 @@ mod limits;
 mod protobuf;
 mod rejected;
 mod stream;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -30,4 +31,5 @@ pub use self::limits::Limits;
 pub use self::protobuf::to_protobuf;
 pub use self::rejected::Rejected;
 pub use self::stream::{Entry, Stream};
+pub use self::taken::{LineForm, TakenLine, time as written_time};
 pub use self::translate::{Format, Options, Translated, Unreadable, translate};

@@ -1,5 +1,6 @@
 //! Entries that are not taken, and what their sender hears.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// So many reasons are told; the rest is counted.
@@ -22,7 +23,7 @@ impl Rejected {
         self.entries += entries;
         self.reasons += 1;
         if self.told.len() < TOLD {
-            self.told.push(cut(reason.to_string()));
+            self.told.push(cut(&reason.to_string(), LONGEST).into_owned());
         }
     }
 
@@ -39,12 +40,14 @@ impl Rejected {
     }
 }
 
-fn cut(mut text: String) -> String {
-    if text.len() > LONGEST {
-        text.truncate(text.floor_char_boundary(LONGEST));
-        text.push('…');
+/// No more than `most` bytes beside what tells that the middle is left out: what is long stands before what is wrong with it.
+pub(crate) fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most {
+        return Cow::Borrowed(text);
     }
-    text
+    let first = text.floor_char_boundary(most / 2);
+    let last = text.ceil_char_boundary(text.len() - most / 2);
+    Cow::Owned(format!("{}…{}", &text[..first], &text[last..]))
 }
 
 #[cfg(test)]
@@ -70,5 +73,10 @@ mod tests {
         let mut rejected = Rejected::default();
         rejected.add(1, format_args!("{}", "é".repeat(LONGEST)));
         assert_eq!(rejected.message().map(|message| message.len()), Some(LONGEST + '…'.len_utf8()));
+        let mut rejected = Rejected::default();
+        rejected.add(1, format_args!("stream {} has too many labels", "é".repeat(LONGEST)));
+        let message = rejected.message().unwrap();
+        assert!(message.len() <= LONGEST + '…'.len_utf8());
+        assert!(message.starts_with("stream é") && message.ends_with("é has too many labels"), "{message}");
     }
 }

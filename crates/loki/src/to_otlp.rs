@@ -9,7 +9,7 @@ use trefoil_model::wire::write::{bytes, bytes_always, fixed64};
 use crate::ids;
 use crate::labels::Labels;
 use crate::limits::Limits;
-use crate::rejected::Rejected;
+use crate::rejected::{Rejected, cut};
 use crate::times::Time;
 use crate::translate::{LARGEST, Options, Translated, Unreadable};
 
@@ -125,6 +125,9 @@ impl<'o, 'b> Writer<'o, 'b> {
     }
 }
 
+/// Bytes of a name or value that an error shows.
+const LONGEST_SHOWN: usize = 1 << 10;
+
 /// Loki's checks and texts, which its clients' users look for.
 fn check(labels: &Labels<'_>, limits: &Limits) -> Result<(), String> {
     if labels.is_empty() {
@@ -138,10 +141,10 @@ fn check(labels: &Labels<'_>, limits: &Limits) -> Result<(), String> {
     }
     for (name, value) in labels.iter() {
         if name.len() > limits.max_label_name_length {
-            return Err(format!("stream '{labels}' has label name too long: '{name}'"));
+            return Err(format!("stream '{labels}' has label name too long: '{}'", cut(name, LONGEST_SHOWN)));
         }
         if value.len() > limits.max_label_value_length {
-            return Err(format!("stream '{labels}' has label value too long: '{value}'"));
+            return Err(format!("stream '{labels}' has label value too long: '{}'", cut(value, LONGEST_SHOWN)));
         }
     }
     match labels.duplicate() {

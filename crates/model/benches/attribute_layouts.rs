@@ -42,7 +42,7 @@ fn main() {
 /// The batches, and the registry after learning from them.
 fn decode_all(requests: &[Bytes], promoted: &Promoted) -> (Vec<RecordBatch>, Promoted) {
     let (limits, series, mut learner) = (Limits::default(), SeriesIndex::default(), Learner::new(Table::Spans));
-    let context = DecodeContext { promoted, limits: &limits, series: &series, received: 1 };
+    let context = DecodeContext { promoted, limits: &limits, series: &series, received: 1, trace_ids: None };
     let mut learned = promoted.clone();
     let mut batches = Vec::new();
     for request in requests {

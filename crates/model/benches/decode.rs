@@ -17,6 +17,7 @@ use prost::Message;
 use trefoil_loadgen::{Source, SourceOptions};
 use trefoil_model::decode::{DecodeContext, decode};
 use trefoil_model::series::SeriesIndex;
+use trefoil_model::trace_ids::{Rules, SPAN_KEYS, TRACE_KEYS, TraceIds};
 use trefoil_model::{Limits, Promoted, Signal, Tenant};
 
 const REQUESTS: u64 = 64;
@@ -48,7 +49,11 @@ fn bench(signal: Signal) {
     }
     let (promoted, limits, series, tenant) =
         (Promoted::default(), Limits::default(), SeriesIndex::default(), Tenant::default());
-    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+    let (keys, span_keys) = (TRACE_KEYS.map(str::to_owned), SPAN_KEYS.map(str::to_owned));
+    let named = |keys| Rules { keys, patterns: &[] };
+    let rules = TraceIds::new(named(&keys), named(&span_keys)).unwrap();
+    let context =
+        DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1, trace_ids: Some(&rules) };
     let (mut bytes, mut columns) = (0, 0);
     report("columns", items, || {
         bytes = 0;

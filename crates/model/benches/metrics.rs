@@ -55,7 +55,7 @@ fn report(name: &str, data: impl Fn(usize) -> Data) {
     let body = MetricsData { resource_metrics }.encode_to_vec();
     let (promoted, limits, tenant) = (Promoted::default(), Limits::default(), Tenant::default());
     let pass = |series: &SeriesIndex| {
-        let context = DecodeContext { promoted: &promoted, limits: &limits, series, received: 1 };
+        let context = DecodeContext { promoted: &promoted, limits: &limits, series, received: 1, trace_ids: None };
         let started = Instant::now();
         let decoded = decode(Signal::Metrics, &tenant, &body, &context).unwrap();
         let nanos = started.elapsed().as_nanos() as f64 / decoded.accepted as f64;

@@ -63,7 +63,7 @@ fn samples(rows: usize, series: usize) -> RecordBatch {
     let source = Source::new(SourceOptions { clock, series, ..SourceOptions::new(Load::Metrics) });
     let (promoted, limits, known, tenant) =
         (Promoted::default(), Limits::default(), SeriesIndex::default(), Tenant::default());
-    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &known, received: 1 };
+    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &known, received: 1, trace_ids: None };
     let batches: Vec<RecordBatch> = (0..(rows / source.items()) as u64)
         .map(|number| {
             let decoded = decode(Signal::Metrics, &tenant, &source.request(number), &context).unwrap();

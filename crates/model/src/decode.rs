@@ -6,6 +6,7 @@
 mod attributes;
 mod batch;
 mod columns;
+mod entries;
 mod logs;
 mod metrics;
 mod nested;
@@ -24,6 +25,7 @@ use thiserror::Error;
 use crate::promote::KeyCounts;
 use crate::samples::KnownSamples;
 use crate::series::SeriesIndex;
+use crate::trace_ids::TraceIds;
 use crate::wire::WireError;
 use crate::{Limits, Promoted, Signal, Table, Tenant};
 
@@ -35,6 +37,8 @@ pub struct DecodeContext<'a> {
     pub series: &'a SeriesIndex,
     /// When the request came, in nanoseconds since the Unix epoch: the time of log records that bring none.
     pub received: i64,
+    /// Where ids of traces are looked for in log records that have none; `None`: only in what is a label of the name.
+    pub trace_ids: Option<&'a TraceIds>,
 }
 
 /// The rows of one request and what to tell its sender.
@@ -55,6 +59,9 @@ pub struct Decoded {
     pub replaced_utf8: u64,
     /// Data points, by their number in the request, that the limits of series refused: for [`decode_again`].
     pub refused_points: Vec<u32>,
+    /// Of logs: a hash of each row, equal for entries that are sent again, 0 where that cannot be told
+    /// (docs/decisions/0040-entries-once.md).
+    pub entries: Vec<u64>,
 }
 
 /// The whole request is refused; sending it again will not help.

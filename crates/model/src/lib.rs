@@ -21,6 +21,7 @@ pub mod series;
 pub mod series_id;
 pub mod signal;
 pub mod tenant;
+pub mod trace_ids;
 pub mod versions;
 pub mod wire;
 
@@ -28,4 +29,4 @@ pub use limits::Limits;
 pub use promote::Promoted;
 pub use schema::Table;
 pub use signal::Signal;
-pub use tenant::{Tenancy, Tenant};
+pub use tenant::{Tenancy, Tenant, Tenants};

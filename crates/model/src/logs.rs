@@ -31,3 +31,20 @@ pub const FIELD_PREFIX: &str = "body.";
 pub fn is_field_column(column: &str) -> bool {
     column.starts_with(FIELD_PREFIX)
 }
+
+/// The column that says in which form columns have the fields of a body: a name of `trefoil_lines::Form`. NULL: the fields have to be read
+/// from the body.
+pub const FORMAT_COLUMN: &str = "body_format";
+
+/// The column of the level that a body tells, whatever the record says: a name of `trefoil_lines::level::Level`. NULL: it was not looked for.
+pub const LEVEL_COLUMN: &str = "body_level";
+
+/// The column of a field of bodies.
+pub fn field_column(field: &str) -> String {
+    format!("{FIELD_PREFIX}{field}")
+}
+
+/// The field that a column of `logs` holds.
+pub fn field_of_column(column: &str) -> Option<&str> {
+    column.strip_prefix(FIELD_PREFIX)
+}

@@ -9,6 +9,9 @@
 //! `span.http.route`, `log.user.id`; see [`crate::promote`]). Every other one is a member of the JSON object in
 //! `<scope>_attributes` (NULL when there is none), in the encoding of [`crate::attributes`], which keeps OTLP's types.
 //! An attribute is in exactly one of the two places in any row.
+//!
+//! **Fields of bodies.** Files of logs have columns of what stands in bodies beside these: `body.<field>` for fields that many have as
+//! JSON or logfmt, [`crate::logs::FORMAT_COLUMN`] and [`crate::logs::LEVEL_COLUMN`]. Rows in the buffer do not have them.
 
 use std::sync::{Arc, LazyLock};
 

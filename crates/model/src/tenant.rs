@@ -12,6 +12,10 @@ pub const TENANT_HEADER: &str = "x-scope-orgid";
 pub const DEFAULT_TENANT: &str = "default";
 
 const MAX_LENGTH: usize = 150;
+/// Of one question.
+const MAX_TENANTS: usize = 64;
+/// Between the tenants of a question about several.
+const SEPARATOR: char = '|';
 
 /// A validated tenant id: 1 to 150 characters of `[A-Za-z0-9!-_.*'()]`, never `.` or `..`, so that it is safe as one
 /// path segment (the rules of Mimir, Loki and Tempo).
@@ -64,6 +68,36 @@ impl fmt::Display for Tenant {
     }
 }
 
+/// Whose data a question is about: one tenant's, or that of several, sorted and each once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenants(Vec<Tenant>);
+
+impl Tenants {
+    /// The tenant of a question about one.
+    pub fn only(&self) -> Option<&Tenant> {
+        match self.0.as_slice() {
+            [tenant] => Some(tenant),
+            _ => None,
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Tenant> {
+        self.0.iter()
+    }
+}
+
+impl From<&Tenant> for Tenants {
+    fn from(tenant: &Tenant) -> Self {
+        Self(vec![tenant.clone()])
+    }
+}
+
+impl From<&Tenants> for Tenants {
+    fn from(tenants: &Tenants) -> Self {
+        tenants.clone()
+    }
+}
+
 /// Whether requests must say whose they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tenancy {
@@ -81,6 +115,8 @@ pub enum NoTenant {
     Missing,
     #[error("X-Scope-OrgID: {0}")]
     Invalid(#[from] InvalidTenant),
+    #[error("X-Scope-OrgID: it names {0} tenants, more than the limit of {MAX_TENANTS}")]
+    TooMany(usize),
 }
 
 impl Tenancy {
@@ -89,6 +125,21 @@ impl Tenancy {
         match self {
             Tenancy::Single => Ok(Tenant::default()),
             Tenancy::Multi => Ok(Tenant::new(header.ok_or(NoTenant::Missing)?)?),
+        }
+    }
+
+    /// The tenants of a question that may be about several, with `|` between them.
+    pub fn resolve_all(self, header: Option<&str>) -> Result<Tenants, NoTenant> {
+        if self == Tenancy::Single {
+            return Ok(Tenants(vec![Tenant::default()]));
+        }
+        let named = header.ok_or(NoTenant::Missing)?.split(SEPARATOR);
+        let mut tenants = named.map(Tenant::new).collect::<Result<Vec<_>, _>>()?;
+        tenants.sort();
+        tenants.dedup();
+        match tenants.len() {
+            0..=MAX_TENANTS => Ok(Tenants(tenants)),
+            more => Err(NoTenant::TooMany(more)),
         }
     }
 }
@@ -114,6 +165,23 @@ mod tests {
         assert_eq!(Tenancy::Multi.resolve(Some("acme")), Ok(Tenant::new("acme").unwrap()));
         assert_eq!(Tenancy::Multi.resolve(None), Err(NoTenant::Missing));
         assert_eq!(Tenancy::Multi.resolve(Some("a/b")), Err(NoTenant::Invalid(InvalidTenant::Character('/'))));
+    }
+
+    #[test]
+    fn a_question_can_be_about_several() {
+        let resolved = |header: &str| {
+            let tenants = Tenancy::Multi.resolve_all(Some(header))?;
+            Ok(tenants.iter().map(Tenant::to_string).collect::<Vec<_>>().join(","))
+        };
+        assert_eq!(resolved("acme"), Ok("acme".to_owned()));
+        assert_eq!(resolved("shop|acme|shop"), Ok("acme,shop".to_owned()));
+        assert_eq!(resolved("acme|"), Err(NoTenant::Invalid(InvalidTenant::Empty)));
+        assert_eq!(resolved("acme|a/b"), Err(NoTenant::Invalid(InvalidTenant::Character('/'))));
+        let named = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>().join("|");
+        assert!(resolved(&named(MAX_TENANTS)).is_ok());
+        assert_eq!(resolved(&named(MAX_TENANTS + 1)), Err(NoTenant::TooMany(MAX_TENANTS + 1)));
+        assert_eq!(Tenancy::Multi.resolve_all(None), Err(NoTenant::Missing));
+        assert_eq!(Tenancy::Single.resolve_all(Some("a|b")), Ok(Tenants::from(&Tenant::default())));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use trefoil_model::{Limits, Promoted, Signal, Table, Tenant};
 
 fn try_decode(signal: Signal, body: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let (promoted, series) = (Promoted::default(), SeriesIndex::default());
-    let context = DecodeContext { promoted: &promoted, limits, series: &series, received: 77 };
+    let context = DecodeContext { promoted: &promoted, limits, series: &series, received: 77, trace_ids: None };
     decode(signal, &Tenant::default(), body, &context)
 }
 

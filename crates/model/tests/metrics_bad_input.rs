@@ -23,7 +23,7 @@ const NOW: u64 = 1_767_225_600_000_000_000;
 
 fn try_decode(body: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let (promoted, series) = (Promoted::default(), SeriesIndex::default());
-    let context = DecodeContext { promoted: &promoted, limits, series: &series, received: 77 };
+    let context = DecodeContext { promoted: &promoted, limits, series: &series, received: 77, trace_ids: None };
     decode(Signal::Metrics, &Tenant::default(), body, &context)
 }
 

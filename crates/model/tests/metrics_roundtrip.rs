@@ -24,7 +24,7 @@ use trefoil_model::{Limits, Promoted, Signal, Table, Tenant, encode};
 
 fn decode_bytes(body: &[u8], series: &SeriesIndex) -> Decoded {
     let (promoted, limits) = (Promoted::default(), Limits::default());
-    let context = DecodeContext { promoted: &promoted, limits: &limits, series, received: 1 };
+    let context = DecodeContext { promoted: &promoted, limits: &limits, series, received: 1, trace_ids: None };
     decode(Signal::Metrics, &Tenant::default(), body, &context).unwrap()
 }
 
@@ -423,7 +423,7 @@ proptest! {
         }
         let (promoted, limits, unknown) = (Promoted::default(), Limits::default(), SeriesIndex::default());
         let outcome = |series: &SeriesIndex| {
-            let context = DecodeContext { promoted: &promoted, limits: &limits, series, received: 1 };
+            let context = DecodeContext { promoted: &promoted, limits: &limits, series, received: 1, trace_ids: None };
             let decoded = decode(Signal::Metrics, &Tenant::default(), &body, &context);
             decoded.map(|decoded| (decoded.accepted, decoded.rejected)).map_err(|error| error.to_string())
         };

@@ -29,7 +29,7 @@ fn promoted() -> Promoted {
 
 fn decode_bytes(signal: Signal, body: &[u8]) -> Decoded {
     let (promoted, limits, series) = (promoted(), Limits::default(), SeriesIndex::default());
-    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1, trace_ids: None };
     decode(signal, &Tenant::default(), body, &context).unwrap()
 }
 
@@ -342,7 +342,7 @@ proptest! {
 
 fn never_panics(body: &[u8]) {
     let (promoted, limits, series) = (promoted(), Limits::default(), SeriesIndex::default());
-    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1, trace_ids: None };
     for signal in Signal::ALL {
         let Ok(decoded) = decode(signal, &Tenant::default(), body, &context) else { continue };
         let items: u64 = decoded

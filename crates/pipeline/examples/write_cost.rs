@@ -109,7 +109,7 @@ fn measure(is_v2: bool, body_at: impl Fn(usize) -> Vec<u8>) {
     let version = if is_v2 { "2.0" } else { "1.0" };
     let index = SeriesIndex::default();
     let (tenant, promoted, limits) = (Tenant::default(), Promoted::default(), Limits::default());
-    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &index, received: 1 };
+    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &index, received: 1, trace_ids: None };
     let series = index.active().of(&tenant);
     let (mut to_otlp, mut to_store, mut decoding) = (f64::INFINITY, f64::INFINITY, f64::INFINITY);
     let (mut read, mut written, mut known) = (0, 0, 0);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Of one query, but for the last five, which hold for all together. They can be changed while queries run
+/// Of one query, but for the last six, which hold for all together. They can be changed while queries run
 /// ([`Engine::set_limits`](crate::Engine::set_limits)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -20,6 +20,8 @@ pub struct Limits {
     pub lookback_delta: Duration,
     /// Queries of PromQL and TraceQL that are evaluated at once; others wait, within their time.
     pub max_concurrency: usize,
+    /// Clients of one tenant that tail lines of logs at once; others are refused.
+    pub max_concurrent_tail_requests: usize,
     /// Series of all tenants that are kept indexed, about 200 bytes each. A tenant with more has them read again by every
     /// question.
     pub cached_series: usize,
@@ -41,6 +43,7 @@ impl Default for Limits {
             max_points: 11_000,
             lookback_delta: Duration::from_secs(5 * 60),
             max_concurrency: 20,
+            max_concurrent_tail_requests: 10,
             cached_series: 1_000_000,
             cached_sample_bytes: 256 << 20,
             cached_span_bytes: 256 << 20,

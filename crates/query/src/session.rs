@@ -15,7 +15,7 @@ use crate::QueryError;
 use crate::attributes::PromotedAttributes;
 use crate::hex_ids::HexIds;
 use crate::limits::Limits;
-use crate::logs::{LogView, Streams};
+use crate::logs::{LogView, PatternOptions, Patterns, Streams};
 use crate::memory::{Held, SharedMemory};
 use crate::metrics::{Metrics, PrometheusView};
 use crate::sources::Columns;
@@ -35,6 +35,7 @@ pub struct Engine {
     pub(crate) span_columns: Arc<Columns>,
     pub(crate) log_columns: Arc<Columns>,
     pub(crate) log_streams: Arc<Streams>,
+    pub(crate) log_patterns: Arc<Patterns>,
     pub(crate) known_names: Arc<KnownNames>,
 }
 
@@ -57,6 +58,7 @@ impl Engine {
             span_columns,
             log_columns,
             log_streams: Arc::new(Streams::new(LogView::default(), limits.cached_log_bytes / STREAMS_PART)),
+            log_patterns: Arc::default(),
             known_names: Arc::default(),
         })
     }
@@ -66,6 +68,12 @@ impl Engine {
     pub fn with_log_view(self, view: LogView) -> Self {
         let capacity = self.limits().cached_log_bytes / STREAMS_PART;
         Self { log_streams: Arc::new(Streams::new(view, capacity)), ..self }
+    }
+
+    /// The same engine, with other bounds of what it knows of patterns of lines.
+    #[must_use]
+    pub fn with_patterns(self, options: PatternOptions) -> Self {
+        Self { log_patterns: Arc::new(Patterns::new(options)), ..self }
     }
 
     /// Of the questions that begin now.
@@ -97,6 +105,7 @@ impl Engine {
         self.metrics.register(registry);
         self.span_columns.register(registry, "span");
         self.log_columns.register(registry, "log");
+        self.log_patterns.register(registry);
         self.memory.register(registry);
     }
 

@@ -1,8 +1,9 @@
 //! Work on many things that are independent of each other, shared out among threads: each takes the next one when it is done.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::thread::available_parallelism;
 
 use tokio::runtime::Handle;
@@ -46,7 +47,13 @@ impl Drop for EndOnDrop {
     }
 }
 
-/// What the threads make of `items`, one result for each thread. `each` is to take items until there are none left.
+/// Ready once nobody waits for the work any more. It is looked at whenever the work yields; nothing wakes it.
+fn over(is_over: &AtomicBool) -> impl Future<Output = ()> {
+    poll_fn(|_| if is_over.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending })
+}
+
+/// What the threads make of `items`, one result for each thread. `each` is to take items until there are none left, and ends where it next
+/// yields when another one has failed.
 pub(crate) async fn shared_out<T, R, A>(
     items: Vec<T>,
     each: impl Fn(Items<T>) -> A + Clone + Send + 'static,
@@ -66,13 +73,20 @@ where
         let (items, each, runtime) = (items.clone(), each.clone(), Handle::current());
         tokio::task::spawn_blocking(move || {
             let is_over = items.is_over.clone();
-            runtime.block_on(each(items)).inspect_err(|_| is_over.store(true, Ordering::Relaxed))
+            runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = over(&is_over) => Ok(None),
+                    done = each(items) => done.map(Some).inspect_err(|_| is_over.store(true, Ordering::Relaxed)),
+                }
+            })
         })
     };
     let all: Vec<_> = (0..threads).map(work).collect();
     let mut results = Vec::with_capacity(threads);
     for work in all {
-        results.push(work.await.map_err(|error| QueryError::Internal(error.to_string()))??);
+        // Whoever was ended has no result; the one that failed tells why.
+        results.extend(work.await.map_err(|error| QueryError::Internal(error.to_string()))??);
     }
     drop(end);
     Ok(results)
@@ -80,6 +94,9 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
@@ -97,6 +114,27 @@ mod tests {
         assert_eq!(all, (0..1000).map(|item| item * 2).collect::<Vec<_>>());
         assert_eq!(shared_out(vec![21], doubled).await.unwrap(), [[42]]);
         assert!(shared_out(vec![], doubled).await.unwrap().concat().is_empty());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn work_ends_where_it_yields_once_nobody_waits() {
+        let (working, ended) = channel::<()>();
+        let each = move |items: Items<usize>| {
+            let working = working.clone();
+            async move {
+                let _working = working;
+                if items.take().is_some() {
+                    loop {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                Ok(())
+            }
+        };
+        let given_up = tokio::time::timeout(Duration::from_millis(50), shared_out(vec![1, 2], each)).await;
+        assert!(given_up.is_err());
+        // All that sends is dropped with the work.
+        assert_eq!(ended.recv_timeout(Duration::from_secs(60)), Err(RecvTimeoutError::Disconnected));
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! A whole trace by its id, or one span of it.
+//! A whole trace by its id, or one span of it; and what was logged on the way.
 
 use std::future::Future;
 use std::ops::Range;
@@ -8,6 +8,7 @@ use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
 use datafusion::prelude::{Expr, col, lit};
 use futures::FutureExt;
+use opentelemetry_proto::tonic::logs::v1::LogsData;
 use opentelemetry_proto::tonic::trace::v1::TracesData;
 use trefoil_model::{Table, Tenant, versions};
 
@@ -45,6 +46,33 @@ impl Engine {
         let id = lit(ScalarValue::FixedSizeBinary(8, Some(span_id.to_vec())));
         let wanted = of_trace(trace_id).and(col("span_id").eq(id));
         bounded(limits, self.read_trace(tenant, wanted, limits)).await
+    }
+
+    /// The first `limit` log records of the trace that `tenant` has, by time, or of one of its spans.
+    pub async fn trace_logs(
+        &self,
+        tenant: &Tenant,
+        trace_id: [u8; 16],
+        span_id: Option<[u8; 8]>,
+        limit: usize,
+        limits: Limits,
+    ) -> Result<LogsData, QueryError> {
+        let of_span = |id: [u8; 8]| col("span_id").eq(lit(ScalarValue::FixedSizeBinary(8, Some(id.to_vec()))));
+        let wanted = match span_id {
+            Some(id) => of_trace(trace_id).and(of_span(id)),
+            None => of_trace(trace_id),
+        };
+        bounded(limits, self.read_trace_logs(tenant, wanted, limit)).await
+    }
+
+    async fn read_trace_logs(&self, tenant: &Tenant, wanted: Expr, limit: usize) -> Result<LogsData, QueryError> {
+        let snapshot = self.snapshot(tenant).await?;
+        let session = self.session(&snapshot)?;
+        let by_time = col(Table::Logs.time_column()).sort(true, false);
+        let logs = session.table(Table::Logs.name()).await?.filter(wanted)?.sort(vec![by_time])?;
+        let batches = logs.limit(0, Some(limit))?.collect().await?;
+        let encoded = trefoil_model::encode::logs(&batches);
+        encoded.map_err(|error| QueryError::Internal(error.to_string()))
     }
 
     async fn read_trace(&self, tenant: &Tenant, wanted: Expr, limits: Limits) -> Result<TracesData, QueryError> {

@@ -92,7 +92,8 @@ async fn fill(
     for number in 0..requests {
         let body = source.request(number as u64);
         let before = cpu();
-        let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 0 };
+        let context =
+            DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 0, trace_ids: None };
         let decoded = decode(signal, tenant, &body, &context).unwrap();
         decoding += cpu() - before;
         series.remember(tenant, &decoded.new_series);

@@ -35,7 +35,7 @@ fn measure(signal: Signal) {
     let bodies: Vec<Bytes> = (0..REQUESTS as u64).map(|index| source.request(index)).collect();
     let (tenant, promoted, limits, series) =
         (Tenant::default(), Promoted::default(), Limits::default(), SeriesIndex::default());
-    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 0 };
+    let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 0, trace_ids: None };
     let decode = |body: &[u8]| -> Decoded {
         let decoded = decode(signal, &tenant, body, &context).unwrap();
         series.remember(&tenant, &decoded.new_series);

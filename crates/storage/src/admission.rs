@@ -106,7 +106,10 @@ mod tests {
 
     #[test]
     fn refuses_beyond_the_bound_and_takes_again_when_there_is_room() {
-        let admission = Admission::new(Arc::new(Buffer::new(1)), 1000);
+        let admission = Admission::new(
+            Arc::new(Buffer::new(1, crate::recent::Recent::new(0, crate::config::Acknowledge::Log))),
+            1000,
+        );
         let mut first = admission.reserve(400).unwrap();
         assert!(matches!(admission.reserve(200), Err(AppendError::Unavailable { .. })));
         first.set(100);
@@ -117,7 +120,10 @@ mod tests {
 
     #[test]
     fn refuses_everything_while_suspended() {
-        let admission = Admission::new(Arc::new(Buffer::new(1)), 1000);
+        let admission = Admission::new(
+            Arc::new(Buffer::new(1, crate::recent::Recent::new(0, crate::config::Acknowledge::Log))),
+            1000,
+        );
         admission.suspend("it is late");
         let refused = admission.reserve(1);
         assert!(

@@ -10,6 +10,7 @@ use crate::compaction::CompactionOptions;
 use crate::error::StorageError;
 use crate::limits::LimitsConfig;
 use crate::retention::{CollectOptions, RetentionConfig};
+use crate::trace_ids::{TraceIdsByTenant, TraceIdsConfig};
 use crate::units::{self, ByteSize};
 
 /// The `storage` section. Every field has a default: an empty section keeps everything under `./trefoil-data`.
@@ -33,9 +34,14 @@ pub struct StorageConfig {
     /// What series and samples a tenant may send.
     pub limits: LimitsConfig,
     pub compaction: CompactionConfig,
+    pub fields: FieldsConfig,
     /// How long what is kept.
     pub retention: RetentionConfig,
     pub garbage: GarbageConfig,
+    /// Where ids of traces are looked for in log records that come without.
+    pub trace_ids: TraceIdsConfig,
+    /// Memory for what is known of log entries that are in files, so that those that are sent again are not stored again. 0: they are.
+    pub recent_entries_bytes: ByteSize,
     /// Memory for what is kept of files between queries (footers, bloom filters, where sections lie).
     pub cache_bytes: ByteSize,
 }
@@ -127,6 +133,22 @@ impl CompactionConfig {
     }
 }
 
+/// The `storage.fields` section: fields of log lines in JSON or logfmt that occur often become columns of their own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FieldsConfig {
+    /// Lines that are looked at before it is judged which fields are worth a column.
+    pub learn_lines: u64,
+    /// Fields that become columns at most; there are no columns for forms and levels without them, either. Columns that are there stay.
+    pub max_columns: usize,
+}
+
+impl Default for FieldsConfig {
+    fn default() -> Self {
+        Self { learn_lines: 1_000, max_columns: 100 }
+    }
+}
+
 /// The `storage.garbage` section: retention is enforced and unreadable files are deleted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -174,8 +196,12 @@ impl StorageConfig {
             buffer: BufferConfig::default(),
             limits: LimitsConfig::default(),
             compaction: CompactionConfig::default(),
+            fields: FieldsConfig::default(),
             retention: RetentionConfig::default(),
             garbage: GarbageConfig::default(),
+            trace_ids: TraceIdsConfig::default(),
+            // Some three and a half million.
+            recent_entries_bytes: ByteSize::mib(64),
             // With half a million series a merged file has half a million pages, and they have to be found again.
             cache_bytes: ByteSize::mib(256),
         }
@@ -231,6 +257,7 @@ impl StorageConfig {
         if self.compaction.min_files < 2 || self.compaction.max_files < self.compaction.min_files {
             return wrong("`compaction.min_files` must be at least 2 and `compaction.max_files` not below it".into());
         }
+        TraceIdsByTenant::new(&self.trace_ids)?;
         if self.garbage.grace < Duration::from_secs(1) {
             return wrong(
                 "`garbage.grace` must be at least 1s: queries read files that have just left the catalog".into(),

@@ -1,5 +1,5 @@
 //! Deletion of samples: files that hold some are written anew without them, and replace the old ones in one commit
-//! (docs/decisions/0016-deletion.md).
+//! (docs/decisions/0016-deletion.md). That of logs begins here, and goes on in [`crate::withheld`].
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use tracing::{info, warn};
 use trefoil_model::{Table, Tenant};
 
 use crate::buffer::Tables;
-use crate::catalog::{Bounds, CatalogError, CatalogSnapshot, Change, DataFile};
-use crate::compaction::Group;
+use crate::catalog::{Bounds, CatalogError, CatalogSnapshot, Change, DataFile, NewFile};
+use crate::compaction::{Group, Keep};
 use crate::engine::Engine;
 use crate::error::StorageError;
 use crate::files::FilesError;
@@ -62,8 +62,8 @@ pub struct Deleted {
 /// A deletion that has begun: a line is drawn, what is before it can be looked at and deleted. While it lives this process
 /// merges no files.
 pub struct Beginning {
-    engine: Arc<Engine>,
-    snapshot: Snapshot,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) snapshot: Snapshot,
     _nothing_is_merged: OwnedMutexGuard<()>,
 }
 
@@ -128,14 +128,14 @@ impl Engine {
         let committed = match rewritten {
             Ok(()) => self.catalog.commit(change.clone()).await,
             Err(error) => {
-                self.discard(change).await;
+                self.discard(change.add).await;
                 return Err(error);
             }
         };
         match committed {
             Ok(_) => {}
             Err(CatalogError::Conflict { .. }) => {
-                self.discard(change).await;
+                self.discard(change.add).await;
                 return Ok(None);
             }
             // Whether it was committed is unknown, so the new files must stay.
@@ -164,7 +164,7 @@ impl Engine {
             let columns = snapshot.catalog.columns(table);
             let files = snapshot.catalog.files(table, &snapshot.tenant);
             for file in files.iter().filter(|file| deletion.may_concern(file)) {
-                let Some(rewritten) = self.compactor.rewrite(file, columns, deletion).await? else { continue };
+                let Some(rewritten) = self.compactor.rewrite(file, columns, deletion.clone()).await? else { continue };
                 change.remove.push(file.id);
                 change.add.extend(rewritten.file);
                 deleted.files += 1;
@@ -179,8 +179,8 @@ impl Engine {
     }
 
     /// Certainly not committed.
-    async fn discard(&self, change: Change) {
-        let paths: Vec<String> = change.add.into_iter().map(|file| file.path).collect();
+    pub(crate) async fn discard(&self, files: impl IntoIterator<Item = NewFile>) {
+        let paths: Vec<String> = files.into_iter().map(|file| file.path).collect();
         if let Err(error) = self.files.delete(paths).await {
             warn!(%error, "cannot delete files of a deletion that failed; they are collected as orphans");
         }
@@ -188,16 +188,6 @@ impl Engine {
 }
 
 impl Deletion {
-    /// The columns by which rows of a table are told.
-    pub(crate) const fn columns(table: Table) -> &'static [&'static str] {
-        match table {
-            Table::Samples => &["series_id", "time_unix_nano"],
-            Table::Exemplars => &["series_id", "point_time_unix_nano"],
-            Table::Series => &["series_id", "day"],
-            Table::Spans | Table::Logs => &[],
-        }
-    }
-
     /// The days (since the epoch) of which only a part is deleted: at most two.
     pub fn broken_days(&self) -> BTreeSet<i32> {
         let ends = [self.first_nanos, self.last_nanos].map(|nanos| nanos.div_euclid(DAY_NANOS));
@@ -217,9 +207,39 @@ impl Deletion {
         self.has_whole(day) || self.emptied.contains(&(id, day))
     }
 
-    /// Which rows stay.
-    pub(crate) fn kept(&self, table: Table, group: &Group) -> Result<BooleanArray, FilesError> {
-        let &[id, time] = Self::columns(table) else { return Ok(BooleanArray::from(vec![true; group.rows()])) };
+    /// By what the catalog knows of the file.
+    fn may_concern(&self, file: &DataFile) -> bool {
+        let (Some(first), Some(last)) = (self.metrics.first(), self.metrics.last()) else { return true };
+        let text = |text: &str| ScalarValue::Utf8View(Some(text.to_owned()));
+        if file.bounds("metric_name").is_some_and(|bounds| excludes(bounds, &text(first), &text(last))) {
+            return false;
+        }
+        let time = match file.table {
+            Table::Samples | Table::Exemplars => "time_unix_nano",
+            Table::Spans | Table::Logs | Table::Series => return true,
+        };
+        // An exemplar is told by the time of its point.
+        let nanos = |nanos| ScalarValue::TimestampNanosecond(Some(nanos), None);
+        file.table == Table::Exemplars
+            || !file
+                .bounds(time)
+                .is_some_and(|bounds| excludes(bounds, &nanos(self.first_nanos), &nanos(self.last_nanos)))
+    }
+}
+
+impl Keep for Deletion {
+    fn columns(&self, table: Table) -> &'static [&'static str] {
+        match table {
+            Table::Samples => &["series_id", "time_unix_nano"],
+            Table::Exemplars => &["series_id", "point_time_unix_nano"],
+            Table::Series => &["series_id", "day"],
+            Table::Spans | Table::Logs => &[],
+        }
+    }
+
+    fn kept(&self, group: &Group) -> Result<BooleanArray, FilesError> {
+        let table = group.table();
+        let &[id, time] = self.columns(table) else { return Ok(BooleanArray::from(vec![true; group.rows()])) };
         let all = 0..group.rows();
         let ids = group.column(id, &all)?;
         let ids = numbers::<UInt64Type>(group, id, ids.as_ref())?;
@@ -241,25 +261,6 @@ impl Deletion {
             }
         };
         Ok(BooleanArray::from(kept))
-    }
-
-    /// By what the catalog knows of the file.
-    fn may_concern(&self, file: &DataFile) -> bool {
-        let (Some(first), Some(last)) = (self.metrics.first(), self.metrics.last()) else { return true };
-        let text = |text: &str| ScalarValue::Utf8View(Some(text.to_owned()));
-        if file.bounds("metric_name").is_some_and(|bounds| excludes(bounds, &text(first), &text(last))) {
-            return false;
-        }
-        let time = match file.table {
-            Table::Samples | Table::Exemplars => "time_unix_nano",
-            Table::Spans | Table::Logs | Table::Series => return true,
-        };
-        // An exemplar is told by the time of its point.
-        let nanos = |nanos| ScalarValue::TimestampNanosecond(Some(nanos), None);
-        file.table == Table::Exemplars
-            || !file
-                .bounds(time)
-                .is_some_and(|bounds| excludes(bounds, &nanos(self.first_nanos), &nanos(self.last_nanos)))
     }
 }
 

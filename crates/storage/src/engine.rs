@@ -13,6 +13,7 @@ use trefoil_model::series::SeriesIndex;
 use trefoil_model::{Limits, Promoted, Table};
 
 use crate::admission::Admission;
+use crate::bodies;
 use crate::buffer::Buffer;
 use crate::catalog::{Catalog, CatalogSnapshot};
 use crate::compaction::Compactor;
@@ -23,9 +24,11 @@ use crate::flush::Pending;
 use crate::lease::Leases;
 use crate::lock::DirectoryLock;
 use crate::metrics::Metrics;
+use crate::recent::KeptEntries;
 use crate::retention::RetentionConfig;
 use crate::scan::Reader;
 use crate::sequencer::Sequencer;
+use crate::trace_ids::TraceIdsByTenant;
 
 pub(crate) struct Engine {
     pub config: StorageConfig,
@@ -36,6 +39,9 @@ pub(crate) struct Engine {
     /// Whose log position in the catalog is this store's.
     pub writer: String,
     pub buffer: Arc<Buffer>,
+    /// Which entries of logs are in files, beside the log, if there is one.
+    pub kept_entries: Option<Arc<Mutex<KeptEntries>>>,
+    pub trace_ids: TraceIdsByTenant,
     pub admission: Admission,
     pub metrics: Metrics,
     pub limits: Limits,
@@ -48,6 +54,8 @@ pub(crate) struct Engine {
     /// One permit a core: more long bodies decoded at once would take more memory and no less time.
     pub decoders: Arc<Semaphore>,
     pub promotion: Promotion,
+    /// Which fields of bodies become columns.
+    pub fields: Arc<Mutex<bodies::Learner>>,
     /// The flush under way or to be tried again. Whoever holds this flushes.
     pub flushing: tokio::sync::Mutex<Option<Pending>>,
     /// Something may be due for a flush.
@@ -79,6 +87,7 @@ impl Engine {
         let size = self.buffer.size();
         self.metrics.buffer_bytes.set(size.bytes as u64);
         self.metrics.buffer_rows.set(size.rows as u64);
+        self.metrics.recent_entries_bytes.set(self.buffer.recent_bytes());
         self.metrics.cache_bytes.set(self.reader.cache_bytes());
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use arrow::datatypes::{DataType, Field};
 use futures::StreamExt;
 use tokio::time::{Instant, timeout_at};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 use trefoil_model::promote::Scope;
 use trefoil_model::{Table, Tenant};
 
@@ -179,6 +179,9 @@ impl Engine {
                 self.write(pending).await?
             }
         };
+        if pending.files.is_none() {
+            self.keep_entries(pending.frozen.end).await;
+        }
         pending.files = Some(files.clone());
         let log_position = Some((self.writer.clone(), pending.frozen.end));
         let change = Change { add: files, log_position, ..Change::default() };
@@ -196,8 +199,25 @@ impl Engine {
         Ok(())
     }
 
+    /// Before the commit, after which nobody brings these entries back. Without it, those that are sent again after a restart are
+    /// stored again.
+    async fn keep_entries(&self, end: u64) {
+        let Some(kept) = self.kept_entries.clone() else { return };
+        let entries = self.buffer.frozen_entries();
+        if entries.is_empty() {
+            return;
+        }
+        match tokio::task::spawn_blocking(move || kept.lock().append(end, &entries)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!(%error, "cannot keep which log entries are stored"),
+            Err(error) => warn!(%error, "keeping which log entries are stored was cut off"),
+        }
+    }
+
     async fn write(&self, pending: &mut Pending) -> Result<Vec<NewFile>, StorageError> {
-        let columns = self.catalog.add_columns(promoted_columns(&pending.frozen));
+        let mut columns = promoted_columns(&pending.frozen);
+        columns.extend(self.body_columns(&pending.frozen).await?);
+        let columns = self.catalog.add_columns(columns);
         let Some(deadline) = pending.deadline else {
             return self.write_files(&pending.frozen, &*columns.await?).await;
         };
@@ -214,6 +234,14 @@ impl Engine {
         self.set_flush_failing(true);
         self.outlast(writing).await;
         Err(error)
+    }
+
+    /// The columns of bodies that come new.
+    async fn body_columns(&self, frozen: &Arc<Frozen>) -> Result<Vec<(Table, Field)>, StorageError> {
+        let (fields, frozen, known) = (self.fields.clone(), frozen.clone(), self.catalog.cached());
+        let learn = move || fields.lock().columns(&frozen, known.columns(Table::Logs));
+        let learned = tokio::task::spawn_blocking(learn).await;
+        learned.map_err(|error| StorageError::Files(format!("bodies could not be looked at: {error}")))
     }
 
     async fn write_files(&self, frozen: &Frozen, snapshot: &CatalogSnapshot) -> Result<Vec<NewFile>, StorageError> {

@@ -10,7 +10,7 @@ use trefoil_model::decode::{DecodeContext, Decoded, decode, decode_samples};
 use trefoil_model::samples::KnownSamples;
 use trefoil_model::{Promoted, Signal, Table, Tenant};
 
-use crate::buffer;
+use crate::buffer::{self, Arrival};
 use crate::config::Acknowledge;
 use crate::engine::Engine;
 use crate::error::{AppendError, Appended};
@@ -97,8 +97,8 @@ impl Engine {
         }
         reservation.set(decoded.batches.iter().map(|(_, batch)| buffer::memory(batch)).sum());
         let (acknowledgement, acknowledged) = oneshot::channel();
-        let submission =
-            Submission { tenant: tenant.clone(), batches: decoded.batches, record, reservation, acknowledgement };
+        let arrival = Arrival { batches: decoded.batches, entries: decoded.entries };
+        let submission = Submission { tenant: tenant.clone(), arrival, record, reservation, acknowledgement };
         sequencer.append(submission).await?;
         drop(on_the_way);
         if !self.has_log() {
@@ -147,7 +147,8 @@ impl Engine {
         promoted: &Promoted,
     ) -> Result<(Decoded, Option<Prepared>), AppendError> {
         let received = now();
-        let context = DecodeContext { promoted, limits: &self.limits, series: &self.series, received };
+        let trace_ids = Some(self.trace_ids.of(tenant));
+        let context = DecodeContext { promoted, limits: &self.limits, series: &self.series, received, trace_ids };
         let decoded = match request {
             Request::Otlp(signal, body) => decode(*signal, tenant, body, &context),
             Request::Samples(samples, rest) => decode_samples(tenant, samples, rest, &context),

@@ -25,6 +25,7 @@ pub mod scan;
 pub mod units;
 
 mod admission;
+mod bodies;
 mod buffer;
 mod engine;
 mod flush;
@@ -33,11 +34,14 @@ mod lease;
 pub mod limits;
 mod lock;
 mod maintenance;
+mod recent;
 mod refusal;
 mod replay;
 mod sequencer;
 mod snapshot;
 mod storage;
+pub mod trace_ids;
+mod withheld;
 
 pub use buffer::Following;
 pub use config::StorageConfig;
@@ -45,3 +49,4 @@ pub use deletion::{Beginning, Deleted, Deletion};
 pub use error::{AppendError, Appended, StorageError};
 pub use snapshot::Snapshot;
 pub use storage::Storage;
+pub use withheld::{Picked, WithholdError, Withholding};

@@ -58,6 +58,7 @@ type ByteGauge = Gauge<u64, AtomicU64>;
 pub struct Metrics {
     pub accepted_items: Family<OfSignal, Counter>,
     pub rejected_items: Family<OfSignal, Counter>,
+    pub repeated_entries: Counter,
     pub received_bytes: Family<OfSignal, Counter>,
     pub refused_requests: Family<Refusal, Counter>,
     pub append_seconds: Histogram,
@@ -69,6 +70,7 @@ pub struct Metrics {
     pub log_lost_records: Counter,
     pub buffer_bytes: ByteGauge,
     pub buffer_rows: ByteGauge,
+    pub recent_entries_bytes: ByteGauge,
     pub cache_bytes: ByteGauge,
     pub flushes: Counter,
     pub flush_seconds: Histogram,
@@ -90,6 +92,7 @@ impl Default for Metrics {
         Self {
             accepted_items: Family::default(),
             rejected_items: Family::default(),
+            repeated_entries: Counter::default(),
             received_bytes: Family::default(),
             refused_requests: Family::default(),
             append_seconds: seconds(),
@@ -101,6 +104,7 @@ impl Default for Metrics {
             log_lost_records: Counter::default(),
             buffer_bytes: Gauge::default(),
             buffer_rows: Gauge::default(),
+            recent_entries_bytes: Gauge::default(),
             cache_bytes: Gauge::default(),
             flushes: Counter::default(),
             flush_seconds: seconds(),
@@ -125,6 +129,8 @@ impl Metrics {
         let accepted = "Spans, log records and data points acknowledged";
         storage.register("accepted_items", accepted, self.accepted_items.clone());
         storage.register("rejected_items", "Items refused for good (partial success)", self.rejected_items.clone());
+        let repeated = "Log entries that were stored already when they came";
+        storage.register("repeated_entries", repeated, self.repeated_entries.clone());
         let received = "Bodies of export requests, decompressed";
         storage.register_with_unit("received", received, Unit::Bytes, self.received_bytes.clone());
         storage.register(
@@ -150,6 +156,8 @@ impl Metrics {
         let buffer = "Columns in memory: being filled and being flushed";
         storage.register_with_unit("buffer", buffer, Unit::Bytes, self.buffer_bytes.clone());
         storage.register("buffer_rows", "Rows in memory that are not in files yet", self.buffer_rows.clone());
+        let recent = "Memory of which log entries came not long ago";
+        storage.register_with_unit("recent_entries", recent, Unit::Bytes, self.recent_entries_bytes.clone());
         let cache = "Footers and bloom filters of files kept in memory";
         storage.register_with_unit("cache", cache, Unit::Bytes, self.cache_bytes.clone());
         storage.register("flushes", "Buffers written to files and committed", self.flushes.clone());

@@ -31,7 +31,7 @@ impl Engine {
             // First: what comes again must not be stored before this is withdrawn.
             self.admission.suspend(UNANSWERED);
         }
-        self.buffer.remove(pending.frozen.end);
+        self.buffer.refuse(pending.frozen.end);
         let refusal = AppendError::unavailable(format!("cannot commit: {error}"));
         for acknowledgement in pending.waiting.drain(..) {
             let _ = acknowledgement.send(Err(refusal.clone()));
@@ -43,7 +43,7 @@ impl Engine {
     async fn refuse_waiting(&self, reason: &'static str) {
         let Ok(sequencer) = self.sequencer() else { return };
         let Some(cut) = sequencer.freeze().await else { return };
-        self.buffer.remove(cut.frozen.end);
+        self.buffer.refuse(cut.frozen.end);
         for acknowledgement in cut.waiting {
             let _ = acknowledgement.send(Err(AppendError::suspended(reason)));
         }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::record_batch::RecordBatch;
 use tracing::{error, info, warn};
 use trefoil_model::decode::{DecodeContext, Stored, decode_again};
 use trefoil_model::samples::KnownSamples;
-use trefoil_model::{Promoted, Table, Tenant};
+use trefoil_model::{Promoted, Tenant};
 
+use crate::buffer::Arrival;
 use crate::engine::Engine;
 use crate::error::StorageError;
 use crate::log::{self, Kind, Log, LogError, Record, Recovery};
@@ -16,7 +16,7 @@ use crate::log::{self, Kind, Log, LogError, Record, Recovery};
 /// Records decoded together on one thread.
 const CHUNK: usize = 64;
 
-type Rows = (Tenant, Vec<(Table, RecordBatch)>);
+type Rows = (Tenant, Arrival);
 
 impl Engine {
     /// Reads the log to its end and returns it ready for appends. The buffer holds what is not in files; where that
@@ -41,9 +41,9 @@ impl Engine {
             recovery = next;
             let Some((count, decoded)) = decoded else { break };
             requests += count;
-            for (tenant, batches) in decoded {
-                rows += batches.iter().map(|(_, batch)| batch.num_rows()).sum::<usize>();
-                for table in self.buffer.insert(&tenant, batches) {
+            for (tenant, arrival) in decoded {
+                rows += arrival.batches.iter().map(|(_, batch)| batch.num_rows()).sum::<usize>();
+                for table in self.buffer.insert(&tenant, arrival).due {
                     self.buffer.coalesce(&tenant, table);
                 }
             }
@@ -113,7 +113,13 @@ impl Engine {
     }
 
     fn decode_record(&self, record: &Record, promoted: &Promoted) -> Option<Rows> {
-        let context = DecodeContext { promoted, limits: &self.limits, series: &self.series, received: record.received };
+        let context = DecodeContext {
+            promoted,
+            limits: &self.limits,
+            series: &self.series,
+            received: record.received,
+            trace_ids: Some(self.trace_ids.of(&record.tenant)),
+        };
         let decoded = record.payload().map_err(|error| error.to_string()).and_then(|payload| {
             let is_judged = record.kind == Kind::Samples;
             let (refused_points, samples, body) = match record.kind {
@@ -126,7 +132,8 @@ impl Engine {
         match decoded {
             Ok(decoded) => {
                 self.series.remember(&record.tenant, &decoded.new_series);
-                Some((record.tenant.clone(), decoded.batches))
+                let arrival = Arrival { batches: decoded.batches, entries: decoded.entries };
+                Some((record.tenant.clone(), arrival))
             }
             Err(reason) => {
                 self.metrics.log_lost_records.inc();

@@ -11,14 +11,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::record_batch::RecordBatch;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
-use trefoil_model::{Table, Tenant};
+use trefoil_model::Tenant;
 
 use crate::admission::Reservation;
-use crate::buffer::{Buffer, Frozen};
+use crate::buffer::{Arrival, Buffer, Frozen, Inserted};
 use crate::error::AppendError;
 use crate::log::{Log, Prepared};
 use crate::metrics::Metrics;
@@ -32,7 +31,7 @@ pub(crate) type Acknowledgement = oneshot::Sender<Result<(), AppendError>>;
 /// Decoded rows and the record to recover them from.
 pub(crate) struct Submission {
     pub tenant: Tenant,
-    pub batches: Vec<(Table, RecordBatch)>,
+    pub arrival: Arrival,
     pub record: Option<Prepared>,
     /// Counts the rows' memory until the buffer does.
     pub reservation: Reservation,
@@ -172,29 +171,34 @@ impl Thread {
                 self.metrics.log_written_bytes.inc_by(written as u64);
                 self.metrics.log_bytes.set(log.bytes());
                 for submission in batch {
-                    let acknowledgement = self.insert(submission);
+                    let (acknowledgement, _) = self.insert(submission);
                     let _ = acknowledgement.send(Ok(()));
                 }
             }
             Journal::Commit { next_sequence, .. } => {
                 *next_sequence += batch.len() as u64;
                 for submission in batch {
-                    let acknowledgement = self.insert(submission);
-                    self.keep_waiting(vec![acknowledgement]);
+                    match self.insert(submission) {
+                        (acknowledgement, true) => self.keep_waiting(vec![acknowledgement]),
+                        // All of it is committed already.
+                        (acknowledgement, false) => drop(acknowledgement.send(Ok(()))),
+                    }
                 }
             }
         }
     }
 
-    fn insert(&self, submission: Submission) -> Acknowledgement {
-        let Submission { tenant, batches, reservation, acknowledgement, .. } = submission;
-        let due = self.buffer.insert(&tenant, batches);
+    /// And whether anything of it is in the active generation.
+    fn insert(&self, submission: Submission) -> (Acknowledgement, bool) {
+        let Submission { tenant, arrival, reservation, acknowledgement, .. } = submission;
+        let Inserted { due, again, is_open } = self.buffer.insert(&tenant, arrival);
         drop(reservation);
+        self.metrics.repeated_entries.inc_by(again as u64);
         for table in due {
             let (buffer, tenant) = (self.buffer.clone(), tenant.clone());
             self.runtime.spawn_blocking(move || buffer.coalesce(&tenant, table));
         }
-        acknowledgement
+        (acknowledgement, is_open)
     }
 
     fn freeze(&mut self) -> Option<Cut> {

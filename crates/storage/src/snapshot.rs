@@ -93,10 +93,16 @@ impl Snapshot {
         self.reader.group_times(file, row_group).await
     }
 
-    /// The row groups of one of the files of spans that may have some of a trace.
+    /// The row groups of one of the files of spans or logs that may have some of a trace.
     pub async fn groups_of_trace(&self, file: &DataFile, trace_id: &[u8; 16]) -> Result<Vec<usize>> {
         self.check(file)?;
-        self.reader.groups_of_trace(file, trace_id).await
+        self.reader.groups_of_id(file, "trace_id", trace_id).await
+    }
+
+    /// The row groups of one of the files of logs that may have some of a span.
+    pub async fn groups_of_span(&self, file: &DataFile, span_id: &[u8; 8]) -> Result<Vec<usize>> {
+        self.check(file)?;
+        self.reader.groups_of_id(file, "span_id", span_id).await
     }
 
     /// Some columns of all rows of a file's row group, in the types that `wanted` has for them; texts can be dictionaries. `None`:

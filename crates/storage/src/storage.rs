@@ -20,6 +20,7 @@ use trefoil_model::{Limits, Signal, Table, Tenant};
 use uuid::Uuid;
 
 use crate::admission::Admission;
+use crate::bodies::Learner;
 use crate::buffer::{Buffer, Following, View};
 use crate::catalog::Catalog;
 use crate::compaction::Compactor;
@@ -34,10 +35,12 @@ use crate::log::Recovery;
 use crate::log::disk::{Disk, LocalDisk};
 use crate::maintenance;
 use crate::metrics::{Metrics, SeriesCollector};
+use crate::recent::{KeptEntries, Recent};
 use crate::retention::RetentionConfig;
 use crate::scan::Reader;
 use crate::sequencer::{Journal, Sequencer};
 use crate::snapshot::Snapshot;
+use crate::trace_ids::TraceIdsByTenant;
 
 /// How long closing waits for the object store and the catalog.
 const LAST_FLUSH: Duration = Duration::from_secs(30);
@@ -73,6 +76,7 @@ impl Storage {
         disk: Arc<dyn Disk>,
     ) -> Result<Storage, StorageError> {
         config.validate()?;
+        let trace_ids = TraceIdsByTenant::new(&config.trace_ids)?;
         let has_log = config.acknowledge == Acknowledge::Log;
         let lock = has_log.then(|| DirectoryLock::acquire(&config.path)).transpose()?;
         let catalog = Catalog::open(&config.catalog_url(), &recorded_data_path(&config.data_url())?).await?;
@@ -83,7 +87,17 @@ impl Storage {
         let position = snapshot.log_position(&writer).unwrap_or(1);
 
         let reader = Reader::new(files.clone(), config.cache_bytes.get());
-        let buffer = Arc::new(Buffer::new(position));
+        let mut recent = Recent::new(config.recent_entries_bytes.get(), config.acknowledge);
+        let mut kept_entries = None;
+        if has_log && config.recent_entries_bytes.get() > 0 {
+            let (path, bytes) = (config.log_directory(), config.recent_entries_bytes.get());
+            let (kept, entries) = tokio::task::spawn_blocking(move || KeptEntries::open(&path, bytes, position))
+                .await
+                .map_err(|error| StorageError::Files(format!("reading recent log entries was cut off: {error}")))?;
+            recent = recent.knowing(entries);
+            kept_entries = Some(Arc::new(Mutex::new(kept)));
+        }
+        let buffer = Arc::new(Buffer::new(position, recent));
         let metrics = Metrics::default();
         let shutdown = CancellationToken::new();
         let series = Arc::new(SeriesIndex::with_limits(DEFAULT_CAPACITY, config.limits.by_tenant()));
@@ -95,6 +109,7 @@ impl Storage {
                 usize::try_from(config.buffer.max_bytes.get()).unwrap_or(usize::MAX),
             ),
             promotion: Promotion::new(&snapshot),
+            fields: Arc::new(Mutex::new(Learner::new(config.fields.clone(), snapshot.columns(Table::Logs)))),
             leases: Leases::default(),
             intake: tokio::sync::RwLock::new(()),
             retention: ArcSwap::from_pointee(config.retention.clone()),
@@ -104,6 +119,8 @@ impl Storage {
             reader,
             writer,
             buffer: buffer.clone(),
+            kept_entries,
+            trace_ids,
             metrics: metrics.clone(),
             limits: Limits::default(),
             series,
@@ -142,6 +159,11 @@ impl Storage {
         &self.0.engine.catalog
     }
 
+    /// Requests to delete logs are kept in the catalog.
+    pub fn deletions(&self) -> &Catalog {
+        &self.0.engine.catalog
+    }
+
     /// Stores one OTLP export request (protobuf). On return its accepted items are durable and visible. If the caller
     /// gives up waiting, they may be stored without anybody having been told.
     pub async fn append(&self, tenant: &Tenant, signal: Signal, body: Bytes) -> Result<Appended, AppendError> {
@@ -172,6 +194,11 @@ impl Storage {
     /// A snapshot, and what this process takes for a table of the tenant afterwards: no row is in both or in neither.
     pub async fn follow(&self, tenant: &Tenant, table: Table) -> Result<(Snapshot, Following), StorageError> {
         self.snapshot_with(tenant, |buffer| buffer.follow(tenant, table)).await
+    }
+
+    /// What becomes visible in a table of all tenants from now on.
+    pub fn follow_all(&self, table: Table) -> Following {
+        self.0.engine.buffer.follow_all(table)
     }
 
     async fn snapshot_with<T>(

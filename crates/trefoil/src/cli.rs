@@ -54,7 +54,7 @@ pub enum Command {
     /// Tables: spans, logs, samples, series, exemplars. `DESCRIBE spans` lists the columns of one. Ids are written in hex:
     /// WHERE trace_id = '4bf92f3577b34da6a3ce929d0e0e4736'.
     Sql(SqlArgs),
-    /// Run one PromQL query on a running server.
+    /// Run one PromQL query on a running server, or one of LogQL that asks for a metric.
     ///
     /// At one time by default: an instant vector is printed as a table. With --since, --start, --end or --step over a range
     /// of time: each series is printed as a small chart.
@@ -63,6 +63,16 @@ pub enum Command {
     ///
     /// trefoil query --since 6h 'histogram_quantile(0.95, sum by (le) (rate(http_server_request_duration_seconds_bucket[5m])))'
     Query(QueryArgs),
+    /// Write lines of logs that match a query: as text, JSON lines or CSV, however many.
+    ///
+    /// On a terminal the newest 100 lines, colored by their level; into a file or a pipe all of the last hour, while a bar on
+    /// standard error shows how far it is. --follow goes on with lines as they come, also across restarts of the server. What counts
+    /// lines is asked by `trefoil query --language logql`.
+    ///
+    /// trefoil logs '{service_name="cart"} |= "declined"' --since 6h -o jsonl > declined.jsonl
+    ///
+    /// trefoil logs '{service_name=~".+"} | detected_level="error"' --follow
+    Logs(LogsArgs),
     /// Show where the series of metrics come from.
     ///
     /// Ranks metrics, labels or pairs of a label and a value by the series they have had in the last hour, says how many more
@@ -152,6 +162,9 @@ pub struct SqlArgs {
 pub struct QueryArgs {
     /// The query, or `-` to read it from standard input.
     pub query: String,
+    /// What it is written in; LogQL has to ask for a metric (`trefoil logs` is for lines).
+    #[arg(long, short, value_enum, default_value_t = Language::Promql)]
+    pub language: Language,
     /// When to evaluate it: seconds since 1970, or RFC 3339 (2026-01-31T12:00:00Z); now without it.
     #[arg(long, value_name = "TIME", conflicts_with_all = ["since", "start", "end", "step"], allow_hyphen_values = true)]
     pub time: Option<String>,
@@ -167,16 +180,63 @@ pub struct QueryArgs {
     /// From one value of a range to the next (15s); a 120th of the range without it.
     #[arg(long, value_name = "DURATION")]
     pub step: Option<String>,
-    /// Series in the answer; without it 1000 in a table, 20 as charts, any number in JSON.
+    /// Series in the answer; without it 1000 in a table, 20 as charts, any number in JSON (of LogQL there always).
     #[arg(long)]
     pub limit: Option<u32>,
-    /// Print what was read, pruned and spent instead of the result; in JSON beside it.
+    /// Print what was read, pruned and spent instead of the result; in JSON beside it. PromQL only.
     #[arg(long)]
     pub explain: bool,
     #[arg(long, value_enum, default_value_t = QueryOutput::Table)]
     pub output: QueryOutput,
     #[command(flatten)]
     pub server: Server,
+}
+
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// LogQL that asks for lines, or `-` to read it from standard input.
+    pub query: String,
+    /// How far back lines begin (90s, 1h30m, 7d); 1h without it.
+    #[arg(long, value_name = "DURATION", conflicts_with = "from")]
+    pub since: Option<String>,
+    /// Lines from here on: seconds or nanoseconds since 1970, or RFC 3339 (2026-01-31T12:00:00Z).
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// … and before this; now without it.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "follow")]
+    pub to: Option<String>,
+    /// The oldest lines first, not the newest.
+    #[arg(long, conflicts_with = "follow")]
+    pub forward: bool,
+    /// Lines at most; without it 100 on a terminal, all of them into a file or a pipe. With --follow of those that are there: 100
+    /// without it.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+    #[arg(long, short, value_enum, default_value_t = LogsOutput::Text)]
+    pub output: LogsOutput,
+    /// In text, show these labels only, also such as are structured metadata or parsed (app,trace_id); those of the stream without it.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub labels: Vec<String>,
+    /// In text, show no labels.
+    #[arg(long, conflicts_with = "labels")]
+    pub no_labels: bool,
+    /// Go on with lines as they come, until Ctrl-C.
+    #[arg(long, short)]
+    pub follow: bool,
+    #[command(flatten)]
+    pub server: Server,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogsOutput {
+    /// The time, labels, the line.
+    Text,
+    /// The line alone, as it is.
+    Raw,
+    /// A JSON object for each line, with everything that is known of it.
+    Jsonl,
+    /// A table with a header; labels are JSON objects.
+    Csv,
 }
 
 #[derive(Debug, Args)]
@@ -299,11 +359,14 @@ pub struct TraceArgs {
     /// Print exceptions, those that are the same together.
     #[arg(long, group = "view")]
     pub exceptions: bool,
+    /// Print what was logged in it.
+    #[arg(long, group = "view")]
+    pub logs: bool,
     /// Print how another trace differs from this one.
     #[arg(long, group = "view", value_name = "OTHER")]
     pub diff: Option<String>,
     /// How far spans are moved where clocks disagree (250ms); not at all without it.
-    #[arg(long, value_name = "DURATION", requires = "view", conflicts_with_all = ["service_graph", "exceptions", "diff"])]
+    #[arg(long, value_name = "DURATION", requires = "view", conflicts_with_all = ["service_graph", "exceptions", "logs", "diff"])]
     pub max_clock_skew: Option<String>,
     /// Rows of the view at most.
     #[arg(long, requires = "view")]
@@ -391,6 +454,12 @@ pub enum CardinalitySort {
     Series,
     /// What gained most series first.
     Growth,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    Promql,
+    Logql,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

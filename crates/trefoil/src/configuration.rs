@@ -7,12 +7,13 @@ use trefoil_pipeline::component::Registry;
 use trefoil_pipeline::config::{self, ConfigError, Document, Problem, Problems};
 use trefoil_storage::StorageConfig;
 
+use crate::patterns::PatternsSection;
 use crate::prometheus::PrometheusSection;
 use crate::settings::{Listeners, QuerySection, TenancySection};
 use crate::telemetry::TelemetrySection;
 
 /// The sections that are not the Collector's.
-const OWN_SECTIONS: [&str; 6] = ["storage", "listeners", "prometheus", "tenancy", "query", "telemetry"];
+const OWN_SECTIONS: [&str; 7] = ["storage", "listeners", "prometheus", "tenancy", "query", "patterns", "telemetry"];
 
 pub struct Configuration {
     pub pipelines: config::Configuration,
@@ -21,6 +22,7 @@ pub struct Configuration {
     pub prometheus: PrometheusSection,
     pub tenancy: TenancySection,
     pub query: QuerySection,
+    pub patterns: PatternsSection,
     pub telemetry: TelemetrySection,
 }
 
@@ -53,11 +55,15 @@ impl Configuration {
         for (option, problem) in query.problems() {
             problems.push(document.problem(&format!("query.{option}"), problem));
         }
+        let patterns: PatternsSection = own(document, "patterns", &mut problems);
+        for (option, problem) in patterns.problems() {
+            problems.push(document.problem(&format!("patterns.{option}"), problem));
+        }
         let telemetry = own(document, "telemetry", &mut problems);
         let pipelines = problems.note(config::check(document, &Registry::builtin(), &OWN_SECTIONS));
         match (pipelines, problems.into_error()) {
             (Some(pipelines), None) => {
-                Ok(Self { pipelines, storage, listeners, prometheus, tenancy, query, telemetry })
+                Ok(Self { pipelines, storage, listeners, prometheus, tenancy, query, patterns, telemetry })
             }
             (_, Some(error)) => Err(error),
             (None, None) => Err(document.problem("", "the pipelines cannot be read").into()),

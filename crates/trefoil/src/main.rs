@@ -8,6 +8,7 @@ mod configuration;
 mod control;
 mod listeners;
 mod metrics;
+mod patterns;
 mod process;
 mod prometheus;
 mod scraping;
@@ -35,6 +36,7 @@ async fn main() -> ExitCode {
         Command::Check { file } => return commands::check::run(&file),
         Command::Sql(args) => commands::sql::run(args).await,
         Command::Query(args) => commands::query::run(args).await,
+        Command::Logs(args) => commands::logs::run(args).await,
         Command::Cardinality(args) => commands::cardinality::run(args).await,
         Command::Trace(args) => commands::trace::run(args).await,
         Command::Exceptions(args) => commands::understand::exceptions(args).await,

@@ -39,6 +39,7 @@ use crate::listeners::Listener;
 use crate::metrics;
 use crate::prometheus::PrometheusSection;
 use crate::scraping::{Scraper, Scrapes};
+use crate::settings::DeletionMode;
 use crate::store::StorageStore;
 use crate::telemetry::{Output, Telemetry};
 
@@ -117,6 +118,7 @@ pub async fn serve(
         registry,
         readiness: readiness.clone(),
     };
+    let tails = surfaces.api.tails.clone();
     let zipkin_queries =
         configuration.listeners.zipkin.enabled.then(|| trefoil_api::zipkin_router(surfaces.api.clone()));
     for listener in listeners {
@@ -128,6 +130,16 @@ pub async fn serve(
     tasks.spawn({
         let (engine, closing) = (engine.clone(), closing.clone());
         async move { closing.run_until_cancelled(engine.keep_indexed()).await.unwrap_or_default() }
+    });
+
+    tasks.spawn({
+        let (engine, closing) = (engine.clone(), closing.clone());
+        async move { closing.run_until_cancelled(engine.mine_patterns()).await.unwrap_or_default() }
+    });
+    tasks.spawn({
+        let (engine, closing) = (engine.clone(), closing.clone());
+        let cancel_period = configuration.listeners.loki.delete_request_cancel_period;
+        async move { closing.run_until_cancelled(engine.keep_deleting(cancel_period)).await.unwrap_or_default() }
     });
 
     // Before anything is counted for anybody.
@@ -180,6 +192,7 @@ pub async fn serve(
     };
 
     closing.cancel();
+    tails.close().await;
     if tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
         tracing::warn!("queries still running after {GRACE:?} were cut off");
     }
@@ -227,7 +240,9 @@ fn prometheus_api(
 
 fn engine(configuration: &Configuration, storage: &Storage) -> anyhow::Result<Engine> {
     let memory = usize::try_from(configuration.query.max_memory.get()).context("query.max_memory")?;
-    let engine = Engine::new(storage.clone(), memory)?.with_prometheus(configuration.prometheus.view());
+    let engine = Engine::new(storage.clone(), memory)?
+        .with_prometheus(configuration.prometheus.view())
+        .with_patterns(configuration.patterns.options());
     engine.set_limits(configuration.query.limits());
     Ok(engine)
 }
@@ -246,11 +261,13 @@ fn api_state(
         engine,
         tenancy: Tenancy::from(configuration.tenancy),
         admin_api: configuration.listeners.prometheus.admin_api,
+        delete_logs: configuration.listeners.loki.deletion_mode == DeletionMode::FilterAndDelete,
         scraping,
         overrides,
         otlp: Arc::new(move || OtlpEndpoints { grpc: endpoint("grpc"), http: endpoint("http"), main }),
         prometheus,
         max_clock_skew_adjustment: configuration.listeners.jaeger.max_clock_skew_adjust,
+        tails: Default::default(),
     }
 }
 

@@ -56,11 +56,35 @@ pub struct LokiListener {
     pub push: bool,
     /// Which entries a push may hold, here and on the main listener.
     pub limits: LimitsSection,
+    /// Whether logs can be deleted (`/loki/api/v1/delete`), here and below `/loki` of the main listener: whoever reaches them can do
+    /// it. (Loki's `deletion_mode`, where it is `disabled` without a compactor that deletes.)
+    pub deletion_mode: DeletionMode,
+    /// How long deleted logs can be brought back. (Loki's `delete_request_cancel_period`.)
+    #[serde(with = "units::duration")]
+    pub delete_request_cancel_period: Duration,
+}
+
+/// What a request to delete logs does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeletionMode {
+    /// It is refused.
+    #[default]
+    Disabled,
+    /// No question shows them any more, and after a while they are gone for good.
+    FilterAndDelete,
 }
 
 impl Default for LokiListener {
     fn default() -> Self {
-        Self { endpoint: None, enabled: None, push: true, limits: LimitsSection::default() }
+        Self {
+            endpoint: None,
+            enabled: None,
+            push: true,
+            limits: LimitsSection::default(),
+            deletion_mode: DeletionMode::Disabled,
+            delete_request_cancel_period: Duration::from_secs(24 * 3600),
+        }
     }
 }
 
@@ -191,6 +215,8 @@ pub struct QuerySection {
     pub max_points: usize,
     /// PromQL queries that are evaluated at once.
     pub max_concurrency: usize,
+    /// Clients of one tenant that tail lines of logs at once; further ones are refused. (Loki's limit of that name.)
+    pub max_concurrent_tail_requests: usize,
     /// How old a sample may be to count.
     #[serde(with = "units::duration")]
     pub lookback_delta: Duration,
@@ -215,6 +241,7 @@ impl Default for QuerySection {
             max_series: limits.max_series,
             max_points: limits.max_points,
             max_concurrency: limits.max_concurrency,
+            max_concurrent_tail_requests: limits.max_concurrent_tail_requests,
             lookback_delta: limits.lookback_delta,
             cached_series: limits.cached_series,
             cached_sample_bytes: ByteSize(limits.cached_sample_bytes),
@@ -268,6 +295,7 @@ impl QuerySection {
             max_points: self.max_points,
             lookback_delta: self.lookback_delta,
             max_concurrency: self.max_concurrency,
+            max_concurrent_tail_requests: self.max_concurrent_tail_requests,
             cached_series: self.cached_series,
             cached_sample_bytes: self.cached_sample_bytes.get(),
             cached_span_bytes: self.cached_span_bytes.get(),
@@ -326,11 +354,16 @@ mod tests {
         assert_eq!(listeners.loki.limits.limits().creation_grace_period, Duration::from_secs(60));
         let problem = ("loki.limits.max_line_size".to_owned(), "must be more than 0".to_owned());
         assert_eq!((listeners.problems(), listeners.loki.push), (vec![problem], true));
+        assert_eq!(listeners.loki.deletion_mode, DeletionMode::Disabled);
+        let section = r#"{"loki": {"deletion_mode": "filter-and-delete", "delete_request_cancel_period": "2h"}}"#;
+        let loki = serde_json::from_str::<Listeners>(section).unwrap().loki;
+        assert_eq!(loki.deletion_mode, DeletionMode::FilterAndDelete);
+        assert_eq!(loki.delete_request_cancel_period, Duration::from_secs(7200));
     }
 
     #[test]
     fn limits_of_queries_have_prometheus_names() {
-        let section = r#"{"max_samples": 10, "timeout": "2m", "max_concurrency": 4, "lookback_delta": "1m",
+        let section = r#"{"max_samples": 10, "timeout": "2m", "max_concurrency": 4, "lookback_delta": "1m", "max_concurrent_tail_requests": 3,
             "cached_series": 0, "cached_sample_bytes": "1MiB",
             "cached_span_bytes": "2MiB", "cached_log_bytes": "3MiB"}"#;
         let section: QuerySection = serde_json::from_str(section).unwrap();
@@ -338,6 +371,7 @@ mod tests {
             max_samples: 10,
             timeout: Duration::from_secs(120),
             max_concurrency: 4,
+            max_concurrent_tail_requests: 3,
             lookback_delta: Duration::from_secs(60),
             cached_series: 0,
             cached_sample_bytes: 1 << 20,

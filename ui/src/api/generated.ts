@@ -45,6 +45,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lines that match a query of LogQL
+         * @description `jsonl` has an object for each line: `timestamp`, `labels` of its stream, `structuredMetadata`, `parsed` (what the stages of the query
+         *     made) and `line`. The answer is streamed, of any size: of the lines that were there when it was asked for none is missing and none
+         *     comes twice. Where the store cannot be read any further the answer is cut off. It stops when the client leaves.
+         */
+        get: operations["export_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/openapi.json": {
         parameters: {
             query?: never;
@@ -259,6 +281,26 @@ export interface paths {
         };
         /** Exceptions of one trace, put together by what they are */
         get: operations["trace_exceptions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{trace_id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was logged in a trace
+         * @description Records that came with the trace's id, and those whose attributes or text name it (`storage.trace_ids`).
+         */
+        get: operations["trace_logs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -537,6 +579,8 @@ export interface components {
             /** @description There are more groups. */
             truncated: boolean;
         };
+        /** @description A line and what is known of it. */
+        ExportedLine: Record<string, never>;
         /** @description The spans that were found. */
         Found: {
             /**
@@ -822,6 +866,39 @@ export interface components {
             truncated: boolean;
             unchanged: number;
         };
+        TraceLog: {
+            /** @description Those of the record, as text. */
+            attributes: {
+                [key: string]: string;
+            };
+            /** @description A body that is no text is its JSON. */
+            body: string;
+            /** @description Those of the resource, as text. */
+            resource: {
+                [key: string]: string;
+            };
+            /** @description Empty where nothing tells it. */
+            service: string;
+            /**
+             * Format: int32
+             * @description OpenTelemetry's: 1 to 24; 0 where nobody has said.
+             */
+            severity_number: number;
+            severity_text: string;
+            /** @description In hexadecimal; empty where the record names no span. */
+            span_id: string;
+            /**
+             * @description Nanoseconds since 1970, as decimal digits.
+             * @example 1780272000000000000
+             */
+            time_unix_nano: string;
+        };
+        /** @description Log records of a trace, the earliest first. */
+        TraceLogs: {
+            logs: components["schemas"]["TraceLog"][];
+            /** @description There are more than these. */
+            truncated: boolean;
+        };
         /** @description Unix nanoseconds, as decimals; both inclusive. */
         Window: {
             end_time_unix_nano: string;
@@ -996,6 +1073,91 @@ export interface operations {
                 };
             };
             /** @description It took longer than a query may */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    export_logs: {
+        parameters: {
+            query: {
+                /**
+                 * @description LogQL that asks for lines.
+                 * @example {service_name="cart"} |= "declined"
+                 */
+                query: string;
+                /** @description Lines from here on: seconds or nanoseconds since 1970, or RFC 3339. All without it. */
+                start?: string;
+                /** @description … and before this. */
+                end?: string;
+                /** @description Lines in the answer; all without it. */
+                limit?: number;
+                direction?: "backward" | "forward";
+                /** @description How lines are written. */
+                format?: "jsonl" | "csv" | "text" | "raw";
+            };
+            header?: {
+                /** @description The tenant, where tenancy is enabled; several with `|` between them */
+                "X-Scope-OrgID"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lines */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["ExportedLine"];
+                    "text/csv": string;
+                    "text/plain": string;
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant is missing or invalid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The first lines want more memory than a query may have */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The first lines took longer than a query may */
             504: {
                 headers: {
                     [name: string]: unknown;
@@ -1787,6 +1949,73 @@ export interface operations {
             };
             /** @description The groups take more memory than there is */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store cannot be read */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description It took longer than a query may */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    trace_logs: {
+        parameters: {
+            query?: {
+                /** @description Only those of this span: 1 to 16 hexadecimal digits. */
+                span_id?: string;
+                /** @description How many at most: the earliest. */
+                limit?: number;
+            };
+            header?: {
+                /** @description The tenant, where tenancy is enabled */
+                "X-Scope-OrgID"?: string | null;
+            };
+            path: {
+                /** @description 1 to 32 hexadecimal digits */
+                trace_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The records, none if there is no such trace */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraceLogs"];
+                };
+            };
+            /** @description An id is none, or the limit is too large */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The tenant is missing or invalid */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };

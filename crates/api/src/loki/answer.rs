@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use trefoil_logql::metrics::Answer;
 use trefoil_promql::labels::Labels;
 use trefoil_query::logs::{FoundLine, FoundLines, Spent};
+
+use super::stats::stats;
 
 /// Asks for labels by where they come from.
 const ENCODING: &str = "x-loki-response-encoding-flags";
@@ -21,6 +24,8 @@ pub(super) enum Encoding {
     Merged,
     /// Only those of the stream as such; structured metadata and what was parsed with each line.
     Categorized,
+    /// All as text, as the paths of old have it.
+    Legacy,
 }
 
 impl Encoding {
@@ -64,43 +69,65 @@ fn success(data: Data) -> Response {
 }
 
 pub(super) fn streams(found: FoundLines, encoding: Encoding) -> Response {
+    let stats = stats(&found.spent, found.lines.len());
     success(Data {
         result_type: "streams",
         encoding_flags: encoding.flags(),
         result: by_stream(found.lines, encoding).into(),
-        stats: stats(&found.spent),
+        stats,
     })
 }
 
+/// Names and values of labels.
+type Pairs = Vec<(String, String)>;
+
 /// Lines by their streams, which are in the order of their first lines.
 pub(super) fn by_stream(lines: Vec<FoundLine>, encoding: Encoding) -> Vec<Value> {
-    let mut places: BTreeMap<Vec<(String, String)>, usize> = BTreeMap::new();
-    let mut streams: Vec<(Map<String, Value>, Vec<Value>)> = Vec::new();
+    let mut places: BTreeMap<Pairs, usize> = BTreeMap::new();
+    let mut streams: Vec<(Pairs, Vec<Value>)> = Vec::new();
     for line in lines {
         let (labels, value) = row(line, encoding);
-        let place = *places.entry(labels.clone()).or_insert_with(|| {
-            streams.push((labels.into_iter().map(|(name, value)| (name, value.into())).collect(), Vec::new()));
+        let place = *places.entry(labels).or_insert_with_key(|labels| {
+            streams.push((labels.clone(), Vec::new()));
             streams.len() - 1
         });
         streams[place].1.push(value);
     }
-    streams.into_iter().map(|(stream, values)| json!({"stream": stream, "values": values})).collect()
+    let told = |(labels, values): (Pairs, Vec<Value>)| match encoding {
+        Encoding::Legacy => json!({"labels": Labels::from_pairs(labels).to_string(), "entries": values}),
+        Encoding::Merged | Encoding::Categorized => json!({"stream": object(labels), "values": values}),
+    };
+    streams.into_iter().map(told).collect()
+}
+
+fn object(pairs: Pairs) -> Map<String, Value> {
+    pairs.into_iter().map(|(name, value)| (name, value.into())).collect()
 }
 
 /// The labels of the stream that it is shown in, and how it is shown there.
-fn row(line: FoundLine, encoding: Encoding) -> (Vec<(String, String)>, Value) {
+fn row(line: FoundLine, encoding: Encoding) -> (Pairs, Value) {
     let time = line.time.to_string();
-    let mut labels: Vec<(String, String)> =
-        line.stream.iter().map(|label| (label.name.to_string(), label.value.to_string())).collect();
-    if encoding == Encoding::Merged {
-        labels.extend(line.metadata);
-        labels.extend(line.parsed);
-        labels.sort();
-        return (labels, json!([time, line.line]));
+    match encoding {
+        Encoding::Merged => (merged(&line), json!([time, line.line])),
+        Encoding::Legacy => (merged(&line), json!({"ts": rfc3339(line.time), "line": line.line})),
+        Encoding::Categorized => categorized(line, &time),
     }
-    let object = |pairs: Vec<(String, String)>| -> Map<String, Value> {
-        pairs.into_iter().map(|(name, value)| (name, value.into())).collect()
-    };
+}
+
+/// All labels of a line, sorted.
+pub(super) fn merged(line: &FoundLine) -> Pairs {
+    let mut labels = of_stream(line);
+    labels.extend(line.metadata.iter().chain(&line.parsed).cloned());
+    labels.sort();
+    labels
+}
+
+fn of_stream(line: &FoundLine) -> Pairs {
+    line.stream.iter().map(|label| (label.name.to_string(), label.value.to_string())).collect()
+}
+
+fn categorized(line: FoundLine, time: &str) -> (Pairs, Value) {
+    let labels = of_stream(&line);
     let mut more = Map::new();
     for (name, pairs) in [("structuredMetadata", line.metadata), ("parsed", line.parsed)] {
         if !pairs.is_empty() {
@@ -108,6 +135,10 @@ fn row(line: FoundLine, encoding: Encoding) -> (Vec<(String, String)>, Value) {
         }
     }
     (labels, json!([time, line.line, more]))
+}
+
+fn rfc3339(nanos: i64) -> String {
+    DateTime::from_timestamp_nanos(nanos).to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 pub(super) fn series(answer: &Answer, spent: &Spent) -> Response {
@@ -128,7 +159,15 @@ pub(super) fn series(answer: &Answer, spent: &Spent) -> Response {
             ("matrix", all.collect())
         }
     };
-    success(Data { result_type, encoding_flags: None, result, stats: stats(spent) })
+    success(Data { result_type, encoding_flags: None, result, stats: stats(spent, samples_of(answer)) })
+}
+
+fn samples_of(answer: &Answer) -> usize {
+    match answer {
+        Answer::Scalar { .. } => 1,
+        Answer::Vector { samples, .. } => samples.len(),
+        Answer::Matrix(all) => all.iter().map(|(_, values)| values.len()).sum(),
+    }
 }
 
 pub(super) fn metric(labels: &Labels) -> Map<String, Value> {
@@ -147,27 +186,4 @@ pub(super) fn seconds(nanos: i64) -> Value {
 /// As Prometheus writes it.
 fn number(value: f64) -> String {
     trefoil_go::number::decimal(value)
-}
-
-/// What Grafana shows of it is the total of bytes.
-fn stats(spent: &Spent) -> Value {
-    let store = json!({
-        "totalChunksRef": 0, "totalChunksDownloaded": 0, "chunksDownloadTime": 0, "queryReferencedStructuredMetadata": false,
-        "chunk": {"headChunkBytes": 0, "headChunkLines": 0, "decompressedBytes": spent.bytes, "decompressedLines": spent.lines,
-            "compressedBytes": 0, "totalDuplicates": 0, "postFilterLines": spent.passed},
-    });
-    json!({
-        "summary": {
-            "bytesProcessedPerSecond": 0, "linesProcessedPerSecond": 0, "totalBytesProcessed": spent.bytes,
-            "totalLinesProcessed": spent.lines, "execTime": 0.0, "queueTime": 0.0, "subqueries": 0,
-            "totalEntriesReturned": spent.passed, "splits": 0, "shards": 0, "totalPostFilterLines": spent.passed,
-            "totalStructuredMetadataBytesProcessed": 0,
-        },
-        "querier": {"store": store},
-        "ingester": {"totalReached": 0, "totalChunksMatched": 0, "totalBatches": 0, "totalLinesSent": 0, "store": {
-            "totalChunksRef": 0, "totalChunksDownloaded": 0, "chunksDownloadTime": 0, "queryReferencedStructuredMetadata": false,
-            "chunk": {"headChunkBytes": 0, "headChunkLines": 0, "decompressedBytes": 0, "decompressedLines": 0,
-                "compressedBytes": 0, "totalDuplicates": 0, "postFilterLines": 0},
-        }},
-    })
 }

@@ -27,9 +27,9 @@ const ALWAYS: [&str; 9] =
     ["cluster", "namespace", "instance", "pod", "service", "service_name", "app", "job", "container"];
 
 pub(super) async fn detected_labels(State(state): State<ApiState>, headers: HeaderMap, asked: Asked) -> Answer {
-    let tenant = state.tenant(&headers)?;
+    let tenants = state.tenants(&headers)?;
     let selector = asked.selector("query")?;
-    let streams = state.engine.log_streams(&tenant, selector, asked.period()?, state.limits()).await?;
+    let streams = state.engine.log_streams(&tenants, selector, asked.period()?, state.limits()).await?;
     let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for label in streams.iter().flat_map(|labels| labels.iter()) {
         values.entry(&label.name).or_default().insert(&label.value);
@@ -69,7 +69,7 @@ async fn fields(
     headers: &HeaderMap,
     asked: &Asked,
 ) -> Result<(Vec<DetectedField>, usize), LokiError> {
-    let tenant = state.tenant(headers)?;
+    let tenants = state.tenants(headers)?;
     let limit = match asked.get("field_limit") {
         "" => asked.count("limit", FIELDS)?,
         _ => asked.count("field_limit", FIELDS)?,
@@ -85,7 +85,7 @@ async fn fields(
     let (start, end) = asked.period()?;
     let period = (start, end.saturating_sub(1).max(start));
     let request = LinesRequest { query, period, limit: lines, direction: Direction::Backward, now: asked.now };
-    Ok((state.engine.log_fields(&tenant, &request, limit, state.limits()).await?, limit))
+    Ok((state.engine.log_fields(&tenants, &request, limit, state.limits()).await?, limit))
 }
 
 fn told(field: &DetectedField) -> Value {
@@ -113,7 +113,7 @@ fn told(field: &DetectedField) -> Value {
     told
 }
 
-/// Loki's names for what is bounded here. There is nothing that mines patterns.
+/// Loki's names for what is bounded here.
 pub(super) async fn limits(State(state): State<ApiState>) -> Json<Value> {
     let limits = state.limits();
     let seconds = limits.timeout.as_secs();
@@ -138,7 +138,7 @@ pub(super) async fn limits(State(state): State<ApiState>) -> Json<Value> {
             "volume_enabled": true,
             "volume_max_series": limits.max_series,
         },
-        "pattern_ingester_enabled": false,
+        "pattern_ingester_enabled": true,
         "version": super::LOKI_VERSION,
     }))
 }

@@ -1,17 +1,20 @@
 //! What there is: labels, their values, streams, how much of them.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Json;
 use serde_json::{Map, Value, json};
+use trefoil_lines::units;
 use trefoil_promql::labels::Labels;
-use trefoil_query::logs::{StreamVolume, VolumeGroups};
+use trefoil_query::logs::{Spent, StreamVolume, VolumeGroups};
 
 use super::LokiError;
 use super::answer::{metric, seconds};
 use super::parameters::Asked;
+use super::stats::stats as statistics;
 use crate::ApiState;
 
 type Answer = Result<Json<Value>, LokiError>;
@@ -19,10 +22,10 @@ type Answer = Result<Json<Value>, LokiError>;
 /// Volumes of an answer where the request does not say.
 const VOLUMES: usize = 100;
 
-async fn streams(state: &ApiState, headers: &HeaderMap, asked: &Asked) -> Result<Vec<Labels>, LokiError> {
-    let tenant = state.tenant(headers)?;
+pub(super) async fn streams(state: &ApiState, headers: &HeaderMap, asked: &Asked) -> Result<Vec<Labels>, LokiError> {
+    let tenants = state.tenants(headers)?;
     let selector = asked.selector("query")?;
-    Ok(state.engine.log_streams(&tenant, selector, asked.period()?, state.limits()).await?)
+    Ok(state.engine.log_streams(&tenants, selector, asked.period()?, state.limits()).await?)
 }
 
 pub(super) async fn names(State(state): State<ApiState>, headers: HeaderMap, asked: Asked) -> Answer {
@@ -45,7 +48,7 @@ pub(super) async fn values(
 
 /// Streams that fulfil any of the selectors; `logcli` calls them `match`, Grafana `match[]`.
 pub(super) async fn series(State(state): State<ApiState>, headers: HeaderMap, asked: Asked) -> Answer {
-    let tenant = state.tenant(&headers)?;
+    let tenants = state.tenants(&headers)?;
     let period = asked.period()?;
     let texts: Vec<String> = asked.all("match[]").chain(asked.all("match")).map(str::to_owned).collect();
     let mut all = BTreeSet::new();
@@ -60,18 +63,36 @@ pub(super) async fn series(State(state): State<ApiState>, headers: HeaderMap, as
             .collect::<Result<Vec<_>, _>>()?,
     };
     for selector in selectors {
-        all.extend(state.engine.log_streams(&tenant, selector, period, state.limits()).await?);
+        all.extend(state.engine.log_streams(&tenants, selector, period, state.limits()).await?);
     }
     let all: Vec<_> = all.iter().map(metric).collect();
     Ok(Json(json!({"status": "success", "data": all})))
 }
 
 pub(super) async fn stats(State(state): State<ApiState>, headers: HeaderMap, asked: Asked) -> Answer {
-    let tenant = state.tenant(&headers)?;
+    let tenants = state.tenants(&headers)?;
     let selector = asked.selector("query")?;
-    let stats = state.engine.log_stats(&tenant, selector, asked.period()?, state.limits()).await?;
+    let stats = state.engine.log_stats(&tenants, selector, asked.period()?, state.limits()).await?;
     let (streams, chunks) = (stats.streams, stats.chunks);
     Ok(Json(json!({"streams": streams, "chunks": chunks, "bytes": stats.bytes, "entries": stats.entries})))
+}
+
+/// How a query could be split. Here it is answered as a whole, over all streams at once: one shard.
+pub(super) async fn shards(State(state): State<ApiState>, headers: HeaderMap, asked: Asked) -> Answer {
+    let tenants = state.tenants(&headers)?;
+    let target = asked.get("targetBytesPerShard");
+    let bytes = target.parse().ok().or_else(|| units::bytes(target));
+    if !target.is_empty() && bytes.is_none_or(|bytes: u64| bytes == 0) {
+        return Err(LokiError::bad_request(format!("targetBytesPerShard: {target:?} is no number of bytes")));
+    }
+    let selector = asked.selector("query")?;
+    let began = Instant::now();
+    let counted = state.engine.log_stats(&tenants, selector, asked.period()?, state.limits()).await?;
+    let took = Spent { took: began.elapsed(), ..Spent::default() };
+    let (streams, chunks) = (counted.streams, counted.chunks);
+    let of_all = json!({"streams": streams, "chunks": chunks, "bytes": counted.bytes, "entries": counted.entries});
+    let shard = json!({"bounds": {"min": 0, "max": u64::MAX}, "stats": of_all});
+    Ok(Json(json!({"shards": [shard], "statistics": statistics(&took, 0)})))
 }
 
 pub(super) async fn volume(State(state): State<ApiState>, headers: HeaderMap, asked: Asked) -> Answer {
@@ -119,7 +140,7 @@ async fn volumes(
     period: (i64, i64),
     step: i64,
 ) -> Result<Vec<StreamVolume>, LokiError> {
-    let tenant = state.tenant(headers)?;
+    let tenants = state.tenants(headers)?;
     let limit = asked.count("limit", VOLUMES)?;
     let selector = asked.selector("query")?;
     let targets: Vec<String> = match asked.get("targetLabels") {
@@ -143,7 +164,7 @@ async fn volumes(
             )));
         }
     };
-    let mut volumes = state.engine.log_volume(&tenant, selector, period, step, group, state.limits()).await?;
+    let mut volumes = state.engine.log_volume(&tenants, selector, period, step, group, state.limits()).await?;
     volumes.sort_by(|a, b| total(b).cmp(&total(a)).then_with(|| a.labels.cmp(&b.labels)));
     volumes.truncate(limit);
     Ok(volumes)

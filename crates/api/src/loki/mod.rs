@@ -3,12 +3,20 @@
 //! Errors are a status and plain text.
 
 mod answer;
+mod deletion;
 mod fields;
 mod labels;
+mod legacy;
+mod operations;
 mod parameters;
+mod parquet;
+mod patterns;
 mod query;
+mod rules;
+mod stats;
 mod syntax;
 mod tail;
+pub(crate) mod tails;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -22,11 +30,14 @@ use trefoil_query::QueryError;
 use crate::ApiState;
 use crate::answers::status_of;
 
+pub(crate) use self::parameters::time as parse_time;
+
 const BUILD_INFO: &str = "/loki/api/v1/status/buildinfo";
 
 /// The paths where Loki has them.
 pub(crate) fn router(state: ApiState) -> Router {
-    Router::new().route("/ready", get(async || "ready\n")).merge(questions(state))
+    let own = legacy::router().merge(rules::own_router()).merge(operations::router());
+    Router::new().route("/ready", get(async || "ready\n")).merge(own.with_state(state.clone())).merge(questions(state))
 }
 
 /// The same below `/loki`, and what is there in any Loki.
@@ -45,6 +56,7 @@ fn questions(state: ApiState) -> Router {
         ("label", get(labels::names).post(labels::names)),
         ("label/{name}/values", get(labels::values).post(labels::values)),
         ("series", get(labels::series).post(labels::series)),
+        ("index/shards", get(labels::shards).post(labels::shards)),
         ("index/stats", get(labels::stats).post(labels::stats)),
         ("index/volume", get(labels::volume).post(labels::volume)),
         ("index/volume_range", get(labels::volume_range).post(labels::volume_range)),
@@ -53,10 +65,12 @@ fn questions(state: ApiState) -> Router {
         ("detected_field/{name}/values", get(fields::detected_field_values).post(fields::detected_field_values)),
         ("drilldown-limits", get(fields::limits)),
         ("tail", get(tail::tail)),
+        ("patterns", get(patterns::patterns).post(patterns::patterns)),
+        ("delete", get(deletion::list).post(deletion::delete).put(deletion::delete).delete(deletion::cancel)),
         ("format_query", get(syntax::format_query).post(syntax::format_query)),
     ];
     let router = routes.into_iter().fold(Router::new(), |router, (path, route)| either(path, router, route));
-    router.route(BUILD_INFO, get(build_info)).with_state(state)
+    router.route(BUILD_INFO, get(build_info)).merge(rules::router()).with_state(state)
 }
 
 /// Grafana gates features on this version; it is the Loki release whose API this surface follows.

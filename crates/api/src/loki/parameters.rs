@@ -122,7 +122,7 @@ impl Asked {
 }
 
 /// Seconds (also with a fraction), nanoseconds, or RFC 3339.
-fn time(text: &str) -> Option<i64> {
+pub(crate) fn time(text: &str) -> Option<i64> {
     if let Ok(number) = text.parse::<i64>() {
         let digits = text.trim_start_matches('-').len();
         return if digits <= MOST_DIGITS_OF_SECONDS { number.checked_mul(SECOND) } else { Some(number) };

@@ -5,11 +5,13 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use trefoil_logql::ast::{LogQuery, Query};
 use trefoil_logql::metrics::Grid;
+use trefoil_model::Tenants;
 use trefoil_query::logs::{Direction, FoundLine, FoundLines, LinesRequest, SeriesRequest, Spent};
 
 use super::LokiError;
 use super::answer::{Encoding, series, streams};
 use super::parameters::Asked;
+use super::parquet;
 use crate::ApiState;
 
 /// Lines of an answer where the request does not say.
@@ -22,7 +24,7 @@ pub(super) async fn query(
     headers: HeaderMap,
     asked: Asked,
 ) -> Result<Response, LokiError> {
-    let tenant = state.tenant(&headers)?;
+    let tenants = state.tenants(&headers)?;
     let Query::Metric(metric) = trefoil_logql::parse(asked.get("query"))? else {
         return Err(LokiError::bad_request(
             "log queries are not supported as an instant query type, please change your query to a range query type",
@@ -31,8 +33,7 @@ pub(super) async fn query(
     let at = asked.time("time")?.unwrap_or(asked.now);
     let max_series = state.limits().max_series;
     let request = SeriesRequest { metric, grid: Grid::instant(at), is_instant: true, max_series, now: asked.now };
-    let (answer, spent) = state.engine.log_series(&tenant, &request, state.limits()).await?;
-    Ok(series(&answer, &spent))
+    series_of(&state, &headers, &tenants, &request).await
 }
 
 pub(super) async fn query_range(
@@ -40,35 +41,61 @@ pub(super) async fn query_range(
     headers: HeaderMap,
     asked: Asked,
 ) -> Result<Response, LokiError> {
-    let tenant = state.tenant(&headers)?;
+    let tenants = state.tenants(&headers)?;
+    let period = asked.period()?;
+    asked.count("limit", LINES)?;
+    match trefoil_logql::parse(asked.get("query"))? {
+        Query::Metric(metric) => {
+            let step = asked.step(period)?;
+            let (grid, max_series) = (aligned(period, step), state.limits().max_series);
+            let request = SeriesRequest { metric, grid, is_instant: false, max_series, now: asked.now };
+            series_of(&state, &headers, &tenants, &request).await
+        }
+        Query::Log(query) => {
+            let found = lines(&state, &tenants, &asked, query).await?;
+            match parquet::is_accepted(&headers) {
+                true => parquet::streams(&found.lines),
+                false => Ok(streams(found, Encoding::of(&headers))),
+            }
+        }
+    }
+}
+
+async fn series_of(
+    state: &ApiState,
+    headers: &HeaderMap,
+    tenants: &Tenants,
+    request: &SeriesRequest,
+) -> Result<Response, LokiError> {
+    let (answer, spent) = state.engine.log_series(tenants, request, state.limits()).await?;
+    match parquet::is_accepted(headers) {
+        true => parquet::series(&answer),
+        false => Ok(series(&answer, &spent)),
+    }
+}
+
+/// The lines that a request asks for, by its period, limit, interval and direction.
+pub(super) async fn lines(
+    state: &ApiState,
+    tenants: &Tenants,
+    asked: &Asked,
+    query: LogQuery,
+) -> Result<FoundLines, LokiError> {
     let period = asked.period()?;
     let limit = asked.count("limit", LINES)?;
     let interval = asked.duration("interval")?.unwrap_or(0);
     if interval < 0 {
         return Err(LokiError::bad_request("interval must be >= 0"));
     }
-    match trefoil_logql::parse(asked.get("query"))? {
-        Query::Metric(metric) => {
-            let step = asked.step(period)?;
-            let (grid, max_series) = (aligned(period, step), state.limits().max_series);
-            let request = SeriesRequest { metric, grid, is_instant: false, max_series, now: asked.now };
-            let (answer, spent) = state.engine.log_series(&tenant, &request, state.limits()).await?;
-            Ok(series(&answer, &spent))
-        }
-        Query::Log(query) => {
-            if limit > MOST_LINES {
-                return Err(LokiError::bad_request(format!(
-                    "max entries limit per query exceeded, limit > max_entries_limit_per_query ({limit} > {MOST_LINES})"
-                )));
-            }
-            let direction = direction(&asked)?;
-            let request = lines_request(query, period, limit, direction, asked.now);
-            let found = match interval {
-                0 => state.engine.log_lines(&tenant, &request, state.limits()).await?,
-                interval => apart(&state, &headers, request, interval).await?,
-            };
-            Ok(streams(found, Encoding::of(&headers)))
-        }
+    if limit > MOST_LINES {
+        return Err(LokiError::bad_request(format!(
+            "max entries limit per query exceeded, limit > max_entries_limit_per_query ({limit} > {MOST_LINES})"
+        )));
+    }
+    let request = lines_request(query, period, limit, direction(asked)?, asked.now);
+    match interval {
+        0 => Ok(state.engine.log_lines(tenants, &request, state.limits()).await?),
+        interval => apart(state, tenants, request, interval).await,
     }
 }
 
@@ -100,18 +127,17 @@ fn aligned((start, end): (i64, i64), step: i64) -> Grid {
 /// Lines that are at least `interval` from the one before, whatever their streams.
 async fn apart(
     state: &ApiState,
-    headers: &HeaderMap,
+    tenants: &Tenants,
     request: LinesRequest,
     interval: i64,
 ) -> Result<FoundLines, LokiError> {
-    let tenant = state.tenant(headers)?;
     let mut kept: Vec<FoundLine> = Vec::new();
     let mut spent = Spent::default();
     let mut page = request.clone();
     while kept.len() < request.limit && page.period.0 <= page.period.1 {
         page.limit = MOST_LINES;
-        let found = state.engine.log_lines(&tenant, &page, state.limits()).await?;
-        spent = added(spent, found.spent);
+        let found = state.engine.log_lines(tenants, &page, state.limits()).await?;
+        spent = spent + found.spent;
         let is_last = found.lines.len() < MOST_LINES;
         let mut next = None;
         for line in found.lines {
@@ -131,13 +157,4 @@ async fn apart(
         }
     }
     Ok(FoundLines { lines: kept, spent })
-}
-
-fn added(a: Spent, b: Spent) -> Spent {
-    Spent {
-        lines: a.lines + b.lines,
-        bytes: a.bytes + b.bytes,
-        passed: a.passed + b.passed,
-        streams: a.streams + b.streams,
-    }
 }

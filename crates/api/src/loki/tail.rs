@@ -1,16 +1,18 @@
 //! `tail`: lines as they come, over a WebSocket.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use futures::stream::SplitSink;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use trefoil_logql::ast::{LogQuery, Query};
 use trefoil_query::logs::{FoundLine, Tail};
@@ -19,13 +21,18 @@ use super::LokiError;
 use super::answer::{Encoding, by_stream};
 use super::parameters::{Asked, SECOND};
 use super::query::MOST_LINES;
+use super::tails::Admitted;
 use crate::ApiState;
 
 /// Lines that were there before, where the request does not say.
 const LINES: usize = 100;
 const LONGEST_DELAY: i64 = 5 * SECOND;
-/// Frames that wait for the client. Lines that come while so many wait are dropped, and told of.
-const WAITING: usize = 64;
+/// Bytes of lines that wait for the client. Lines that come while so many wait are dropped, and told of.
+const WAITING: usize = 8 << 20;
+/// Bytes of the lines of one frame (of one alone there may be more).
+const LARGEST_FRAME: usize = 1 << 20;
+/// Bytes of a message of the client, who has nothing to say.
+const LARGEST_MESSAGE: usize = 64 << 10;
 /// Dropped lines that are told of one by one.
 const MOST_DROPPED: usize = 1000;
 
@@ -35,18 +42,32 @@ pub(super) async fn tail(
     upgrade: WebSocketUpgrade,
     asked: Asked,
 ) -> Result<Response, LokiError> {
-    let tenant = state.tenant(&headers)?;
+    tail_as(Encoding::of(&headers), &state, &headers, upgrade, &asked).await
+}
+
+pub(super) async fn tail_as(
+    encoding: Encoding,
+    state: &ApiState,
+    headers: &HeaderMap,
+    upgrade: WebSocketUpgrade,
+    asked: &Asked,
+) -> Result<Response, LokiError> {
+    let tenants = state.tenants(headers)?;
+    let tenant = tenants.only().ok_or_else(|| LokiError::bad_request("multiple org IDs present"))?;
     let query = log_query(asked.get("query"))?;
     let limit = asked.count("limit", LINES)?.min(MOST_LINES);
     let delay = asked.duration("delay_for")?.unwrap_or(0);
     if !(0..=LONGEST_DELAY).contains(&delay) {
         return Err(LokiError::bad_request("delay_for can't be greater than 5"));
     }
+    let admitted = state.tails.admit(tenant, state.limits().max_concurrent_tail_requests)?;
     let start = asked.time("start")?.unwrap_or_else(|| asked.now.saturating_sub(3600 * SECOND));
-    let (history, tail) = state.engine.tail_logs(&tenant, query, (start, asked.now), limit, state.limits()).await?;
-    let encoding = Encoding::of(&headers);
+    let (history, tail) = state.engine.tail_logs(tenant, query, (start, asked.now), limit, state.limits()).await?;
     let delay = Duration::from_nanos(delay.unsigned_abs());
-    Ok(upgrade.on_upgrade(move |socket| serve(socket, history, tail, delay, encoding)))
+    let upgrade = upgrade.max_message_size(LARGEST_MESSAGE).max_frame_size(LARGEST_MESSAGE);
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        admitted.track(serve(socket, history, tail, delay, encoding, &admitted)).await;
+    }))
 }
 
 fn log_query(text: &str) -> Result<LogQuery, LokiError> {
@@ -56,12 +77,21 @@ fn log_query(text: &str) -> Result<LogQuery, LokiError> {
     }
 }
 
-/// Until the client goes or the store is closed.
-async fn serve(socket: WebSocket, history: Vec<FoundLine>, tail: Tail, delay: Duration, encoding: Encoding) {
+/// Until the client goes or the server ends.
+async fn serve(
+    socket: WebSocket,
+    history: Vec<FoundLine>,
+    tail: Tail,
+    delay: Duration,
+    encoding: Encoding,
+    admitted: &Admitted,
+) {
     let (sink, mut messages) = socket.split();
-    let (frames, waiting) = mpsc::channel(WAITING);
-    let sending = send(sink, waiting);
-    let producing = produce(history, tail, delay, encoding, frames);
+    // What waits in it is bounded by its bytes.
+    let (frames, waiting) = mpsc::unbounded_channel();
+    let outgoing = Outgoing { encoding, frames, room: Arc::new(Semaphore::new(WAITING)), dropped: VecDeque::new() };
+    let sending = send(sink, waiting, admitted.stopped());
+    let producing = produce(history, tail, delay, outgoing);
     // Pings are answered by the library as messages are read; nothing else that a client says means anything.
     let gone = async {
         while let Some(Ok(message)) = messages.next().await
@@ -75,61 +105,118 @@ async fn serve(socket: WebSocket, history: Vec<FoundLine>, tail: Tail, delay: Du
     }
 }
 
-async fn send(mut sink: SplitSink<WebSocket, Message>, mut waiting: Receiver<Value>) {
-    while let Some(frame) = waiting.recv().await {
-        if sink.send(Message::Text(frame.to_string().into())).await.is_err() {
+/// Lines on their way.
+struct Frame {
+    text: String,
+    due: Instant,
+    /// Given back once the frame is sent.
+    _room: OwnedSemaphorePermit,
+}
+
+async fn send(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut waiting: UnboundedReceiver<Frame>,
+    stopped: impl Future<Output = ()>,
+) {
+    let mut stopped = std::pin::pin!(stopped);
+    loop {
+        let frame = tokio::select! {
+            frame = due(&mut waiting) => frame,
+            () = &mut stopped => None,
+        };
+        let Some(Frame { text, _room, .. }) = frame else { break };
+        // A client that takes nothing hears no goodbye either.
+        let sent = tokio::select! {
+            sent = sink.send(Message::Text(text.into())) => sent.is_ok(),
+            () = &mut stopped => return,
+        };
+        if !sent {
             return;
         }
     }
+    let goodbye = CloseFrame { code: close_code::AWAY, reason: "the server is shutting down".into() };
     // Whether the client still hears it is its own affair.
-    let _ = sink.close().await;
+    let _ = sink.send(Message::Close(Some(goodbye))).await;
+}
+
+/// The next frame, when its time has come.
+async fn due(waiting: &mut UnboundedReceiver<Frame>) -> Option<Frame> {
+    let frame = waiting.recv().await?;
+    sleep_until(frame.due).await;
+    Some(frame)
 }
 
 /// Frames for as long as somebody takes them.
-async fn produce(history: Vec<FoundLine>, mut tail: Tail, delay: Duration, encoding: Encoding, frames: Sender<Value>) {
-    let mut outgoing = Outgoing { encoding, frames, dropped: VecDeque::new() };
-    outgoing.offer(history);
-    let mut held: VecDeque<(Instant, Vec<FoundLine>)> = VecDeque::new();
+async fn produce(history: Vec<FoundLine>, mut tail: Tail, delay: Duration, mut outgoing: Outgoing) {
+    for lines in parts(history) {
+        // Nobody has been slow yet.
+        let Some(room) = outgoing.wait(&lines).await else { return };
+        outgoing.send(lines, room, Duration::ZERO);
+    }
     loop {
-        let due = held.front().map(|(due, _)| *due);
-        tokio::select! {
+        let arrived = tokio::select! {
             () = outgoing.frames.closed() => return,
-            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
-                if let Some((_, lines)) = held.pop_front() {
-                    outgoing.offer(lines);
-                }
-            }
-            arrived = tail.arrived() => {
-                let Some(arrived) = arrived else { return };
-                match tail.lines(arrived).await {
-                    Ok(lines) if delay.is_zero() => outgoing.offer(lines),
-                    Ok(lines) => held.push_back((Instant::now() + delay, lines)),
-                    // It may work the next time; the lines are not lost, a query finds them.
-                    Err(error) => tracing::warn!(%error, "lines that somebody tails cannot be read"),
-                }
+            arrived = tail.arrived() => arrived,
+        };
+        let Some(arrived) = arrived else { return };
+        let rows = arrived.rows();
+        match tail.lines(arrived).await {
+            Ok(lines) => parts(lines).into_iter().for_each(|lines| outgoing.offer(lines, delay)),
+            // It may work the next time; the lines are not lost, a query finds them.
+            Err(error) => {
+                tracing::warn!(%error, "lines that somebody tails cannot be read");
+                outgoing.miss(rows);
             }
         }
         outgoing.miss(tail.take_missed());
     }
 }
 
+/// Lines that go into one frame each.
+fn parts(lines: Vec<FoundLine>) -> Vec<Vec<FoundLine>> {
+    let mut parts: Vec<Vec<FoundLine>> = Vec::new();
+    let mut bytes = LARGEST_FRAME;
+    for line in lines {
+        bytes += line.bytes();
+        match parts.last_mut().filter(|_| bytes <= LARGEST_FRAME) {
+            Some(part) => part.push(line),
+            None => {
+                bytes = line.bytes();
+                parts.push(vec![line]);
+            }
+        }
+    }
+    parts
+}
+
 /// Frames on their way, and what found no room among them.
 struct Outgoing {
     encoding: Encoding,
-    frames: Sender<Value>,
+    frames: UnboundedSender<Frame>,
+    room: Arc<Semaphore>,
     dropped: VecDeque<Value>,
 }
 
 impl Outgoing {
-    fn offer(&mut self, lines: Vec<FoundLine>) {
-        if lines.is_empty() {
-            return;
+    fn offer(&mut self, lines: Vec<FoundLine>, delay: Duration) {
+        match self.room.clone().try_acquire_many_owned(room_for(&lines)) {
+            Ok(room) => self.send(lines, room, delay),
+            Err(_) => {
+                let dropped = lines.iter().map(dropped);
+                self.dropped.extend(dropped.take(MOST_DROPPED.saturating_sub(self.dropped.len())));
+            }
         }
-        let Ok(room) = self.frames.try_reserve() else {
-            let dropped = lines.iter().map(dropped);
-            self.dropped.extend(dropped.take(MOST_DROPPED.saturating_sub(self.dropped.len())));
-            return;
-        };
+    }
+
+    /// Room for lines as soon as there is some; `None` once nobody takes them.
+    async fn wait(&self, lines: &[FoundLine]) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            () = self.frames.closed() => None,
+            room = self.room.clone().acquire_many_owned(room_for(lines)) => room.ok(),
+        }
+    }
+
+    fn send(&mut self, lines: Vec<FoundLine>, room: OwnedSemaphorePermit, delay: Duration) {
         let mut frame = json!({"streams": by_stream(lines, self.encoding)});
         if let Some(flags) = self.encoding.flags() {
             frame["encodingFlags"] = json!(flags);
@@ -137,7 +224,9 @@ impl Outgoing {
         if !self.dropped.is_empty() {
             frame["dropped_entries"] = self.dropped.drain(..).collect();
         }
-        room.send(frame);
+        let frame = Frame { text: frame.to_string(), due: Instant::now() + delay, _room: room };
+        // If nobody takes it any more, that ends all of this.
+        let _ = self.frames.send(frame);
     }
 
     /// Lines of which nobody knows more than that they came.
@@ -147,6 +236,12 @@ impl Outgoing {
             self.dropped.push_back(json!({"labels": {}, "timestamp": now.to_string(), "lines": lines}));
         }
     }
+}
+
+/// One line may be larger than all that waits; it goes when nothing else does.
+fn room_for(lines: &[FoundLine]) -> u32 {
+    let bytes: usize = lines.iter().map(FoundLine::bytes).sum();
+    u32::try_from(bytes.min(WAITING)).unwrap_or(u32::MAX)
 }
 
 fn dropped(line: &FoundLine) -> Value {

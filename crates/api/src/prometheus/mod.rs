@@ -38,6 +38,7 @@ pub use self::notifications::{Notifications, RELOAD_FAILED, SHUTTING_DOWN};
 pub(crate) use self::parameters::{parse_length, parse_time};
 #[doc(hidden)]
 pub use self::read::try_request;
+pub(crate) use self::self_metrics::metrics;
 pub use self::surface::{Lifecycle, PrometheusApi};
 
 use self::read::RemoteRead;

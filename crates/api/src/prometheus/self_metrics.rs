@@ -12,7 +12,7 @@ use super::error::PromError;
 use super::form::Parameters;
 use crate::{ApiState, internal};
 
-pub(super) async fn metrics(State(state): State<ApiState>, headers: HeaderMap) -> Response {
+pub(crate) async fn metrics(State(state): State<ApiState>, headers: HeaderMap) -> Response {
     match state.prometheus.registry {
         Some(registry) => internal::metrics(State(registry), headers).await,
         None => (StatusCode::NOT_FOUND, "404 page not found\n").into_response(),

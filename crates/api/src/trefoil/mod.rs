@@ -5,11 +5,13 @@ mod cardinality;
 mod error;
 mod export;
 mod forms;
+mod logs;
 mod openapi;
 mod search;
 mod span;
 mod sql;
 mod status;
+mod trace_logs;
 mod traces;
 
 use axum::Router;
@@ -23,9 +25,11 @@ pub fn router(state: ApiState) -> Router {
         .route("/api/v1/sql", post(sql::run))
         .route("/api/v1/cardinality", get(cardinality::cardinality))
         .route("/api/v1/status", get(status::status))
+        .route("/api/v1/logs", get(logs::export))
         .route("/api/v1/traces", get(export::by_query))
         .route("/api/v1/traces/{trace_id}", get(export::by_id))
         .route("/api/v1/traces/{trace_id}/spans/{span_id}", get(span::span))
+        .route("/api/v1/traces/{trace_id}/logs", get(trace_logs::logs))
         .route("/api/v1/traces/{trace_id}/search", get(search::search))
         .route("/api/v1/traces/{trace_id}/clock_skew", get(traces::clock_skew::clock_skew))
         .route("/api/v1/traces/{trace_id}/critical_path", get(traces::critical_path::critical_path))

@@ -6,7 +6,7 @@ use axum::response::Json;
 use utoipa::OpenApi;
 
 use super::traces::{clock_skew, critical_path, diff, exceptions, propagation, service_graph};
-use super::{cardinality, export, search, span, sql, status};
+use super::{cardinality, export, logs, search, span, sql, status, trace_logs};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,6 +18,7 @@ use super::{cardinality, export, search, span, sql, status};
     tags(
         (name = "query", description = "Questions in a query language"),
         (name = "traces", description = "Traces as other systems write them, parts of one, what it says, and what many say together; a whole one is Tempo's `/tempo/api/v2/traces/{trace_id}`"),
+        (name = "logs", description = "Lines, however many; questions in LogQL are Loki's `/loki/api/v1/query_range`"),
         (name = "metrics", description = "What is known of metrics; PromQL is Prometheus' `/prometheus/api/v1/query`"),
         (name = "server", description = "The server itself"),
     ),
@@ -26,6 +27,7 @@ use super::{cardinality, export, search, span, sql, status};
         export::by_query,
         export::by_id,
         span::span,
+        trace_logs::logs,
         search::search,
         clock_skew::clock_skew,
         critical_path::critical_path,
@@ -36,6 +38,7 @@ use super::{cardinality, export, search, span, sql, status};
         service_graph::of_trace,
         service_graph::of_window,
         propagation::propagation,
+        logs::export,
         cardinality::cardinality,
         status::status,
         document

@@ -38,8 +38,10 @@ impl Server {
             engine: Engine::new(storage.clone(), 64 << 20).unwrap(),
             tenancy,
             admin_api: true,
+            delete_logs: false,
             otlp: Arc::new(OtlpEndpoints::default),
             max_clock_skew_adjustment: std::time::Duration::ZERO,
+            tails: Default::default(),
             prometheus: PrometheusApi::default(),
         };
         let (router, main) = (prometheus_router(state.clone()), main_router(state.clone()));

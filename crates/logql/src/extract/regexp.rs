@@ -3,8 +3,7 @@
 use regex::Regex;
 use thiserror::Error;
 use trefoil_go::pattern;
-
-use super::name::{is_sane, starts_with_digit};
+use trefoil_lines::sanitised;
 
 #[derive(Debug, Clone)]
 pub struct Regexp {
@@ -31,7 +30,7 @@ impl Regexp {
         if groups.is_empty() {
             return Err(RegexpError::NoGroup(text.to_owned()));
         }
-        if let Some((_, name)) = groups.iter().find(|(_, name)| !is_sane(name) || starts_with_digit(name)) {
+        if let Some((_, name)) = groups.iter().find(|(_, name)| sanitised(name) != *name) {
             return Err(RegexpError::Name { regexp: text.to_owned(), name: name.clone() });
         }
         Ok(Regexp { regex, groups })

@@ -7,6 +7,8 @@ use super::token::Token;
 use crate::captures::{self, Part};
 
 const GAP: &str = "<_>";
+/// Of a tree of numbers, with its share of the nodes.
+const BYTES_OF_COUNT: usize = 32;
 
 #[derive(Debug, Clone)]
 pub(super) struct Cluster {
@@ -16,6 +18,8 @@ pub(super) struct Cluster {
     total: u64,
     /// Which line of the miner was the last of these.
     seen: u64,
+    /// Of its words and what stands between them.
+    text_bytes: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -54,7 +58,12 @@ impl Cluster {
             Token::Gap => Piece::Gap,
             Token::Tail => Piece::Tail,
         });
-        let mut cluster = Cluster { pieces: pieces.collect(), counts: BTreeMap::new(), total: 0, seen };
+        let texts = tokens.iter().map(|token| match token {
+            Token::Word(text) | Token::Between(text) => text.len(),
+            Token::Gap | Token::Tail => 0,
+        });
+        let text_bytes = texts.sum();
+        let mut cluster = Cluster { pieces: pieces.collect(), counts: BTreeMap::new(), total: 0, seen, text_bytes };
         cluster.add(counts, seen);
         cluster
     }
@@ -96,6 +105,7 @@ impl Cluster {
             if let Piece::Word(known) = piece
                 && *token != Token::Word(known)
             {
+                self.text_bytes -= known.len();
                 *piece = Piece::Gap;
             }
         }
@@ -108,6 +118,19 @@ impl Cluster {
             self.total += count;
         }
         self.seen = seen;
+    }
+
+    /// Forgets lines of steps before `time`.
+    pub fn forget_before(&mut self, time: i64) {
+        let kept = self.counts.split_off(&time);
+        let gone = std::mem::replace(&mut self.counts, kept);
+        self.total -= gone.values().sum::<u64>();
+    }
+
+    /// About what it holds in memory.
+    pub fn bytes(&self) -> usize {
+        let counts = self.counts.len() * BYTES_OF_COUNT;
+        size_of::<Cluster>() + self.pieces.len() * size_of::<Piece>() + self.text_bytes + counts
     }
 
     /// How many lines there were, and when the last came.

@@ -74,6 +74,8 @@ pub struct Miner {
     hasher: DefaultHashBuilder,
     clusters: usize,
     lines: u64,
+    bytes: usize,
+    forgotten: u64,
 }
 
 impl Miner {
@@ -81,9 +83,19 @@ impl Miner {
         if span.step < 1 || span.end.saturating_sub(span.start) / span.step > MOST_STEPS {
             return Err(TooManySteps(span.step));
         }
+        Ok(Miner::of(span, limits))
+    }
+
+    /// Of lines of all times, for whoever [forgets](Miner::forget_before) the old ones.
+    pub fn of_all_times(step: i64, limits: Limits) -> Miner {
+        Miner::of(Span { start: i64::MIN, end: i64::MAX, step: step.max(1) }, limits)
+    }
+
+    fn of(span: Span, limits: Limits) -> Miner {
         let limits = Limits { clusters: limits.clusters.max(4), ..limits };
+        let span = Span { end: span.end.max(span.start), ..span };
         let (shapes, hasher) = (HashMap::new(), DefaultHashBuilder::default());
-        Ok(Miner { span, limits, shapes, hasher, clusters: 0, lines: 0 })
+        Miner { span, limits, shapes, hasher, clusters: 0, lines: 0, bytes: 0, forgotten: 0 }
     }
 
     /// Counts a line; one that is not of the time does not count.
@@ -91,20 +103,52 @@ impl Miner {
         if !(self.span.start..self.span.end).contains(&time) {
             return;
         }
-        let step = time - time.rem_euclid(self.span.step);
+        let step = self.step_of(time);
         let tokens = token::cut(line, self.limits.tokens, self.limits.line);
         self.count(&tokens, &[(step, 1)]);
     }
 
-    /// Takes over what another miner of the same steps has counted.
+    /// Takes over what another miner of the same or finer steps has counted, in so far as the steps are of this one's time.
     pub fn merge(&mut self, other: &Miner) {
         // In the order that they were seen in: templates depend on it.
         let mut clusters: Vec<&Cluster> = other.shapes.values().flatten().collect();
         clusters.sort_by_key(|cluster| cluster.rank().1);
         for cluster in clusters {
-            let counts: Vec<(i64, u64)> = cluster.counts.iter().map(|(step, count)| (*step, *count)).collect();
-            self.count(&cluster.tokens(), &counts);
+            let within = cluster.counts.range(self.span.start..self.span.end);
+            let counts: Vec<(i64, u64)> = within.map(|(step, count)| (self.step_of(*step), *count)).collect();
+            if !counts.is_empty() {
+                self.count(&cluster.tokens(), &counts);
+            }
         }
+    }
+
+    /// Forgets lines of steps before `time`, and templates that no others have.
+    pub fn forget_before(&mut self, time: i64) {
+        self.shapes.retain(|_, clusters| {
+            clusters.iter_mut().for_each(|cluster| cluster.forget_before(time));
+            clusters.retain(|cluster| !cluster.counts.is_empty());
+            !clusters.is_empty()
+        });
+        self.measure();
+    }
+
+    /// About what it holds in memory.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many templates made room for others.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    fn measure(&mut self) {
+        self.clusters = self.shapes.values().map(Vec::len).sum();
+        self.bytes = self.shapes.values().flatten().map(Cluster::bytes).sum();
+    }
+
+    fn step_of(&self, time: i64) -> i64 {
+        time.saturating_sub(time.rem_euclid(self.span.step))
     }
 
     /// How many templates there are now.
@@ -138,9 +182,15 @@ impl Miner {
         // Of those that are as like the first, which is the oldest.
         let best = likeness.max_by(|(a, place), (b, other)| Likeness::compare(*a, *b).then(other.cmp(place)));
         match best {
-            Some((_, place)) => alike[place].absorb(tokens, counts, self.lines),
+            Some((_, place)) => {
+                let before = alike[place].bytes();
+                alike[place].absorb(tokens, counts, self.lines);
+                self.bytes = (self.bytes + alike[place].bytes()).saturating_sub(before);
+            }
             None => {
-                alike.push(Cluster::new(tokens, counts, self.lines));
+                let cluster = Cluster::new(tokens, counts, self.lines);
+                self.bytes += cluster.bytes();
+                alike.push(cluster);
                 self.clusters += 1;
                 if self.clusters > self.limits.clusters {
                     self.forget();
@@ -174,7 +224,9 @@ impl Miner {
             clusters.retain(|cluster| cluster.rank() > limit || cluster.rank().1 == newest);
             !clusters.is_empty()
         });
-        self.clusters = self.shapes.values().map(Vec::len).sum();
+        let before = self.clusters;
+        self.measure();
+        self.forgotten += before.saturating_sub(self.clusters) as u64;
     }
 }
 

@@ -56,6 +56,22 @@ fn lines_are_counted_by_steps() {
 }
 
 #[test]
+fn finer_steps_are_added_up_within_the_time() {
+    let mut fine = Miner::of_all_times(10, Limits::default());
+    for (time, line) in [(15, "a b c"), (25, "a b c"), (26, "a b d"), (105, "a b c"), (115, "gone"), (205, "a b e")] {
+        fine.observe(time, line);
+    }
+    let mut coarse = Miner::new(Span { start: 20, end: 110, step: 50 }, Limits::default()).unwrap();
+    coarse.merge(&fine);
+    assert_eq!(coarse.mined(), [Mined { pattern: "a b <_>".to_owned(), counts: vec![(0, 2), (100, 1)] }]);
+    fine.forget_before(110);
+    let gone = Mined { pattern: "gone".to_owned(), counts: vec![(110, 1)] };
+    assert_eq!(fine.mined(), [Mined { pattern: "a b <_>".to_owned(), counts: vec![(200, 1)] }, gone]);
+    fine.forget_before(1_000);
+    assert_eq!((fine.len(), fine.bytes()), (0, 0));
+}
+
+#[test]
 fn what_few_lines_have_is_forgotten() {
     let mut miner = Miner::new(SPAN, Limits { clusters: 8, ..Limits::default() }).unwrap();
     for index in 0_u8..200 {
@@ -63,7 +79,9 @@ fn what_few_lines_have_is_forgotten() {
         // Each of a shape of its own.
         miner.observe(5, &format!("x{}", "!".repeat(usize::from(index) + 1)));
         assert!(miner.len() <= 8);
+        assert_eq!(miner.bytes(), miner.shapes.values().flatten().map(Cluster::bytes).sum::<usize>());
     }
+    assert_eq!(miner.forgotten() + miner.len() as u64, 201);
     let mined = miner.mined();
     assert_eq!((mined[0].pattern.as_str(), mined[0].total()), ("often seen here", 200));
     // The newest is there.

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use trefoil_go::quote::quote;
 use trefoil_go::{duration, float};
+use trefoil_lines::units;
 
 use super::labels::Labels;
 use crate::ast::{CompareOp, LabelFilter};
 use crate::filter::ip::IpRange;
 use crate::matcher::Matcher;
-use crate::units;
 
 const LABEL_FILTER: &str = "LabelFilterErr";
 

@@ -5,6 +5,7 @@
 
 mod filters;
 mod formats;
+mod known;
 mod labels;
 mod lines;
 mod names;
@@ -16,6 +17,7 @@ mod tests;
 
 use std::borrow::Cow;
 
+pub use known::{Fields, Known};
 pub use labels::{Category, ERROR, ERROR_DETAILS, Labels, PRESERVE_ERROR};
 pub use sample::Unwrapping;
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use trefoil_lines::Wanted;
+
 use super::formats::Formats;
 use super::labels::{DUPLICATE, ERROR};
 use super::{Op, Wants};
-use crate::extract::Wanted;
 
 /// What the stages and whoever takes their lines look at.
 #[derive(Debug, Clone)]
@@ -49,6 +50,11 @@ impl Needs {
             None => Wanted::All,
             Some(names) => Wanted::Only(names),
         }
+    }
+
+    /// `None`: everything.
+    pub fn only(&self) -> Option<&[String]> {
+        self.only.as_deref()
     }
 
     pub fn are_none(&self) -> bool {

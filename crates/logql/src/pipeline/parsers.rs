@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 
+use trefoil_lines::json::{self, Path};
+use trefoil_lines::logfmt::{self, Options};
+use trefoil_lines::{Malformed, unpack};
+
 use super::labels::{Labels, Name, PRESERVE_ERROR, TooMany};
 use super::names::Names;
 use super::needs::Needs;
 use crate::ast::{Extraction, LogfmtFlags, Stage};
-use crate::extract::json::{self, Path};
-use crate::extract::logfmt::{self, Options};
 use crate::extract::pattern::Pattern;
 use crate::extract::regexp::Regexp;
-use crate::extract::{Malformed, unpack};
 
-const JSON: &str = "JSONParserErr";
+pub(super) const JSON: &str = "JSONParserErr";
 const LOGFMT: &str = "LogfmtParserErr";
 
 #[derive(Debug, Clone)]
@@ -126,7 +127,7 @@ impl Parser {
     }
 }
 
-fn failed(error: &'static str, malformed: Malformed, labels: &mut Labels<'_>, needs: &Needs) {
+pub(super) fn failed(error: &'static str, malformed: Malformed, labels: &mut Labels<'_>, needs: &Needs) {
     labels.fail(error, malformed.to_string());
     if needs.preserve_errors() {
         labels.set(Name::Given(PRESERVE_ERROR), Cow::Borrowed("true"));

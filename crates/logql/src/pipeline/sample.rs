@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::filters::{LabelTest, bytes, nanoseconds, number};
-use super::{Entry, Labels, Runner};
+use super::{Entry, Known, Labels, Runner};
 use crate::ast::{Conversion, Unwrap};
 use crate::error::ParseError;
 
@@ -39,17 +39,32 @@ impl Unwrapping {
         labels
     }
 
-    /// `None`: there is no value. Of one that is no number it is 0, and an error.
-    fn value(&self, labels: &mut Labels<'_>) -> Option<f64> {
-        let text = labels.value(&self.label).filter(|text| !text.is_empty())?;
-        let value = match self.conversion {
+    /// Whether what the value is makes no difference to the labels of a line, as long as it [is one](Unwrapping::number).
+    pub(crate) fn ignores_value(&self) -> bool {
+        let mut is_named = false;
+        self.filters.iter().for_each(|filter| filter.labels(&mut |label| is_named |= label == self.label));
+        !is_named
+    }
+
+    /// The value that a text is. `None`: it is none.
+    pub fn number(&self, text: &str) -> Option<f64> {
+        self.converted(text).ok()
+    }
+
+    fn converted(&self, text: &str) -> Result<f64, String> {
+        match self.conversion {
             None => number(text),
             Some(Conversion::Bytes) => bytes(text).map(|bytes| bytes as f64),
             Some(Conversion::Duration | Conversion::DurationSeconds) => {
                 nanoseconds(text).map(|nanos| nanos as f64 / 1e9)
             }
-        };
-        let value = value.unwrap_or_else(|details| {
+        }
+    }
+
+    /// `None`: there is no value. Of one that is no number it is 0, and an error.
+    fn value(&self, labels: &mut Labels<'_>) -> Option<f64> {
+        let text = labels.value(&self.label).filter(|text| !text.is_empty())?;
+        let value = self.converted(text).unwrap_or_else(|details| {
             labels.fail(SAMPLE_EXTRACTION, Cow::Owned(details));
             0.0
         });
@@ -66,5 +81,16 @@ impl Runner<'_> {
         take: impl FnOnce(f64, &Labels<'_>) -> T,
     ) -> Option<T> {
         self.run_mut(entry, |_, labels| unwrapping.value(labels).map(|value| take(value, labels)))
+    }
+
+    /// The same for a line whose fields are known.
+    pub fn run_known_unwrapped<T>(
+        &mut self,
+        unwrapping: &Unwrapping,
+        entry: &Entry<'_>,
+        known: Known<'_>,
+        take: impl FnOnce(f64, &Labels<'_>) -> T,
+    ) -> Option<T> {
+        self.run_known_mut(entry, known, |labels| unwrapping.value(labels).map(|value| take(value, labels)))
     }
 }

@@ -1,5 +1,6 @@
 //! `ExportLogsServiceRequest` → rows of `logs`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -9,16 +10,18 @@ use arrow::array::{
 use super::attributes::PromotedColumns;
 use super::batch::{batch, tenant_column};
 use super::columns::{Ids, Strings};
+use super::entries::{Entries, Timed};
 use super::origin::{Group, Origins};
 use super::walk::{Items, outcome, walk};
 use super::{DecodeContext, DecodeError, Decoded, Place, Report};
-use crate::attributes::{AnyValue, Refusal, Tally, push_value};
+use crate::attributes::{AnyValue, KeyValue, Refusal, Tally, push_value};
 use crate::promote::Scope;
+use crate::trace_ids::{Found, in_labelled_attribute};
 use crate::wire::{Reader, WireError};
 use crate::{Signal, Table, Tenant};
 
 pub(super) fn decode(tenant: &Tenant, body: &[u8], context: &DecodeContext<'_>) -> Result<Decoded, DecodeError> {
-    let mut rows = Rows::new(context);
+    let mut rows = Rows::new(tenant, context);
     walk(body, &mut rows)?;
     rows.finish(tenant)
 }
@@ -36,6 +39,8 @@ struct Record<'a> {
     trace_id: &'a [u8],
     span_id: &'a [u8],
     event_name: &'a [u8],
+    /// Where in the message the time of observation lies.
+    observed_at: Range<usize>,
 }
 
 impl<'a> Record<'a> {
@@ -47,8 +52,12 @@ impl<'a> Record<'a> {
         let mut record = Self::default();
         let mut over = 0u32;
         attributes.clear();
-        for field in message {
+        let mut rest = message;
+        let length = message.bytes().len();
+        let mut start = 0;
+        while let Some(field) = rest.next() {
             let field = field?;
+            let end = length - rest.bytes().len();
             match field.number {
                 1 => record.time = field.fixed64()?,
                 2 => record.severity_number = field.int32()?,
@@ -60,10 +69,14 @@ impl<'a> Record<'a> {
                 8 => record.flags = field.fixed32()?,
                 9 => record.trace_id = field.bytes()?,
                 10 => record.span_id = field.bytes()?,
-                11 => record.observed_time = field.fixed64()?,
+                11 => {
+                    record.observed_time = field.fixed64()?;
+                    record.observed_at = start..end;
+                }
                 12 => record.event_name = field.bytes()?,
                 _ => {}
             }
+            start = end;
         }
         record.dropped_attributes = record.dropped_attributes.saturating_add(over);
         Ok(record)
@@ -77,6 +90,9 @@ struct Rows<'a> {
     record_attributes: Vec<Reader<'a>>,
     text: String,
     resource_hash: u64,
+    /// What the labels of the stream say, for records that have no ids.
+    resource_ids: Found,
+    entries: Entries,
 
     stream_ids: Vec<u64>,
     times: Vec<i64>,
@@ -97,7 +113,7 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn new(context: &DecodeContext<'a>) -> Self {
+    fn new(tenant: &Tenant, context: &DecodeContext<'a>) -> Self {
         Self {
             context: *context,
             report: Report::default(),
@@ -105,6 +121,8 @@ impl<'a> Rows<'a> {
             record_attributes: Vec::new(),
             text: String::new(),
             resource_hash: 0,
+            resource_ids: Found::default(),
+            entries: Entries::new(tenant),
             stream_ids: Vec::new(),
             times: Vec::new(),
             times_are_observed: Vec::new(),
@@ -134,6 +152,10 @@ impl<'a> Items<'a> for Rows<'a> {
 
     fn begin_resource(&mut self, resource: &Group<'a>) -> Result<(), WireError> {
         self.resource_hash = resource.resource_hash()?;
+        self.resource_ids = Found::default();
+        for attribute in resource.attributes() {
+            note_labelled(attribute?, &mut self.resource_ids);
+        }
         Ok(())
     }
 
@@ -161,6 +183,7 @@ impl<'a> Items<'a> for Rows<'a> {
             self.report.reject(1, place, format_args!("the body is nested deeper than {levels} levels"));
             return Ok(());
         }
+        let in_body = if record.trace_id.is_empty() { self.ids_in_body(record.body) } else { Found::default() };
         self.text.clear();
         self.promoted.item(Scope::Log, &self.record_attributes, row, &mut self.text, &mut tally)?;
         match self.text.as_str() {
@@ -180,17 +203,25 @@ impl<'a> Items<'a> for Rows<'a> {
         self.severity_texts.push_optional(record.severity_text, &mut tally);
         self.flags.push(record.flags);
         self.event_names.push_optional(record.event_name, &mut tally);
-        let trace_id = self.correlation("trace_id", record.trace_id, place);
-        self.trace_ids.push(trace_id);
-        let span_id = self.correlation("span_id", record.span_id, place);
-        self.span_ids.push(span_id);
+        let ids = Found {
+            trace: self.correlation("trace_id", record.trace_id, place),
+            span: self.correlation("span_id", record.span_id, place),
+        };
+        let is_whole = ids.trace.is_some() && ids.span.is_some();
+        let ids = if is_whole { ids } else { self.correlated(ids, in_body)? };
+        self.trace_ids.push(ids.trace.as_ref());
+        self.span_ids.push(ids.span.as_ref());
+        let time = if time == 0 { Timed::Observed(observed_time) } else { Timed::Own(record.observed_at) };
+        self.entries.push(message.bytes(), time);
         self.replaced_utf8 += tally.replaced_utf8;
         Ok(())
     }
 
     fn end_scope(&mut self, scope: &Group<'a>, first: usize) -> Result<(), WireError> {
         let rows = self.len() - first;
-        self.stream_ids.resize(first + rows, scope.stream_id(self.resource_hash)?);
+        let stream_id = scope.stream_id(self.resource_hash)?;
+        self.stream_ids.resize(first + rows, stream_id);
+        self.entries.end_stream(stream_id);
         self.origins.scope(scope, first, rows, self.context.limits, &mut self.replaced_utf8)
     }
 
@@ -234,16 +265,49 @@ impl<'a> Rows<'a> {
     }
 
     /// An id of the span a record belongs to. A wrong one costs the correlation, not the line.
-    fn correlation<const N: usize>(&mut self, name: &str, id: &'a [u8], place: Place) -> Option<&'a [u8; N]> {
+    fn correlation<const N: usize>(&mut self, name: &str, id: &'a [u8], place: Place) -> Option<[u8; N]> {
         if id.is_empty() {
             return None;
         }
-        let Ok(id) = <&[u8; N]>::try_from(id) else {
+        let Ok(id) = <[u8; N]>::try_from(id) else {
             self.report.warn(place, format_args!("{name} has {} bytes instead of {N} and is dropped", id.len()));
             return None;
         };
         // Loggers write zeros where there is no span.
-        (*id != [0; N]).then_some(id)
+        (id != [0; N]).then_some(id)
+    }
+
+    /// What the body says, which was appended last; of one that is no text, its JSON is in `text`.
+    fn ids_in_body(&self, body: AnyValue<'a>) -> Found {
+        let Some(rules) = self.context.trace_ids else { return Found::default() };
+        match body {
+            AnyValue::Empty => Found::default(),
+            AnyValue::String(text) => rules.in_text(text),
+            _ => rules.in_text(self.text.as_bytes()),
+        }
+    }
+
+    /// Fills up what a record lacks: labels come first, then other attributes, then the body.
+    fn correlated(&self, mut ids: Found, in_body: Found) -> Result<Found, WireError> {
+        for attribute in &self.record_attributes {
+            note_labelled(KeyValue::parse(*attribute)?, &mut ids);
+        }
+        ids.trace = ids.trace.or(self.resource_ids.trace);
+        ids.span = ids.span.or(self.resource_ids.span);
+        if ids.trace.is_none()
+            && let Some(rules) = self.context.trace_ids
+        {
+            for attribute in &self.record_attributes {
+                let attribute = KeyValue::parse(*attribute)?;
+                if let AnyValue::String(value) = attribute.value {
+                    rules.in_attribute(attribute.key, value, &mut ids);
+                }
+            }
+        }
+        if ids.trace.is_none() {
+            ids = Found { trace: in_body.trace, span: ids.span.or(in_body.span) };
+        }
+        Ok(ids)
     }
 
     fn finish(mut self, tenant: &Tenant) -> Result<Decoded, DecodeError> {
@@ -273,6 +337,13 @@ impl<'a> Rows<'a> {
         ];
         base.extend(self.origins.finish(rows)?);
         decoded.batches.push((Table::Logs, batch(Table::Logs, base, promoted, rows)?));
+        decoded.entries = self.entries.finish();
         Ok(decoded)
+    }
+}
+
+fn note_labelled(attribute: KeyValue<'_>, ids: &mut Found) {
+    if let AnyValue::String(value) = attribute.value {
+        in_labelled_attribute(attribute.key, value, ids);
     }
 }

@@ -426,6 +426,7 @@ impl<'a> Decoder<'a> {
             key_counts: None,
             replaced_utf8: self.replaced_utf8,
             refused_points: self.refused_points,
+            entries: Vec::new(),
         })
     }
 }
@@ -470,7 +471,8 @@ mod tests {
         let example = std::fs::read(examples.join("metrics.json")).unwrap();
         let body = json::to_protobuf(Signal::Metrics, &example).unwrap();
         let (promoted, limits, series) = (Promoted::default(), Limits::default(), SeriesIndex::default());
-        let context = DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1 };
+        let context =
+            DecodeContext { promoted: &promoted, limits: &limits, series: &series, received: 1, trace_ids: None };
         let decoded = super::decode(&Tenant::default(), &body, &context).unwrap();
         let sent = MetricsData::decode(body.as_slice()).unwrap();
         let metrics = sent.resource_metrics[0].scope_metrics[0].metrics.len() as u64;

@@ -48,6 +48,14 @@ impl<'a> Group<'a> {
         items.enumerate().map(|(index, item)| Ok((index, item?)))
     }
 
+    /// The attributes of a resource.
+    pub fn attributes(&self) -> impl Iterator<Item = Result<KeyValue<'a>, WireError>> {
+        self.owner.iter().copied().flatten().filter_map(|field| match field {
+            Ok(field) if field.number != 1 => None,
+            field => Some(field.and_then(|field| KeyValue::parse(field.message()?))),
+        })
+    }
+
     /// A hash of a resource's attributes in any order.
     pub fn resource_hash(&self) -> Result<u64, WireError> {
         let mut hash = xxh3_64(self.schema_url);

@@ -88,6 +88,10 @@ impl Chain {
         Self { links }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
     /// An operator that leads to itself.
     pub fn circle(&self) -> Option<usize> {
         // 1 while it is looked at, 2 when nothing behind it leads back.

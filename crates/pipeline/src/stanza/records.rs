@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::entry::Entry;
 use super::receipt::Receipt;
-use super::value::{Map, Value, pairs};
+use super::value::{Map, Value, members_of, pairs};
 
 /// One group for each resource and scope, in the order in which they came first; and the receipts of all lines.
 pub fn request(entries: Vec<Entry>) -> (ExportLogsServiceRequest, Vec<Receipt>) {
@@ -44,6 +44,25 @@ pub fn request(entries: Vec<Entry>) -> (ExportLogsServiceRequest, Vec<Receipt>) 
         scope.log_records.push(record(entry));
     }
     (ExportLogsServiceRequest { resource_logs: resources }, receipts)
+}
+
+/// An entry of a record that a receiver made; `resource` is a map.
+pub fn entry(record: LogRecord, resource: &Value) -> Entry {
+    Entry {
+        timestamp: record.time_unix_nano,
+        severity: record.severity_number,
+        severity_text: record.severity_text,
+        attributes: Value::Map(members_of(record.attributes)),
+        resource: resource.clone(),
+        ..Entry::new(record.body.unwrap_or_default().into(), record.observed_time_unix_nano)
+    }
+}
+
+/// The record of an entry that has no receipts, its resource, and the name of its scope.
+pub fn parted(mut entry: Entry) -> (LogRecord, Value, String) {
+    let resource = std::mem::replace(&mut entry.resource, Value::Null);
+    let scope = std::mem::take(&mut entry.scope);
+    (record(entry), resource, scope)
 }
 
 fn members(value: Value) -> Map {

@@ -102,6 +102,26 @@ impl Value {
     }
 }
 
+/// OTLP's attributes as members; of several with the same key the last one counts.
+pub fn members_of(attributes: Vec<KeyValue>) -> Map {
+    attributes.into_iter().map(|attribute| (attribute.key, Value::from(attribute.value.unwrap_or_default()))).collect()
+}
+
+impl From<AnyValue> for Value {
+    fn from(value: AnyValue) -> Self {
+        match value.value {
+            Some(Any::BoolValue(value)) => Value::Bool(value),
+            Some(Any::IntValue(value)) => Value::Int(value),
+            Some(Any::DoubleValue(value)) => Value::Double(value),
+            Some(Any::StringValue(text)) => Value::String(text),
+            Some(Any::BytesValue(bytes)) => Value::Bytes(bytes),
+            Some(Any::ArrayValue(list)) => Value::List(list.values.into_iter().map(Value::from).collect()),
+            Some(Any::KvlistValue(list)) => Value::Map(members_of(list.values)),
+            _ => Value::Null,
+        }
+    }
+}
+
 /// The members as OTLP's attributes.
 pub fn pairs(map: Map) -> Vec<KeyValue> {
     let pair = |(key, value): (String, Value)| KeyValue { key, value: Some(value.into_any()), ..KeyValue::default() };

@@ -1,8 +1,12 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use parking_lot::Mutex;
 use trefoil_model::Tenancy;
 use trefoil_pipeline::Refused;
-use trefoil_pipeline::component::Component;
+use trefoil_pipeline::component::{Component, ComponentError, ComponentId, Storage, StorageClient, Storages};
 
 use crate::running::{Journal, WAIT, build, entries, field, is_running, parse, records, start, wait_until};
 use crate::support::{PATIENCE, Recorder};
@@ -119,4 +123,84 @@ async fn a_program_that_is_not_there_is_an_error_at_the_start() {
     let error = running.receiver.start().await.unwrap_err().to_string();
     assert!(error.contains("cannot run /nonexistent/journalctl: No such file"), "{error}");
     running.receiver.shutdown(PATIENCE).await;
+}
+
+/// A storage that outlives who uses it.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+
+#[async_trait]
+impl Storage for Kept {
+    async fn client(&self, class: &str, id: &ComponentId) -> Result<Arc<dyn StorageClient>, ComponentError> {
+        assert_eq!((class, id.to_string().as_str()), ("receiver", "journald/a"));
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl StorageClient for Kept {
+    async fn all(&self) -> Result<Vec<(String, Vec<u8>)>, ComponentError> {
+        Ok(self.0.lock().clone().into_iter().collect())
+    }
+
+    async fn write(&self, changes: Vec<(String, Option<Vec<u8>>)>) -> Result<(), ComponentError> {
+        self.0.lock().extend(changes.into_iter().filter_map(|(key, value)| Some((key, value?))));
+        Ok(())
+    }
+
+    async fn close(&self) {}
+}
+
+impl Kept {
+    fn storages(&self) -> Storages {
+        let storages = Storages::default();
+        storages.add("file_storage".parse().unwrap(), Arc::new(self.clone()));
+        storages
+    }
+
+    fn cursor(&self) -> String {
+        self.0.lock().get("cursor").map(|cursor| String::from_utf8_lossy(cursor).into_owned()).unwrap_or_default()
+    }
+}
+
+#[tokio::test]
+async fn with_a_storage_it_goes_on_after_a_restart() {
+    let script = format!("case \"$*\" in\n*c2*) {}{WAIT} ;;\n*) {}{WAIT} ;;\nesac", entries(3, 3), entries(1, 2));
+    let journal = Journal::new(&script);
+    let config = journal.config("start_at: beginning, storage: file_storage");
+    let kept = Kept::default();
+    for (count, cursor) in [(2, "c2"), (1, "c3")] {
+        let recorder = Recorder::new();
+        let running = build(&config, Tenancy::Single, recorder.clone());
+        let receiver = running.receiver.keeping(kept.storages(), "journald/a".parse().unwrap());
+        receiver.start().await.unwrap();
+        assert_eq!(records(&recorder, count).await.len(), count);
+        receiver.shutdown(PATIENCE).await;
+        assert_eq!(kept.cursor(), cursor);
+    }
+    let plain = "--utc --output=json --follow --no-tail";
+    let expected = [format!("{plain} --priority info"), format!("{plain} --after-cursor c2 --priority info")];
+    assert_eq!(journal.runs(), expected);
+
+    let receiver = build(&config, Tenancy::Single, Recorder::new()).receiver;
+    let error = receiver.keeping(Storages::default(), "journald/a".parse().unwrap()).start().await.unwrap_err();
+    assert!(error.to_string().contains("no extension `file_storage` runs"), "{error}");
+}
+
+#[tokio::test]
+async fn what_operators_hold_is_read_again() {
+    let journal = Journal::new(&format!("{}{WAIT}", entries(1, 3)));
+    let joined = "operators: [{type: recombine, combine_field: body.MESSAGE, force_flush_period: 1h,
+        is_last_entry: 'body.MESSAGE == \"entry 2\"'}, {type: add, field: attributes.seen, value: yes}]";
+    let config = journal.config(&format!("start_at: beginning, storage: file_storage, {joined}"));
+    let (kept, recorder) = (Kept::default(), Recorder::new());
+    let running = build(&config, Tenancy::Single, recorder.clone());
+    let receiver = running.receiver.keeping(kept.storages(), "journald/a".parse().unwrap());
+    receiver.start().await.unwrap();
+    let all = records(&recorder, 1).await;
+    assert_eq!(field(&all[0], "MESSAGE"), "entry 1\nentry 2");
+    assert_eq!(all[0].attributes[0].key, "seen");
+    receiver.shutdown(PATIENCE).await;
+    assert_eq!(records(&recorder, 1).await.len(), 1, "the third one is still held");
+    assert_eq!(kept.cursor(), "c2");
 }

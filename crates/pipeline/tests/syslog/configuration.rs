@@ -157,8 +157,8 @@ fn mistakes_are_named_with_their_place() {
         ),
         ("{protocol: rfc5424, tcp: {listen_address: ':1', listen_adress: x}}".into(), "did you mean `listen_address`?"),
         (
-            format!("{{{tcp}, protocol: rfc5424, operators: [{{type: regex_parser, regex: x}}]}}"),
-            "operators: this receiver has no operators yet, so `regex_parser` cannot run",
+            format!("{{{tcp}, protocol: rfc5424, operators: [{{type: regex_parser}}, {{type: nop}}]}}"),
+            "operators[1].type: unknown operator `nop`; did you mean `noop`?",
         ),
         (format!("{{{tcp}, protocol: rfc5424, storage: file_storage}}"), "storage: this option of the Collector"),
         (format!("{{{tcp}, protocol: rfc5424, attributes: {{a: EXPR(1)}}}}"), "attributes: `a` is an expression"),

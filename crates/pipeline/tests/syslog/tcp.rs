@@ -232,3 +232,59 @@ async fn a_port_that_is_taken_is_an_error_and_frees_the_other() {
     assert!(error.contains(&format!("udp: cannot listen on {address}: the address is in use")), "{error}");
     assert!(receiver.address("tcp").is_none() && receiver.address("udp").is_none());
 }
+
+#[tokio::test]
+async fn records_go_through_operators() {
+    let recorder = Recorder::new();
+    let options = "protocol: rfc5424, resource: {env: test}, operators: [
+        {type: filter, expr: 'attributes.appname == \"noise\"'},
+        {type: regex_parser, parse_from: attributes.message, regex: 'took (?P<took>\\d+)ms', on_error: send_quiet},
+        {type: add, field: 'resource[\"service.name\"]', value: 'EXPR(attributes.appname)'}]";
+    let running = start_tcp("", options, recorder.clone()).await;
+    running.send(b"<13>1 - h shop - - - it took 7ms\n<13>1 - h noise - - - no\n<13>1 - h cart - - - other\n").await;
+    running.wait_for("receiver_accepted_log_records_total", TCP, |count| count == 2).await;
+    running.receiver.shutdown(PATIENCE).await;
+    let mut seen = Vec::new();
+    for group in recorder.wait_for(1).await.iter().flat_map(|telemetry| request(telemetry).resource_logs) {
+        let resource = group.resource.unwrap().attributes;
+        let named = |attributes: &[opentelemetry_proto::tonic::common::v1::KeyValue], key: &str| {
+            let found = attributes.iter().find(|attribute| attribute.key == key);
+            text(found.and_then(|found| found.value.as_ref()).and_then(|value| value.value.as_ref()))
+        };
+        for record in &group.scope_logs[0].log_records {
+            let of_record = named(&record.attributes, "took");
+            seen.push((named(&resource, "env"), named(&resource, "service.name"), of_record, record.severity_number));
+        }
+    }
+    let line = |service: &str, took: &str| ("test".to_owned(), service.to_owned(), took.to_owned(), 10);
+    assert_eq!(seen, [line("shop", "7"), line("cart", "")]);
+}
+
+#[tokio::test]
+async fn what_operators_hold_comes_out_in_time_and_at_the_end() {
+    let recorder = Recorder::new();
+    let operators = |timeout: &str| {
+        format!(
+            "protocol: rfc5424, operators: [{{type: recombine, combine_field: attributes.message, force_flush_period: {timeout}, \
+             is_first_entry: 'attributes.message startsWith \"new\"'}}]"
+        )
+    };
+    let messages = |record: &opentelemetry_proto::tonic::logs::v1::LogRecord| {
+        let found = record.attributes.iter().find(|attribute| attribute.key == "message");
+        text(found.and_then(|found| found.value.as_ref()).and_then(|value| value.value.as_ref()))
+    };
+    let sent = b"<13>1 - h a - - - new 1\n<13>1 - h a - - - more\n<13>1 - h a - - - new 2\n";
+    let running = start_tcp("", &operators("50ms"), recorder.clone()).await;
+    running.send(sent).await;
+    let all: Vec<String> = records(&recorder, 2).await.iter().map(messages).collect();
+    assert_eq!(all, ["new 1\nmore", "new 2"]);
+    running.receiver.shutdown(PATIENCE).await;
+
+    let recorder = Recorder::new();
+    let running = start_tcp("", &operators("1h"), recorder.clone()).await;
+    running.send(sent).await;
+    assert_eq!(records(&recorder, 1).await.iter().map(messages).collect::<Vec<_>>(), ["new 1\nmore"]);
+    running.receiver.shutdown(PATIENCE).await;
+    let all: Vec<String> = records(&recorder, 2).await.iter().map(messages).collect();
+    assert_eq!(all, ["new 1\nmore", "new 2"]);
+}

@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
+use trefoil_lines::level;
 use trefoil_logql::metrics::{Accumulator, Leaf, Measure, Reading, Series, SeriesLabels};
 use trefoil_logql::pipeline::{Entry, Runner};
 
 use super::Spent;
 use super::entries::{Selected, selected};
+use super::ids::AskedIds;
+use super::pace::Pace;
 use super::record::{Given, LINE, Lines, Metadata, Pairs};
 use super::streams::{Stream, Streams};
 use crate::QueryError;
@@ -18,20 +21,21 @@ const REMEMBERED: usize = 8;
 
 /// On one thread.
 pub struct Counting<'r> {
-    leaf: &'r Leaf,
-    reading: &'r Reading,
-    accumulator: Accumulator,
-    now: i64,
+    pub(super) leaf: &'r Leaf,
+    pub(super) reading: &'r Reading,
+    pub(super) asked: AskedIds,
+    pub(super) accumulator: Accumulator,
+    pub(super) now: i64,
     /// Both inclusive.
     period: (i64, i64),
     memory: &'r Held,
     held: usize,
-    spent: Spent,
+    pub(super) spent: Spent,
 }
 
 /// The series of a run's lines by the structured metadata that these have, where stages leave labels alone.
 #[derive(Default)]
-struct Known(Vec<(Vec<(String, String)>, Series)>);
+pub(super) struct Known(Vec<(Vec<(String, String)>, Series)>);
 
 impl<'r> Counting<'r> {
     pub fn new(
@@ -42,7 +46,8 @@ impl<'r> Counting<'r> {
         period: (i64, i64),
         memory: &'r Held,
     ) -> Self {
-        Self { leaf, reading, accumulator, now, period, memory, held: 0, spent: Spent::default() }
+        let asked = AskedIds::of(&leaf.range().query.stages);
+        Self { leaf, reading, asked, accumulator, now, period, memory, held: 0, spent: Spent::default() }
     }
 
     pub async fn source(
@@ -53,14 +58,19 @@ impl<'r> Counting<'r> {
     ) -> Result<(), QueryError> {
         // What is kept decoded is read without waiting: whoever ends the question has to have a chance.
         tokio::task::yield_now().await;
+        if !self.asked.may_be_in(sources, source).await? {
+            return Ok(());
+        }
+        self.spent.sources += 1;
         let selector = &self.leaf.range().query.selector;
-        let selected = selected(sources, source, streams, selector, self.period).await?;
+        let selected = selected(sources, source, streams, selector, self.period, &self.asked).await?;
         if selected.rows()?.next().is_none() {
             return Ok(());
         }
         self.spent.streams += selected.runs.len() as u64;
         match self.counts_by_stream(&selected) {
             true => self.count(&selected)?,
+            false if self.by_fields(sources, source, streams, &selected).await? => {}
             false => self.lines(sources, source, streams, &selected).await?,
         }
         let bytes = self.accumulator.bytes();
@@ -118,20 +128,23 @@ impl<'r> Counting<'r> {
         let names = Metadata::names(sources, source, pipeline);
         let columns: Vec<&str> = names.iter().map(String::as_str).chain(LINE).collect();
         let read = sources.read(source, &columns).await?;
-        let metadata = Metadata::new(&read, &names, pipeline, &streams.view);
+        let asked = self.asked.clone();
+        let metadata = Metadata::new(&read, &names, pipeline, &asked, &streams.view);
         let lines = Lines::of(&read);
         let mut runner = Runner::new(pipeline, self.now);
+        let mut pace = Pace::new();
         for (number, run) in selected.runs.iter().enumerate() {
             let given = metadata.given(&run.stream);
             let mut known = Known::default();
             for row in selected.rows_of(number)? {
+                pace.rest().await;
                 let line = lines.at(row.row)?;
                 self.spent.lines += 1;
                 self.spent.bytes += line.len() as u64;
                 if !pipeline.may_pass(&line) {
                     continue;
                 }
-                let pairs = metadata.of(row.row, &given, &line)?;
+                let pairs = metadata.of(row.row, &given, || level::of_line(&line))?;
                 let passed = self.line(&mut runner, &given, row.time, &line, &pairs, &mut known)?;
                 self.spent.passed += u64::from(passed);
             }
@@ -140,7 +153,7 @@ impl<'r> Counting<'r> {
     }
 
     /// Whether the line passes.
-    fn line(
+    pub(super) fn line(
         &mut self,
         runner: &mut Runner<'_>,
         given: &Given<'_>,

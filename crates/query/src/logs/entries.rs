@@ -1,8 +1,10 @@
 //! The rows of a source that a question is about.
 
+use arrow::buffer::BooleanBuffer;
 use trefoil_logql::matcher::Matcher;
 
 use super::columns::times;
+use super::ids::AskedIds;
 use super::streams::{Run, Streams};
 use crate::QueryError;
 use crate::sources::{Rows, Source, Sources};
@@ -22,6 +24,8 @@ pub struct Selected {
     pub runs: Vec<Run>,
     times: Rows,
     period: (i64, i64),
+    /// Of all rows of the source those that have the ids that are asked for, where some are.
+    having_ids: Option<BooleanBuffer>,
 }
 
 impl Selected {
@@ -43,7 +47,8 @@ impl Selected {
 
     fn within<'s>(&'s self, run: usize, times: &'s [i64]) -> impl Iterator<Item = Row> + use<'s> {
         let all = self.runs[run].rows.clone().map(move |row| Row { time: times[row], row, run });
-        all.filter(|row| (self.period.0..=self.period.1).contains(&row.time))
+        let has_ids = |row: &Row| self.having_ids.as_ref().is_none_or(|having| having.value(row.row));
+        all.filter(move |row| (self.period.0..=self.period.1).contains(&row.time) && has_ids(row))
     }
 }
 
@@ -54,6 +59,7 @@ pub async fn selected(
     streams: &Streams,
     selector: &[Matcher],
     period: (i64, i64),
+    asked: &AskedIds,
 ) -> Result<Selected, QueryError> {
     let runs = streams.runs(sources, source).await?;
     let runs: Vec<Run> = runs.iter().filter(|run| run.stream.is_selected(selector)).cloned().collect();
@@ -61,5 +67,6 @@ pub async fn selected(
         return Ok(Selected::default());
     }
     let times = sources.read(source, &["time_unix_nano"]).await?;
-    Ok(Selected { runs, times, period })
+    let having_ids = asked.rows(sources, source).await?;
+    Ok(Selected { runs, times, period, having_ids })
 }

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use trefoil_logql::extract::logfmt::{self, Options};
-use trefoil_logql::extract::{Wanted, sanitised};
-use trefoil_logql::units;
-use trefoil_model::Tenant;
+use trefoil_lines::logfmt::{self, Options};
+use trefoil_lines::{Wanted, sanitised, units};
+use trefoil_model::Tenants;
 
 use super::lines::{FoundLine, LinesRequest};
 use crate::{Engine, Limits, QueryError};
@@ -58,12 +57,12 @@ impl Engine {
     /// The fields of lines that a request finds, by their labels; no more than `most`.
     pub async fn log_fields(
         &self,
-        tenant: &Tenant,
+        tenants: impl Into<Tenants>,
         request: &LinesRequest,
         most: usize,
         limits: Limits,
     ) -> Result<Vec<DetectedField>, QueryError> {
-        let found = self.log_lines(tenant, request, limits).await?;
+        let found = self.log_lines(tenants, request, limits).await?;
         Ok(fields(&found.lines, most))
     }
 }

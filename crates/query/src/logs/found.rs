@@ -15,15 +15,59 @@ use crate::memory::Held;
 /// Where a line stands among all: by time, source, row. The first one of an answer is the least.
 pub type Order = (i64, i64, i64);
 
-/// No more than the limit.
+/// Before everything.
+pub const FIRST: Order = (i64::MIN, i64::MIN, i64::MIN);
+
+/// Before whatever a source with such times has.
+pub fn best(direction: Direction, (first, last): (i64, i64)) -> Order {
+    match direction {
+        Direction::Forward => (first, i64::MIN, i64::MIN),
+        Direction::Backward => (!last, i64::MIN, i64::MIN),
+    }
+}
+
+/// Behind whatever a source with such times has.
+fn worst(direction: Direction, (first, last): (i64, i64)) -> Order {
+    match direction {
+        Direction::Forward => (last, i64::MAX, i64::MAX),
+        Direction::Backward => (!first, i64::MAX, i64::MAX),
+    }
+}
+
+/// The part of an answer that is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    /// Lines up to here are not wanted.
+    pub after: Option<Order>,
+    pub lines: usize,
+    /// About what the lines hold in memory; one line may be larger.
+    pub bytes: usize,
+}
+
+impl Part {
+    /// All of an answer.
+    pub fn whole(request: &LinesRequest) -> Part {
+        Part { after: None, lines: request.limit, bytes: usize::MAX }
+    }
+}
+
+/// No more than the part may have.
 pub struct Found {
     direction: Direction,
-    limit: usize,
+    part: Part,
     memory: Arc<Held>,
-    /// The last one of the answer is on top.
-    lines: Mutex<BinaryHeap<Ranked>>,
-    /// Time in the order of the last one, once there are as many as may be; to be looked at without the lock.
+    lines: Mutex<Lines>,
+    /// Time in the order of the first line that cannot be in the answer, to be looked at without the lock.
     last: AtomicI64,
+}
+
+#[derive(Default)]
+struct Lines {
+    /// The last one of the answer is on top.
+    ranked: BinaryHeap<Ranked>,
+    bytes: usize,
+    /// The first line that there was no room for.
+    cut: Option<Order>,
 }
 
 /// Told apart by its order only.
@@ -49,10 +93,34 @@ impl Ord for Ranked {
     }
 }
 
+impl Lines {
+    fn is_too_much(&self, part: &Part) -> bool {
+        self.ranked.len() > part.lines || (self.bytes > part.bytes && self.ranked.len() > 1)
+    }
+
+    /// Whether there is no room for a line there.
+    fn is_full_before(&self, order: &Order, part: &Part) -> bool {
+        let is_full = self.ranked.len() >= part.lines;
+        self.cut.is_some_and(|cut| *order >= cut) || (is_full && self.ranked.peek().is_none_or(|last| *order > last.0))
+    }
+
+    /// The time of the last line that may be in the answer.
+    fn last(&self, part: &Part) -> i64 {
+        let top = self.ranked.peek().filter(|_| self.ranked.len() >= part.lines);
+        let ends = top.map(|Ranked(order, _)| order.0).into_iter().chain(self.cut.map(|cut| cut.0));
+        ends.min().unwrap_or(i64::MAX)
+    }
+}
+
 impl Found {
-    pub fn new(request: &LinesRequest, memory: Arc<Held>) -> Self {
-        let last = AtomicI64::new(if request.limit == 0 { i64::MIN } else { i64::MAX });
-        Self { direction: request.direction, limit: request.limit, memory, lines: Mutex::default(), last }
+    pub fn new(direction: Direction, part: Part, memory: Arc<Held>) -> Self {
+        let last = AtomicI64::new(if part.lines == 0 { i64::MIN } else { i64::MAX });
+        Self { direction, part, memory, lines: Mutex::default(), last }
+    }
+
+    /// Lines at most.
+    pub fn most(&self) -> usize {
+        self.part.lines
     }
 
     /// `arrival` = the place of its source among all, the oldest first.
@@ -69,44 +137,54 @@ impl Found {
         match order.0.cmp(&self.last.load(Relaxed)) {
             Ordering::Less => false,
             Ordering::Greater => true,
-            Ordering::Equal => {
-                let lines = self.lines.lock();
-                lines.len() >= self.limit && lines.peek().is_none_or(|last| *order > last.0)
-            }
+            Ordering::Equal => self.lines.lock().is_full_before(order, &self.part),
         }
+    }
+
+    /// Whether it belongs to a part before this one.
+    pub fn is_behind(&self, order: &Order) -> bool {
+        self.part.after.is_some_and(|after| *order <= after)
     }
 
     /// Whether no row of a source with such times can be in the answer.
-    pub fn is_beyond(&self, times: Option<(i64, i64)>) -> bool {
-        times.is_some_and(|(first, last)| {
-            let best = match self.direction {
-                Direction::Forward => first,
-                Direction::Backward => !last,
-            };
-            best > self.last.load(Relaxed)
-        })
+    pub fn is_left_out(&self, times: Option<(i64, i64)>) -> bool {
+        let Some(times) = times else { return false };
+        self.is_full_before(&best(self.direction, times)) || self.is_behind(&worst(self.direction, times))
     }
 
     pub fn keep(&self, order: Order, line: FoundLine) -> Result<(), QueryError> {
-        self.memory.grow(line.bytes()).map_err(|error| QueryError::LimitExceeded(error.to_string()))?;
+        let bytes = line.bytes();
+        self.memory.grow(bytes).map_err(|error| QueryError::LimitExceeded(error.to_string()))?;
         let mut lines = self.lines.lock();
-        lines.push(Ranked(order, line));
-        if lines.len() > self.limit
-            && let Some(Ranked(_, worst)) = lines.pop()
+        if lines.cut.is_some_and(|cut| order >= cut) {
+            // Another thread was faster.
+            self.memory.shrink(bytes);
+            return Ok(());
+        }
+        lines.bytes += bytes;
+        lines.ranked.push(Ranked(order, line));
+        while lines.is_too_much(&self.part)
+            && let Some(Ranked(order, worst)) = lines.ranked.pop()
         {
+            lines.cut = Some(order);
+            lines.bytes -= worst.bytes();
             self.memory.shrink(worst.bytes());
         }
-        if lines.len() == self.limit
-            && let Some(Ranked((time, ..), _)) = lines.peek()
-        {
-            self.last.store(*time, Relaxed);
-        }
+        self.last.store(lines.last(&self.part), Relaxed);
         Ok(())
     }
 
-    /// In the order that was asked for.
-    pub fn take(&self) -> Vec<FoundLine> {
-        let lines = std::mem::take(&mut *self.lines.lock()).into_sorted_vec().into_iter();
-        lines.map(|Ranked(_, line)| line).collect()
+    /// The lines up to `bound` in the order that was asked for, and where the next part begins, if there is one.
+    pub fn take(&self, bound: Option<Order>) -> (Vec<FoundLine>, Option<Order>) {
+        let Lines { ranked, cut, .. } = std::mem::take(&mut *self.lines.lock());
+        let is_full = cut.is_some() || ranked.len() >= self.part.lines;
+        let mut ranked = ranked.into_sorted_vec();
+        let all = ranked.len();
+        ranked.retain(|Ranked(order, _)| bound.is_none_or(|bound| *order < bound));
+        let next = match ranked.last() {
+            Some(Ranked(last, _)) if is_full && ranked.len() == all => Some(*last),
+            _ => bound,
+        };
+        (ranked.into_iter().map(|Ranked(_, line)| line).collect(), next)
     }
 }

@@ -4,16 +4,13 @@ use std::sync::Arc;
 
 use trefoil_logql::ast::LogQuery;
 use trefoil_logql::pipeline::{Category, Labels as LineLabels, Pipeline, Wants};
-use trefoil_model::{Table, Tenant};
+use trefoil_model::Tenants;
 use trefoil_promql::labels::{Label, Labels};
-use trefoil_storage::Snapshot;
 
 use super::Spent;
-use super::found::{Found, Ranked};
-use super::needles::Needles;
-use super::search::Search;
-use crate::share::{Items, shared_out};
-use crate::sources::Sources;
+use super::found::{Part, Ranked};
+use super::moment::Moment;
+use super::tenants::TenantLogs;
 use crate::{Engine, Limits, QueryError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,65 +52,38 @@ pub struct FoundLines {
 }
 
 impl Engine {
-    /// Lines of `tenant` that match.
+    /// Lines of `tenants` that match.
     pub async fn log_lines(
         &self,
-        tenant: &Tenant,
+        tenants: impl Into<Tenants>,
         request: &LinesRequest,
         limits: Limits,
     ) -> Result<FoundLines, QueryError> {
-        let (tenant, request) = (tenant.clone(), request.clone());
-        self.on_thread(limits, move |engine| async move { engine.read_lines(&tenant, &request).await }).await
-    }
-
-    async fn read_lines(&self, tenant: &Tenant, request: &LinesRequest) -> Result<FoundLines, QueryError> {
-        self.read_lines_of(&self.snapshot(tenant).await?, request).await
+        let (tenants, request) = (tenants.into(), request.clone());
+        let answer = move |engine: Engine| async move {
+            let found = engine.read_lines_of(engine.logs_of(&tenants).await?, &request).await?;
+            Ok((found.lines, found.spent))
+        };
+        let (lines, spent) = self.timed(limits, answer).await?;
+        Ok(FoundLines { lines, spent })
     }
 
     pub(super) async fn read_lines_of(
         &self,
-        snapshot: &Snapshot,
+        logs: Vec<TenantLogs>,
         request: &LinesRequest,
     ) -> Result<FoundLines, QueryError> {
         let pipeline = Pipeline::new(&request.query.stages, &Wants::All);
-        let pipeline = pipeline.map_err(|error| QueryError::Invalid(error.to_string()))?;
-        let sources = Sources::new(snapshot, &self.log_columns, Table::Logs);
-        // They come the newest first, which is the order of arrival backwards.
-        let mut list = sources.within_times(request.period).await?;
-        list.reverse();
-        let mut list: Vec<_> = list.into_iter().enumerate().collect();
-        match request.direction {
-            Direction::Forward => list.sort_by_key(|(_, (_, times))| times.map_or(i64::MIN, |(first, _)| first)),
-            Direction::Backward => list.sort_by_key(|(_, (_, times))| times.map_or(i64::MIN, |(_, last)| !last)),
-        }
-        let found = Arc::new(Found::new(request, self.memory()));
-        let reading = (self.clone(), snapshot.clone(), request.clone(), pipeline, Needles::of(&request.query.stages));
-        let (reading, into) = (Arc::new(reading), found.clone());
-        let each = move |items: Items<_>| {
-            let (reading, found) = (reading.clone(), into.clone());
-            async move {
-                let (engine, snapshot, request, pipeline, needles) = &*reading;
-                let sources = Sources::new(snapshot, &engine.log_columns, Table::Logs);
-                let mut search = Search::new(request, pipeline, &found);
-                while let Some((arrival, (source, times))) = items.take() {
-                    if !found.is_beyond(*times) && needles.may_be_in(&sources, source).await? {
-                        search.source(&sources, source, &engine.log_streams, *arrival).await?;
-                    }
-                }
-                Ok(search.spent())
-            }
-        };
-        // Mostly the first source has the whole answer: a second thread would look for nothing.
-        let others = list.split_off(list.len().min(1));
-        let mut spent = shared_out(list, each.clone()).await?;
-        spent.extend(shared_out(others, each).await?);
-        Ok(FoundLines { lines: found.take(), spent: spent.into_iter().sum() })
+        let pipeline = Arc::new(pipeline.map_err(|error| QueryError::Invalid(error.to_string()))?);
+        let moment = Arc::new(Moment::new(self, logs, request).await?);
+        let (found, _) = self.read_part(&moment, request, &pipeline, Part::whole(request), None).await?;
+        Ok(found)
     }
 }
 
 impl FoundLine {
     /// About what it holds in memory.
-    pub(super) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         let pairs = self.metadata.iter().chain(&self.parsed);
         let texts: usize = pairs.map(|(name, value)| name.len() + value.len() + size_of::<(String, String)>()).sum();
         size_of::<Ranked>() + self.line.len() + texts + self.stream.len() * size_of::<Label>()

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use trefoil_logql::matcher::Matcher;
-use trefoil_model::{Table, Tenant};
+use trefoil_model::Tenants;
 use trefoil_promql::labels::Labels;
 
 use super::entries::{Selected, selected};
+use super::ids::AskedIds;
 use super::record::lengths;
 use crate::sources::{Source, Sources};
 use crate::{Engine, Limits, QueryError};
@@ -34,16 +35,16 @@ pub struct StreamVolume {
 pub type VolumeGroups = Box<dyn Fn(&Labels) -> Vec<Labels> + Send>;
 
 impl Engine {
-    /// The labels of all streams of `tenant` that are selected and have lines within `period` (nanoseconds since the epoch, both
+    /// The labels of all streams of `tenants` that are selected and have lines within `period` (nanoseconds since the epoch, both
     /// inclusive), each once, sorted.
     pub async fn log_streams(
         &self,
-        tenant: &Tenant,
+        tenants: impl Into<Tenants>,
         selector: Vec<Matcher>,
         period: (i64, i64),
         limits: Limits,
     ) -> Result<Vec<Labels>, QueryError> {
-        let tenant = tenant.clone();
+        let tenants = tenants.into();
         let answer = move |engine: Engine| async move {
             let mut streams = BTreeSet::new();
             let take = async |_: &Sources<'_>, _: &Source, selected: &Selected| {
@@ -60,7 +61,7 @@ impl Engine {
                     false => Ok(()),
                 }
             };
-            engine.each_selected(&tenant, &selector, period, take).await?;
+            engine.each_selected(&tenants, &selector, period, take).await?;
             Ok(streams.into_iter().collect())
         };
         self.on_thread(limits, answer).await
@@ -69,12 +70,12 @@ impl Engine {
     /// How much there is of selected streams within a period.
     pub async fn log_stats(
         &self,
-        tenant: &Tenant,
+        tenants: impl Into<Tenants>,
         selector: Vec<Matcher>,
         period: (i64, i64),
         limits: Limits,
     ) -> Result<StreamStats, QueryError> {
-        let tenant = tenant.clone();
+        let tenants = tenants.into();
         let answer = move |engine: Engine| async move {
             let (mut stats, mut streams) = (StreamStats::default(), BTreeSet::new());
             let take = async |sources: &Sources<'_>, source: &Source, selected: &Selected| {
@@ -94,7 +95,7 @@ impl Engine {
                 }
                 Ok(())
             };
-            engine.each_selected(&tenant, &selector, period, take).await?;
+            engine.each_selected(&tenants, &selector, period, take).await?;
             stats.streams = streams.len() as u64;
             Ok(stats)
         };
@@ -104,14 +105,14 @@ impl Engine {
     /// How many bytes there are of selected streams in each `step` of a period, by the volumes that they count in.
     pub async fn log_volume(
         &self,
-        tenant: &Tenant,
+        tenants: impl Into<Tenants>,
         selector: Vec<Matcher>,
         period: (i64, i64),
         step: i64,
         group: VolumeGroups,
         limits: Limits,
     ) -> Result<Vec<StreamVolume>, QueryError> {
-        let tenant = tenant.clone();
+        let tenants = tenants.into();
         let answer = move |engine: Engine| async move {
             let mut volumes: BTreeMap<Labels, BTreeMap<usize, u64>> = BTreeMap::new();
             let part_of = |time: i64| usize::try_from(time.saturating_sub(period.0) / step.max(1)).unwrap_or_default();
@@ -142,7 +143,7 @@ impl Engine {
                     false => Ok(()),
                 }
             };
-            engine.each_selected(&tenant, &selector, period, take).await?;
+            engine.each_selected(&tenants, &selector, period, take).await?;
             Ok(volumes.into_iter().map(|(labels, bytes)| StreamVolume { labels, bytes }).collect())
         };
         self.on_thread(limits, answer).await
@@ -151,17 +152,19 @@ impl Engine {
     /// `take` gets what is selected of each source.
     async fn each_selected(
         &self,
-        tenant: &Tenant,
+        tenants: &Tenants,
         selector: &[Matcher],
         period: (i64, i64),
         mut take: impl AsyncFnMut(&Sources<'_>, &Source, &Selected) -> Result<(), QueryError>,
     ) -> Result<(), QueryError> {
-        let snapshot = self.snapshot(tenant).await?;
-        let sources = Sources::new(&snapshot, &self.log_columns, Table::Logs);
-        for (source, _) in sources.within_times(period).await? {
-            tokio::task::yield_now().await;
-            let selected = selected(&sources, &source, &self.log_streams, selector, period).await?;
-            take(&sources, &source, &selected).await?;
+        for logs in self.logs_of(tenants).await?.iter().filter(|logs| logs.is_selected(selector)) {
+            let sources = self.log_sources(logs);
+            for (source, _) in sources.within_times(period).await? {
+                tokio::task::yield_now().await;
+                let ids = AskedIds::default();
+                let selected = selected(&sources, &source, &logs.streams, selector, period, &ids).await?;
+                take(&sources, &source, &selected).await?;
+            }
         }
         Ok(())
     }

@@ -4,52 +4,44 @@
 //! of the same stream, so that a selector leaves whole [runs](streams::Run) of rows; times leave rows of those. What the filters in
 //! front of a query's stages leave of them gets its labels and structured metadata and goes through the stages, one line after the other.
 
+mod by_fields;
 mod columns;
 mod counting;
+mod deletion;
 mod entries;
 mod fields;
 mod found;
+mod ids;
 mod lines;
 mod listing;
+mod moment;
 mod names;
 mod needles;
+mod pace;
+mod pages;
+mod parsed;
+mod passing;
+mod patterns;
 mod record;
 mod search;
 mod series;
+mod spent;
 mod streams;
 mod tail;
+mod tenants;
+#[cfg(test)]
+mod tests;
 mod view;
 
-use std::iter::Sum;
-
+pub use deletion::{Cancelled, DeletionStatus, LogDeletion};
 pub use fields::{DetectedField, FieldParser, FieldType};
 pub use lines::{Direction, FoundLine, FoundLines, LinesRequest};
 pub use listing::{StreamStats, StreamVolume, VolumeGroups};
+pub use pages::{LinePage, LinePages, PageBounds};
+pub use patterns::{FoundPattern, PatternOptions, Patterns, PatternsRequest};
 pub use series::SeriesRequest;
+pub use spent::Spent;
 pub(crate) use streams::Streams;
 pub use tail::{Arrived, Tail};
+pub use tenants::TENANT_LABEL;
 pub use view::LogView;
-
-/// What a question has read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Spent {
-    /// Lines that were looked at.
-    pub lines: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Lines that passed all stages.
-    pub passed: u64,
-    /// Streams of which lines were looked at; one that lies in several sources counts in each.
-    pub streams: u64,
-}
-
-impl Sum for Spent {
-    fn sum<I: Iterator<Item = Spent>>(all: I) -> Spent {
-        all.fold(Spent::default(), |a, b| Spent {
-            lines: a.lines + b.lines,
-            bytes: a.bytes + b.bytes,
-            passed: a.passed + b.passed,
-            streams: a.streams + b.streams,
-        })
-    }
-}

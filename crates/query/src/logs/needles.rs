@@ -1,5 +1,7 @@
 //! Texts that a line must have to pass a query's filters: row groups without them are not read.
 
+use arrow::array::{ArrayRef, AsArray};
+use arrow::datatypes::Int32Type;
 use regex_syntax::hir::{Class, Hir, HirKind};
 use trefoil_logql::ast::{LineCondition, LineFilter, LineOp, Stage};
 use trefoil_logql::pattern::Pattern;
@@ -36,11 +38,14 @@ impl Needles {
             return Ok(true);
         }
         let known = sources.snapshot.texts(file).await?;
-        let Some(grams) = known.get(*row_group).and_then(|texts| texts.grams.as_ref()) else { return Ok(true) };
+        let Some(known) = known.get(*row_group) else { return Ok(true) };
+        let Some(grams) = &known.grams else { return Ok(true) };
         for texts in &self.0 {
             let mut may_be = false;
             for text in texts {
-                may_be |= grams.may_have_outside(text.as_bytes()) || may_be_id(sources, file, *row_group, text).await?;
+                may_be |= grams.may_have_outside(text.as_bytes())
+                    || may_be_id(sources, file, *row_group, text).await?
+                    || may_be_in_values(sources, source, &known.left_out, text).await?;
             }
             if !may_be {
                 return Ok(false);
@@ -60,6 +65,33 @@ async fn may_be_id(sources: &Sources<'_>, file: &DataFile, row_group: usize, tex
     }
     let Ok(id) = u128::from_str_radix(text, 16) else { return Ok(true) };
     Ok(sources.snapshot.groups_of_trace(file, &id.to_be_bytes()).await?.contains(&row_group))
+}
+
+/// Values that lines and columns have in common are left out likewise.
+async fn may_be_in_values(
+    sources: &Sources<'_>,
+    source: &Source,
+    columns: &[String],
+    text: &str,
+) -> Result<bool, QueryError> {
+    for column in columns {
+        let values = match sources.known_values(source, column) {
+            Some(known) => known,
+            None => sources.read(source, &[column]).await?.column(column).cloned(),
+        };
+        if values.is_some_and(|values| any_contains(&values, text.as_bytes())) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// As in filters of grams, letters are the same in either case.
+fn any_contains(texts: &ArrayRef, wanted: &[u8]) -> bool {
+    let texts = texts.as_dictionary_opt::<Int32Type>().map_or(texts, |dictionary| dictionary.values());
+    let Some(texts) = texts.as_string_opt::<i32>() else { return true };
+    let contains = |text: &str| text.as_bytes().windows(wanted.len()).any(|part| part.eq_ignore_ascii_case(wanted));
+    texts.iter().flatten().any(contains)
 }
 
 fn of_filter(filter: &LineFilter) -> Vec<Vec<String>> {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, StringViewArray, UInt32Array};
 use arrow::datatypes::UInt32Type;
-use trefoil_logql::level;
+use trefoil_lines::level::{self, Level};
 use trefoil_logql::pipeline::Pipeline;
 use trefoil_model::attributes::read_value;
 use trefoil_model::promote::Scope;
 use trefoil_prometheus::attributes::text as text_of_value;
 
 use super::columns::{Numbers, label_value, text};
+use super::ids::{AskedIds, SPAN_ID, TRACE_ID};
 use super::names::{label_name, texts_of};
 use super::streams::Stream;
 use super::view::LogView;
@@ -26,7 +27,7 @@ pub const DETECTED_LEVEL: &str = "detected_level";
 pub const LINE: [&str; 2] = ["body", "body_is_json"];
 
 /// Columns that are labels by themselves, with the names of these.
-const IDS: [&str; 2] = ["trace_id", "span_id"];
+const IDS: [&str; 2] = [TRACE_ID, SPAN_ID];
 const NUMBERS: [(&str, &str); 4] = [
     ("observed_timestamp", "observed_time_unix_nano"),
     ("severity_number", "severity_number"),
@@ -98,6 +99,7 @@ pub async fn lengths(sources: &Sources<'_>, source: &Source) -> Result<UInt32Arr
 pub struct Metadata<'r> {
     rows: &'r Rows,
     pipeline: &'r Pipeline,
+    asked: &'r AskedIds,
     finds_level: bool,
     lists: [Option<&'r ArrayRef>; 2],
     promoted: Vec<(String, &'r ArrayRef)>,
@@ -135,7 +137,7 @@ impl<'r> Metadata<'r> {
     }
 
     /// `names` of columns that were read.
-    pub fn new(rows: &'r Rows, names: &[String], pipeline: &'r Pipeline, view: &LogView) -> Self {
+    pub fn new(rows: &'r Rows, names: &[String], pipeline: &'r Pipeline, asked: &'r AskedIds, view: &LogView) -> Self {
         let promoted = names.iter().filter_map(|name| match Scope::split(name) {
             Some((Scope::Log, key)) => Some((label_name(key), rows.column(name)?)),
             _ => None,
@@ -147,6 +149,7 @@ impl<'r> Metadata<'r> {
         Self {
             rows,
             pipeline,
+            asked,
             finds_level: view.discover_log_levels && is_needed(DETECTED_LEVEL),
             lists: LISTS.map(|name| rows.column(name)),
             promoted: promoted.collect(),
@@ -167,10 +170,40 @@ impl<'r> Metadata<'r> {
         }
     }
 
-    /// What comes with the line in a row, each name once.
-    pub fn of<'s: 'r>(&self, row: usize, given: &Given<'s>, line: &str) -> Result<Pairs<'r>, QueryError> {
+    /// Whether lines have their levels.
+    pub fn finds_level(&self) -> bool {
+        self.finds_level
+    }
+
+    /// Whether nothing but its level comes with a line of a stream, as far as that is looked at; but for [lists](Metadata::has_lists).
+    pub fn is_level_alone(&self, given: &Given<'_>) -> bool {
+        let is_bare = match given.is_pushed {
+            true => !self.ids.iter().any(|(name, _)| self.asked.shows(name)),
+            false => {
+                self.ids.is_empty() && self.numbers.is_empty() && self.texts.is_empty() && given.metadata.is_empty()
+            }
+        };
+        self.promoted.is_empty() && is_bare
+    }
+
+    /// Whether attributes of any name come with the line in a row.
+    pub fn has_lists(&self, row: usize) -> bool {
+        self.lists.iter().flatten().any(|list| list.is_valid(row))
+    }
+
+    /// What comes with the line in a row, each name once. `of_line`: the level that the line tells.
+    pub fn of<'s: 'r>(
+        &self,
+        row: usize,
+        given: &Given<'s>,
+        of_line: impl FnOnce() -> Level,
+    ) -> Result<Pairs<'r>, QueryError> {
         let [attributes, of_scope] = self.lists;
         let mut pairs: Pairs<'r> = Vec::new();
+        if !given.is_pushed {
+            // Of attributes with these names the record's own ids say more.
+            self.add_ids(row, |_| true, &mut pairs);
+        }
         add_list(attributes, row, &mut pairs)?;
         for (name, column) in &self.promoted {
             if let Some(value) = label_value(column, row) {
@@ -181,26 +214,33 @@ impl<'r> Metadata<'r> {
             self.add_rest(row, &mut pairs);
             add_list(of_scope, row, &mut pairs)?;
             pairs.extend(given.metadata.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))));
+        } else {
+            // What was pushed is shown as it came, and ids that only the line has to those who ask for them.
+            self.add_ids(row, |name| self.asked.shows(name), &mut pairs);
         }
         keep_first(&mut pairs);
         if self.finds_level && !pairs.iter().any(|(name, _)| name == DETECTED_LEVEL) {
             let known = pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
             let known = given.labels.iter().copied().chain(known);
             let severity = Numbers::of(self.rows, "severity_number").at(row);
-            let level = level::detect(line, Some(severity).filter(|number| *number != 0), known);
+            let of_record = level::of_record(Some(severity).filter(|number| *number != 0), known);
+            let level = of_record.unwrap_or_else(of_line);
             pairs.push((DETECTED_LEVEL.into(), level.name().into()));
         }
         pairs.retain(|(name, _)| self.pipeline.needs(name));
         Ok(pairs)
     }
 
-    /// What Loki adds of records that come as OTLP.
-    fn add_rest(&self, row: usize, pairs: &mut Pairs<'r>) {
-        for (name, ids) in &self.ids {
+    fn add_ids(&self, row: usize, is_shown: impl Fn(&str) -> bool, pairs: &mut Pairs<'r>) {
+        for (name, ids) in self.ids.iter().filter(|(name, _)| is_shown(name)) {
             if ids.is_valid(row) {
                 pairs.push(((*name).into(), hex(ids.value(row)).into()));
             }
         }
+    }
+
+    /// What Loki adds of records that come as OTLP.
+    fn add_rest(&self, row: usize, pairs: &mut Pairs<'r>) {
         for (name, numbers) in &self.numbers {
             match numbers.at(row) {
                 0 => {}

@@ -8,13 +8,13 @@ use trefoil_logql::ast::Metric;
 use trefoil_logql::metrics::{
     Accumulator, Answer, Grid, Leaf, Limits as LeafLimits, MetricsError, Options, Plan, Reading,
 };
-use trefoil_model::{Table, Tenant};
+use trefoil_model::Tenants;
 use trefoil_promql::eval::QueryLimits;
-use trefoil_storage::Snapshot;
 
 use super::Spent;
 use super::counting::Counting;
 use super::needles::Needles;
+use super::tenants::TenantLogs;
 use crate::memory::Held;
 use crate::share::{Items, shared_out};
 use crate::sources::{Source, Sources};
@@ -33,32 +33,31 @@ pub struct SeriesRequest {
 }
 
 impl Engine {
-    /// The value of a query that counts lines of `tenant`.
+    /// The value of a query that counts lines of `tenants`.
     pub async fn log_series(
         &self,
-        tenant: &Tenant,
+        tenants: impl Into<Tenants>,
         request: &SeriesRequest,
         limits: Limits,
     ) -> Result<(Answer, Spent), QueryError> {
-        let (tenant, request) = (tenant.clone(), request.clone());
-        let answer = move |engine: Engine| async move { engine.read_log_series(&tenant, &request, limits).await };
-        self.on_thread(limits, answer).await
+        let (tenants, request) = (tenants.into(), request.clone());
+        self.timed(limits, move |engine| async move { engine.read_log_series(&tenants, &request, limits).await }).await
     }
 
     async fn read_log_series(
         &self,
-        tenant: &Tenant,
+        tenants: &Tenants,
         request: &SeriesRequest,
         limits: Limits,
     ) -> Result<(Answer, Spent), QueryError> {
         let deadline = Instant::now() + limits.timeout;
         let plan = Plan::new(&request.metric)?;
-        let snapshot = self.snapshot(tenant).await?;
+        let logs = Arc::new(self.logs_of(tenants).await?);
         let memory = self.memory();
         let mut spent = Spent::default();
         let mut lines = Vec::with_capacity(plan.leaves().len());
         for leaf in plan.leaves() {
-            let (accumulator, of_leaf) = self.read_leaf(leaf, &snapshot, request, limits, &memory).await?;
+            let (accumulator, of_leaf) = self.read_leaf(leaf, &logs, request, limits, &memory).await?;
             lines.push(accumulator);
             spent = [spent, of_leaf].into_iter().sum();
         }
@@ -79,7 +78,7 @@ impl Engine {
     async fn read_leaf(
         &self,
         leaf: &Leaf,
-        snapshot: &Snapshot,
+        logs: &Arc<Vec<TenantLogs>>,
         request: &SeriesRequest,
         limits: Limits,
         memory: &Arc<Held>,
@@ -87,27 +86,32 @@ impl Engine {
         let accumulator = accumulator_of(leaf, request, limits)?;
         let (after, until) = accumulator.bounds();
         let period = (after.saturating_add(1), until);
-        let sources = Sources::new(snapshot, &self.log_columns, Table::Logs);
+        let mut sources = Vec::new();
+        let selector = &leaf.range().query.selector;
+        for (of, logs) in logs.iter().enumerate().filter(|(_, logs)| logs.is_selected(selector)) {
+            let within = self.log_sources(logs).within_times(period).await?;
+            sources.extend(within.into_iter().map(|(source, _)| (of, source)));
+        }
         let reading = Reading::new(leaf).map_err(|error| QueryError::Invalid(error.to_string()))?;
         let needles = Needles::of(&leaf.range().query.stages);
-        let shared = (self.clone(), snapshot.clone(), leaf.clone(), request.clone(), reading, needles, memory.clone());
+        let shared = (self.clone(), logs.clone(), leaf.clone(), request.clone(), reading, needles, memory.clone());
         let shared = Arc::new(shared);
-        let each = move |items: Items<(Source, Option<(i64, i64)>)>| {
+        let each = move |items: Items<(usize, Source)>| {
             let shared = shared.clone();
             async move {
-                let (engine, snapshot, leaf, request, reading, needles, memory) = &*shared;
-                let sources = Sources::new(snapshot, &engine.log_columns, Table::Logs);
+                let (engine, logs, leaf, request, reading, needles, memory) = &*shared;
+                let sources: Vec<Sources<'_>> = logs.iter().map(|logs| engine.log_sources(logs)).collect();
                 let accumulator = accumulator_of(leaf, request, limits)?;
                 let mut counting = Counting::new(leaf, reading, accumulator, request.now, period, memory);
-                while let Some((source, _)) = items.take() {
-                    if needles.may_be_in(&sources, source).await? {
-                        counting.source(&sources, source, &engine.log_streams).await?;
+                while let Some((of, source)) = items.take() {
+                    if needles.may_be_in(&sources[*of], source).await? {
+                        counting.source(&sources[*of], source, &logs[*of].streams).await?;
                     }
                 }
                 Ok(counting.finish())
             }
         };
-        let parts = shared_out(sources.within_times(period).await?, each).await?;
+        let parts = shared_out(sources, each).await?;
         let (mut all, mut spent) = (accumulator, Spent::default());
         for (part, of_part) in parts {
             all.merge(part)?;

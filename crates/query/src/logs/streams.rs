@@ -7,6 +7,7 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use trefoil_logql::matcher::Matcher;
+use trefoil_model::Tenant;
 use trefoil_model::logs::{PUSH_SCOPE, SERVICE_NAME, SERVICE_NAME_LABEL, label_of_attribute};
 use trefoil_model::promote::Scope;
 use trefoil_promql::labels::{Label, Labels};
@@ -15,6 +16,7 @@ use trefoil_storage::catalog::FileId;
 
 use super::columns::{label_value, stream_ids, text};
 use super::names::{label_name, texts_of};
+use super::tenants::labelled;
 use super::view::LogView;
 use crate::QueryError;
 use crate::sources::{Rows, Source, Sources};
@@ -42,6 +44,14 @@ pub struct Run {
 impl Stream {
     /// `attributes` of the resource, by their names.
     fn new(view: &LogView, attributes: Vec<(String, String)>, is_pushed: bool) -> Stream {
+        let stream = Stream::of_tenant(view, attributes, is_pushed);
+        match &view.tenant {
+            Some(tenant) => Stream { labels: labelled(&stream.labels, tenant), ..stream },
+            None => stream,
+        }
+    }
+
+    fn of_tenant(view: &LogView, attributes: Vec<(String, String)>, is_pushed: bool) -> Stream {
         if is_pushed {
             let labels = attributes.iter().map(|(name, value)| (label_of_attribute(name), value.as_str()));
             return Stream { labels: Labels::from_pairs(labels), metadata: Vec::new(), is_pushed };
@@ -107,6 +117,12 @@ impl Weighter<(FileId, usize), Arc<[Run]>> for Bytes {
 impl Streams {
     pub fn new(view: LogView, capacity_bytes: u64) -> Streams {
         Streams { view, kept: of_large(GROUPS, capacity_bytes, Bytes) }
+    }
+
+    /// Those of one tenant among several that a question is about; they are worked out for it alone.
+    pub fn of_tenant(&self, tenant: &Tenant) -> Streams {
+        let view = LogView { tenant: Some(tenant.to_string()), ..self.view.clone() };
+        Streams { view, kept: of_large(GROUPS, self.kept.capacity(), Bytes) }
     }
 
     pub fn set_capacity(&self, bytes: u64) {
@@ -193,5 +209,14 @@ mod tests {
         assert_eq!(otlp, (r#"{k8s_pod_name="p", service_name="cart"}"#.to_owned(), 1));
         assert_eq!(stream(&[("app", "a")], false), (r#"{service_name="a"}"#.to_owned(), 1));
         assert_eq!(stream(&[], false).0, r#"{service_name="unknown_service"}"#);
+    }
+
+    #[test]
+    fn streams_of_several_tenants_say_whose_they_are() {
+        let view = LogView { tenant: Some("acme".to_owned()), ..LogView::default() };
+        let attributes = [("service.name", "cart"), ("__tenant_id__", "x")];
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let labels = Stream::new(&view, attributes, true).labels.to_string();
+        assert_eq!(labels, r#"{__tenant_id__="acme", original___tenant_id__="x", service_name="cart"}"#);
     }
 }

@@ -1,27 +1,37 @@
 //! Lines as they come.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
+use tokio::runtime::Handle;
 use trefoil_logql::ast::LogQuery;
 use trefoil_logql::pipeline::{Pipeline, Wants};
 use trefoil_model::{Table, Tenant};
 use trefoil_storage::Following;
 
-use super::found::Found;
+use super::found::{Found, Part};
 use super::lines::{Direction, FoundLine, LinesRequest};
 use super::search::Search;
+use super::tenants::TenantLogs;
 use crate::sources::{Source, Sources};
 use crate::{Engine, Limits, QueryError};
 
-/// Batches that are looked at together.
+/// Batches that are looked at together, and their bytes (of one alone there may be more).
 const MOST_BATCHES: usize = 64;
+const MOST_BYTES: usize = 16 << 20;
 
 /// Lines that match: those that were there, then those that come.
 pub struct Tail {
+    matching: Arc<Matching>,
+    following: Following,
+}
+
+/// What makes lines of batches.
+struct Matching {
     engine: Engine,
     tenant: Tenant,
     request: LinesRequest,
     pipeline: Pipeline,
-    following: Following,
 }
 
 /// What came and was not looked at yet.
@@ -43,21 +53,26 @@ impl Engine {
         let (snapshot, following) = self.storage().follow(tenant, Table::Logs).await?;
         let newest = LinesRequest { query, period: (start, i64::MAX), limit, direction: Direction::Backward, now };
         let (engine, history) = (self.clone(), newest.clone());
-        let answer = move |_| async move { engine.read_lines_of(&snapshot, &history).await };
+        let logs = vec![TenantLogs::of(snapshot, self.log_streams.clone())];
+        let answer = move |_| async move { engine.read_lines_of(logs, &history).await };
         let mut lines = self.on_thread(limits, answer).await?.lines;
         lines.reverse();
         let request = LinesRequest { limit: usize::MAX, direction: Direction::Forward, ..newest };
-        Ok((lines, Tail { engine: self.clone(), tenant: tenant.clone(), request, pipeline, following }))
+        let matching = Matching { engine: self.clone(), tenant: tenant.clone(), request, pipeline };
+        Ok((lines, Tail { matching: Arc::new(matching), following }))
     }
 }
 
 impl Tail {
     /// What comes next; `None` when the store is closed. Nothing is lost where the wait for it is given up.
     pub async fn arrived(&mut self) -> Option<Arrived> {
-        let mut batches = vec![self.following.next().await?];
+        let mut batches = vec![self.following.next().await?.1];
+        let mut bytes = batches[0].get_array_memory_size();
         while batches.len() < MOST_BATCHES
-            && let Some(batch) = self.following.try_next()
+            && bytes < MOST_BYTES
+            && let Some((_, batch)) = self.following.try_next()
         {
+            bytes += batch.get_array_memory_size();
             batches.push(batch);
         }
         Some(Arrived(batches))
@@ -68,15 +83,30 @@ impl Tail {
         self.following.take_missed()
     }
 
-    /// The lines of it that match, perhaps none, in the order of time.
-    pub async fn lines(&self, Arrived(batches): Arrived) -> Result<Vec<FoundLine>, QueryError> {
+    /// The lines of it that match, perhaps none, in the order of time. Stages may take long, so they run away from the threads that serve.
+    pub async fn lines(&self, arrived: Arrived) -> Result<Vec<FoundLine>, QueryError> {
+        let (matching, runtime) = (self.matching.clone(), Handle::current());
+        let work = tokio::task::spawn_blocking(move || runtime.block_on(matching.lines(arrived)));
+        work.await.map_err(|error| QueryError::Internal(error.to_string()))?
+    }
+}
+
+impl Arrived {
+    /// Lines, whether they match or not.
+    pub fn rows(&self) -> u64 {
+        self.0.iter().map(|batch| batch.num_rows() as u64).sum()
+    }
+}
+
+impl Matching {
+    async fn lines(&self, Arrived(batches): Arrived) -> Result<Vec<FoundLine>, QueryError> {
         let snapshot = self.engine.snapshot(&self.tenant).await?;
         let sources = Sources::new(&snapshot, &self.engine.log_columns, Table::Logs);
-        let found = Found::new(&self.request, self.engine.memory());
+        let found = Found::new(self.request.direction, Part::whole(&self.request), self.engine.memory());
         let mut search = Search::new(&self.request, &self.pipeline, &found);
         for (arrival, batch) in batches.into_iter().enumerate() {
             search.source(&sources, &Source::Batch(batch), &self.engine.log_streams, arrival).await?;
         }
-        Ok(found.take())
+        Ok(found.take(None).0)
     }
 }

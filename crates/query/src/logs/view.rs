@@ -10,6 +10,8 @@ pub struct LogView {
     pub discover_service_name: Vec<String>,
     /// Whether each line has its level as structured metadata, `detected_level`.
     pub discover_log_levels: bool,
+    /// The value of a label that all streams have ([`TENANT_LABEL`](super::TENANT_LABEL)), where a question is about several tenants.
+    pub tenant: Option<String>,
 }
 
 const INDEX_LABELS: [&str; 18] = [
@@ -55,6 +57,7 @@ impl Default for LogView {
             index_labels: INDEX_LABELS.map(str::to_owned).to_vec(),
             discover_service_name: SERVICE_NAMES.map(str::to_owned).to_vec(),
             discover_log_levels: true,
+            tenant: None,
         }
     }
 }

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow::compute::filter_record_batch;
 use arrow::record_batch::RecordBatch;
 use parking_lot::Mutex;
 use trefoil_model::{Table, Tenant};
@@ -20,6 +21,7 @@ use trefoil_model::{Table, Tenant};
 use self::follow::Followers;
 pub use self::follow::Following;
 pub use self::memory::memory;
+use crate::recent::{News, Recent};
 
 /// The batches of one tenant, by [`Table`] as index.
 pub type Tables = [Vec<RecordBatch>; Table::ALL.len()];
@@ -76,6 +78,27 @@ struct State {
 #[derive(Debug)]
 pub struct Buffer {
     state: Mutex<State>,
+    /// Taken before `state`, where both are.
+    recent: Mutex<Recent>,
+}
+
+/// Decoded rows of one request.
+#[derive(Debug, Default)]
+pub struct Arrival {
+    pub batches: Vec<(Table, RecordBatch)>,
+    /// A hash of each row of the batch of logs; see `trefoil_model::decode::Decoded`.
+    pub entries: Vec<u64>,
+}
+
+/// What became of an arrival.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Inserted {
+    /// Tables that have enough small batches to be [merged](Buffer::coalesce).
+    pub due: Vec<Table>,
+    /// Rows that were there before.
+    pub again: usize,
+    /// Something of it is in the active generation, if only because it was there before.
+    pub is_open: bool,
 }
 
 /// How much the buffer holds.
@@ -119,14 +142,31 @@ impl View {
 
 impl Buffer {
     /// An empty buffer for the rows of records from the log position `start` on.
-    pub fn new(start: u64) -> Self {
+    pub(crate) fn new(start: u64, recent: Recent) -> Self {
         let active = Active { start, ..Active::default() };
-        Self { state: Mutex::new(State { active, frozen: None, followers: Followers::default() }) }
+        let state = State { active, frozen: None, followers: Followers::default() };
+        Self { state: Mutex::new(state), recent: Mutex::new(recent) }
     }
 
-    /// Makes rows visible. Called by the one sequencer, in log order. Says which tables have enough small batches to be
-    /// [merged](Buffer::coalesce).
-    pub fn insert(&self, tenant: &Tenant, batches: Vec<(Table, RecordBatch)>) -> Vec<Table> {
+    /// Makes rows visible, but for entries of logs that are there already. Called by the one sequencer, in log order.
+    pub fn insert(&self, tenant: &Tenant, arrival: Arrival) -> Inserted {
+        let Arrival { mut batches, entries } = arrival;
+        let News { mask, again, is_open } = self.recent.lock().note(&entries);
+        if let Some(mask) = mask {
+            for (_, batch) in batches.iter_mut().filter(|(table, _)| *table == Table::Logs) {
+                match filter_record_batch(batch, &mask) {
+                    Ok(new) => *batch = new,
+                    // There is an entry for each row; if not, rows twice are better than none.
+                    Err(error) => tracing::error!(%error, "cannot leave out log entries that are there already"),
+                }
+            }
+        }
+        let has_rows = batches.iter().any(|(_, batch)| batch.num_rows() > 0);
+        let due = self.insert_rows(tenant, batches);
+        Inserted { due, again, is_open: is_open || has_rows }
+    }
+
+    fn insert_rows(&self, tenant: &Tenant, batches: Vec<(Table, RecordBatch)>) -> Vec<Table> {
         let mut due = Vec::new();
         let has_rows = |(_, batch): &(Table, RecordBatch)| batch.num_rows() > 0;
         let measured = |(table, batch)| (table, memory(&batch), batch);
@@ -197,11 +237,13 @@ impl Buffer {
     /// Ends the active generation at a log position and begins the next. `None` if it is empty. The generation frozen
     /// before must have been removed.
     pub fn freeze(&self, end: u64) -> Option<Arc<Frozen>> {
+        let mut recent = self.recent.lock();
         let mut state = self.state.lock();
         debug_assert!(state.frozen.is_none(), "one flush at a time");
         if state.active.rows == 0 {
             return None;
         }
+        recent.freeze();
         let next = Active { start: end, ..Active::default() };
         let active = std::mem::replace(&mut state.active, next);
         let tables = |parts: [Part; Table::ALL.len()]| {
@@ -221,15 +263,41 @@ impl Buffer {
         Some(frozen)
     }
 
-    /// Forgets the frozen generation: it is in files (or, without a log, its senders were told that it is not stored).
+    /// Forgets the frozen generation: it is in files.
     pub fn remove(&self, end: u64) {
+        if self.take_frozen(end) {
+            self.recent.lock().settle();
+        }
+    }
+
+    /// Forgets the frozen generation, of which, without a log, its senders were told that it is not stored.
+    pub fn refuse(&self, end: u64) {
+        // First the entries: whoever comes again must be taken.
+        let mut recent = self.recent.lock();
+        if self.take_frozen(end) {
+            recent.forget();
+        }
+    }
+
+    fn take_frozen(&self, end: u64) -> bool {
         let mut state = self.state.lock();
         // Dropped outside the lock: it may be hundreds of megabytes.
-        let _removed = match &state.frozen {
+        let removed = match &state.frozen {
             Some(frozen) if frozen.end == end => state.frozen.take(),
             _ => None,
         };
         drop(state);
+        removed.is_some()
+    }
+
+    /// The entries of logs in the frozen generation, in no order.
+    pub fn frozen_entries(&self) -> Vec<u64> {
+        self.recent.lock().frozen()
+    }
+
+    /// Memory of what is known of entries that came.
+    pub fn recent_bytes(&self) -> u64 {
+        self.recent.lock().bytes()
     }
 
     /// What the tenant has here now.
@@ -240,8 +308,13 @@ impl Buffer {
     /// What the tenant has here now, and what comes to a table of it afterwards: no row is in both or in neither.
     pub fn follow(&self, tenant: &Tenant, table: Table) -> (View, Following) {
         let mut state = self.state.lock();
-        let following = state.followers.add(tenant, table);
+        let following = state.followers.add(Some(tenant), table);
         (Self::view_of(&state, tenant), following)
+    }
+
+    /// What comes to a table of all tenants from now on.
+    pub fn follow_all(&self, table: Table) -> Following {
+        self.state.lock().followers.add(None, table)
     }
 
     fn view_of(state: &State, tenant: &Tenant) -> View {

@@ -23,13 +23,21 @@ fn spans(buffer: &Buffer, position: Option<u64>) -> Vec<String> {
     values(&buffer.view(&Tenant::default()).above(position)[Table::Spans as usize])
 }
 
+fn buffer() -> Buffer {
+    Buffer::new(1, Recent::new(1 << 20, crate::config::Acknowledge::Log))
+}
+
+fn arrive(buffer: &Buffer, tenant: &Tenant, table: Table, names: &[&str], entries: &[u64]) -> Inserted {
+    buffer.insert(tenant, Arrival { batches: vec![(table, batch(names))], entries: entries.to_vec() })
+}
+
 fn insert(buffer: &Buffer, names: &[&str]) -> Vec<Table> {
-    buffer.insert(&Tenant::default(), vec![(Table::Spans, batch(names))])
+    arrive(buffer, &Tenant::default(), Table::Spans, names, &[]).due
 }
 
 #[test]
 fn a_row_is_seen_once_before_during_and_after_a_flush() {
-    let buffer = Buffer::new(1);
+    let buffer = buffer();
     insert(&buffer, &["a"]);
     assert_eq!(spans(&buffer, None), ["a"]);
     let frozen = buffer.freeze(5).unwrap();
@@ -45,7 +53,7 @@ fn a_row_is_seen_once_before_during_and_after_a_flush() {
 
 #[test]
 fn a_snapshot_taken_two_flushes_after_the_view_repeats_nothing() {
-    let buffer = Buffer::new(1);
+    let buffer = buffer();
     insert(&buffer, &["a"]);
     buffer.freeze(2);
     insert(&buffer, &["b"]);
@@ -59,7 +67,7 @@ fn a_snapshot_taken_two_flushes_after_the_view_repeats_nothing() {
 
 #[test]
 fn an_empty_generation_is_not_frozen() {
-    let buffer = Buffer::new(1);
+    let buffer = buffer();
     insert(&buffer, &[]);
     assert!(buffer.freeze(3).is_none());
     assert_eq!((buffer.age(), buffer.size()), (None, Size::default()));
@@ -67,10 +75,10 @@ fn an_empty_generation_is_not_frozen() {
 
 #[test]
 fn tenants_see_their_own_rows_only() {
-    let buffer = Buffer::new(1);
+    let buffer = buffer();
     insert(&buffer, &["mine"]);
     let other = Tenant::new("other").unwrap();
-    buffer.insert(&other, vec![(Table::Spans, batch(&["theirs"]))]);
+    arrive(&buffer, &other, Table::Spans, &["theirs"], &[]);
     assert_eq!(spans(&buffer, None), ["mine"]);
     buffer.freeze(2);
     assert_eq!(spans(&buffer, None), ["mine"]);
@@ -79,7 +87,7 @@ fn tenants_see_their_own_rows_only() {
 
 #[test]
 fn small_batches_are_merged_into_one_with_one_dictionary() {
-    let buffer = Buffer::new(1);
+    let buffer = buffer();
     let mut due = Vec::new();
     for index in 0..COALESCE_BATCHES {
         due = insert(&buffer, &["same", &format!("n{index}")]);
@@ -120,4 +128,40 @@ fn columns_without_values_share_their_memory() {
     let merged = coalesce::merge(&[batch(), batch()]).unwrap();
     assert_eq!((merged.num_rows(), merged.column(2).null_count()), (2000, 2000));
     assert!(memory(&merged) < 2000 * 10, "{}", memory(&merged));
+}
+
+#[test]
+fn entries_that_come_again_are_not_inserted() {
+    let (buffer, tenant) = (buffer(), Tenant::default());
+    let logs = |position| values(&buffer.view(&tenant).above(position)[Table::Logs as usize]);
+    let (_, mut following) = buffer.follow(&tenant, Table::Logs);
+    let first = arrive(&buffer, &tenant, Table::Logs, &["a", "b"], &[1, 2]);
+    assert_eq!(first, Inserted { due: vec![], again: 0, is_open: true });
+    let second = arrive(&buffer, &tenant, Table::Logs, &["b", "c", "x", "c"], &[2, 3, 0, 3]);
+    assert_eq!(second, Inserted { due: vec![], again: 2, is_open: true });
+    assert_eq!(logs(None), ["a", "b", "c", "x"]);
+    let followed = [following.try_next().unwrap().1, following.try_next().unwrap().1];
+    assert_eq!(values(&followed), ["a", "b", "c", "x"], "nobody who watches sees a line twice");
+    let only_again = arrive(&buffer, &tenant, Table::Logs, &["a"], &[1]);
+    assert_eq!(only_again, Inserted { due: vec![], again: 1, is_open: true });
+
+    let frozen = buffer.freeze(5).unwrap();
+    let mut entries = buffer.frozen_entries();
+    entries.sort_unstable();
+    assert_eq!(entries, [1, 2, 3]);
+    buffer.remove(frozen.end);
+    let of_files = arrive(&buffer, &tenant, Table::Logs, &["a"], &[1]);
+    assert_eq!(of_files, Inserted { due: vec![], again: 1, is_open: false });
+    assert_eq!(buffer.size(), Size::default());
+}
+
+#[test]
+fn what_was_refused_is_taken_when_it_comes_again() {
+    let buffer = Buffer::new(1, Recent::new(1 << 20, crate::config::Acknowledge::Commit));
+    let tenant = Tenant::default();
+    arrive(&buffer, &tenant, Table::Logs, &["a"], &[1]);
+    let frozen = buffer.freeze(2).unwrap();
+    buffer.refuse(frozen.end);
+    assert_eq!(arrive(&buffer, &tenant, Table::Logs, &["a"], &[1]).again, 0);
+    assert_eq!(buffer.size().rows, 1);
 }

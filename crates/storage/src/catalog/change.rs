@@ -4,6 +4,8 @@ use arrow::datatypes::Field;
 use datafusion::common::ScalarValue;
 use trefoil_model::{Table, Tenant};
 
+use super::deletions::DeletionStep;
+
 /// The catalog's number of a data file (`data_file_id`); unique over all tables, never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileId(pub i64);
@@ -23,11 +25,17 @@ pub struct Change {
     /// A change with the very position that is recorded has been committed before (the answer got lost): it is not done
     /// again, whatever else is in it.
     pub log_position: Option<(String, u64)>,
+    /// The request to delete logs that this is done for.
+    pub deletion: Option<DeletionStep>,
 }
 
 impl Change {
     pub fn is_empty(&self) -> bool {
-        self.add.is_empty() && self.remove.is_empty() && self.add_columns.is_empty() && self.log_position.is_none()
+        self.add.is_empty()
+            && self.remove.is_empty()
+            && self.add_columns.is_empty()
+            && self.log_position.is_none()
+            && self.deletion.is_none()
     }
 }
 

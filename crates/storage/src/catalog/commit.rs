@@ -11,7 +11,7 @@ use super::columns::TableColumns;
 use super::database::{Arg, Session};
 use super::error::CatalogError;
 use super::layout::{self, NewSnapshot};
-use super::{stats, table_directory};
+use super::{deletions, stats, table_directory};
 
 /// Of one change. A flush of many tenants stays far below; a larger change is a mistake.
 pub(super) const MAX_FILES: usize = 20_000;
@@ -120,7 +120,10 @@ pub(super) async fn apply(
     changes.altered = altered;
     remove_files(session, change, id, &mut changes).await?;
     add_files(session, change, id, head.next_file_id, &mut changes).await?;
-    if changes.is_empty() && change.log_position.is_none() {
+    if let Some(step) = &change.deletion {
+        deletions::take(session, step).await?;
+    }
+    if changes.is_empty() && change.log_position.is_none() && change.deletion.is_none() {
         return Ok(head.id);
     }
     set_log_position(session, change).await?;

@@ -49,6 +49,9 @@ pub enum CatalogError {
     #[error("column {column:?} of table {table} exists as {existing}, it cannot become {proposed}")]
     ColumnType { table: &'static str, column: String, existing: String, proposed: String },
 
+    #[error("the deletion {request} was changed meanwhile: it was cancelled, or another process worked on it")]
+    DeletionConflict { request: String },
+
     #[error("invalid change: {0}")]
     InvalidChange(String),
 

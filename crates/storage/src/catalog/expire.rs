@@ -8,7 +8,7 @@ use trefoil_model::Table;
 
 use super::database::{Arg, Session};
 use super::layout::timestamp_text;
-use super::table_directory;
+use super::{deletions, table_directory};
 
 /// Paths handed out by one call.
 pub(super) const MAX_PATHS: i64 = 10_000;
@@ -77,7 +77,7 @@ pub(super) async fn forget(session: &mut Session, paths: &[String]) -> Result<()
     Ok(())
 }
 
-/// Paths of all files that any snapshot lists or that are scheduled for deletion.
+/// Paths of all files that any snapshot lists, that are scheduled for deletion, or withheld.
 pub(super) async fn referenced(session: &mut Session, table_ids: &[i64; 5]) -> Result<HashSet<String>, sqlx::Error> {
     let mut paths = HashSet::new();
     for table in Table::ALL {
@@ -90,5 +90,6 @@ pub(super) async fn referenced(session: &mut Session, table_ids: &[i64; 5]) -> R
     for row in session.rows("SELECT path FROM ducklake_files_scheduled_for_deletion", &[]).await? {
         paths.insert(row.get(0)?);
     }
+    paths.extend(deletions::withheld_paths(session).await?);
     Ok(paths)
 }

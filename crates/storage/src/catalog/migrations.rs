@@ -14,6 +14,7 @@ use super::retry::pause;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "log position", include_str!("migrations/0001_log_position.sql")),
     (2, "tenant settings", include_str!("migrations/0002_tenant_settings.sql")),
+    (3, "log deletions", include_str!("migrations/0003_log_deletions.sql")),
 ];
 
 /// Brings the tables up to this program's version; an error if they are of a later one.

@@ -11,6 +11,7 @@ mod change;
 mod columns;
 mod commit;
 mod database;
+mod deletions;
 mod error;
 mod expire;
 mod layout;
@@ -25,6 +26,7 @@ mod withdraw;
 
 pub use change::{Change, ColumnStats, FileId, NewFile};
 pub use columns::{Column, TableColumns};
+pub use deletions::{DeletionStatus, DeletionStep, LogDeletion};
 pub use error::CatalogError;
 pub use settings::{OtherVersion, Setting};
 pub use snapshot::{Bounds, CatalogSnapshot, DataFile, pruning_columns};

@@ -1,6 +1,7 @@
 //! Row groups of several files, or stretches of them, as the parts of one large row group. They wait as they lie in their
 //! files, in memory or there, and are decoded a column at a time.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,9 +15,12 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::Type;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
+use trefoil_model::Table;
+use trefoil_model::logs::FORMAT_COLUMN;
 
 use super::ranges::{Keys, Sorted};
 use super::section::Input;
+use crate::bodies::{BODY, BODY_IS_JSON, Bodies, BodyColumns};
 use crate::catalog::{Column, DataFile};
 use crate::files::{FilesError, Gather, Parts, TextIndex, dictionary_type, is_unique_text};
 
@@ -48,15 +52,27 @@ impl Group {
         Ok(Self { file, metadata, number, rows, input, kept: None })
     }
 
+    pub fn table(&self) -> Table {
+        self.file.table
+    }
+
+    /// Of the row groups of its file.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
     /// Of its file.
     pub fn path(&self) -> &str {
         &self.file.path
     }
 
-    /// The fields of bodies that were looked for in all of its rows.
-    pub fn fields(&self) -> Vec<String> {
+    /// Whether its bodies were read for all of these columns.
+    fn has_bodies_read(&self, columns: &BodyColumns) -> bool {
+        let fields = self.metadata.parquet_schema().root_schema().get_fields();
         let index = TextIndex::of(self.metadata.metadata());
-        index.group(self.number).map(|texts| texts.fields.clone()).unwrap_or_default()
+        let known = index.group(self.number).map(|texts| texts.fields.as_slice()).unwrap_or_default();
+        fields.iter().any(|field| field.name() == FORMAT_COLUMN)
+            && columns.fields().iter().all(|field| known.contains(field))
     }
 
     /// Without the rows for which `kept` is false.
@@ -220,13 +236,30 @@ pub(super) struct Groups<'g> {
     schema: &'g SchemaRef,
     slices: Vec<Slice<'g>>,
     rows: Vec<usize>,
+    /// Of each slice, columns that its file does not have, or not as they are to be.
+    made: Vec<HashMap<String, ArrayRef>>,
 }
 
 impl<'g> Groups<'g> {
     /// `schema` = that of `columns`, with field ids.
     pub fn new(columns: &'g [Column], schema: &'g SchemaRef, slices: Vec<Slice<'g>>) -> Self {
         let rows = slices.iter().map(|slice| slice.rows.len()).collect();
-        Self { columns, schema, slices, rows }
+        let made = slices.iter().map(|_| HashMap::new()).collect();
+        Self { columns, schema, slices, rows, made }
+    }
+
+    /// Makes columns of bodies for files that were written before there were these columns.
+    pub fn read_bodies(&mut self, columns: &BodyColumns) -> Result<(), FilesError> {
+        for (slice, made) in self.slices.iter().zip(&mut self.made) {
+            if slice.group.has_bodies_read(columns) {
+                continue;
+            }
+            let Some(texts) = slice.group.column(BODY, &slice.rows)? else { continue };
+            let are_json = slice.group.column(BODY_IS_JSON, &slice.rows)?;
+            let read = columns.read(&Bodies::new(&texts, are_json.as_ref()));
+            made.extend(read.map_err(|error| FilesError::read(slice.group.path(), error))?);
+        }
+        Ok(())
     }
 }
 
@@ -241,7 +274,10 @@ impl Parts for Groups<'_> {
 
     fn column(&self, index: usize) -> Result<Gather, FilesError> {
         let column = &self.columns[index];
-        let arrays = self.slices.iter().map(|slice| slice.group.column(&column.name, &slice.rows));
+        let arrays = self.slices.iter().zip(&self.made).map(|(slice, made)| match made.get(&column.name) {
+            Some(made) => Ok(Some(made.clone())),
+            None => slice.group.column(&column.name, &slice.rows),
+        });
         let arrays: Vec<_> = arrays.collect::<Result<_, FilesError>>()?;
         Gather::new(&column.data_type, &arrays, &self.rows).map_err(|error| FilesError::Encode {
             path: format!("column {:?} of a merged file", column.name),

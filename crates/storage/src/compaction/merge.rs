@@ -1,4 +1,4 @@
-//! One job: read the inputs row group by row group, write one file; without the rows that a deletion wants gone, if it is one.
+//! One job: read the inputs row group by row group, write one file; of some jobs only with the rows that are to stay.
 
 use std::fs::File;
 use std::ops::Range;
@@ -12,10 +12,10 @@ use trefoil_model::{Table, Tenant};
 
 use super::groups::Group;
 use super::plan::Job;
+use super::rewrite::Keep;
 use super::section::{Input, Section};
 use super::stitch::Stitcher;
 use crate::catalog::{Column, DataFile, NewFile, TableColumns};
-use crate::deletion::Deletion;
 use crate::files::text_index::{GroupTexts, TextIndex};
 use crate::files::{FileStore, FilesError, created_at, location, new_path, row_group_rows};
 use crate::scan::Reader;
@@ -68,13 +68,13 @@ enum Piece {
     End,
 }
 
-/// Writes the job's rows to one new file, complete and durable, in no catalog yet. `None` if a deletion leaves none of them.
+/// Writes the job's rows to one new file, complete and durable, in no catalog yet. `None` if none of them stays.
 pub(super) async fn merge(
     files: &FileStore,
     reader: &Reader,
     columns: &Arc<TableColumns>,
     job: &Job,
-    deletion: Option<&Arc<Deletion>>,
+    keep: Option<&Arc<dyn Keep>>,
 ) -> Result<Option<NewFile>, FilesError> {
     let mut inputs = Vec::with_capacity(job.files.len());
     for file in &job.files {
@@ -93,13 +93,13 @@ pub(super) async fn merge(
     let (pieces, waiting) = mpsc::channel::<Piece>(1);
     let writing = {
         let (files, table, tenant) = (files.clone(), job.table, job.tenant.clone());
-        let deletion = deletion.cloned();
+        let keep = keep.cloned();
         tokio::task::spawn_blocking(move || {
             let stitcher = Stitcher::create(&files, table, path, present)?;
-            write(stitcher, table, &tenant, deletion.as_deref(), waiting)
+            write(stitcher, table, &tenant, keep.as_deref(), waiting)
         })
     };
-    let reading = read(files, &inputs, &pieces).await;
+    let reading = read(files, &inputs, keep, &pieces).await;
     if reading.is_ok() {
         // Fails only if the writing side has ended, which then says why.
         drop(pieces.send(Piece::End).await);
@@ -139,11 +139,12 @@ pub(super) fn check_rows(file: &DataFile, footer: &ParquetMetaData) -> Result<()
 async fn read(
     files: &FileStore,
     inputs: &[(Arc<DataFile>, Arc<ParquetMetaData>)],
+    keep: Option<&Arc<dyn Keep>>,
     pieces: &mpsc::Sender<Piece>,
 ) -> Result<(), FilesError> {
     for (file, footer) in inputs {
         let stored = stored(files, file).await?;
-        for group in 0..footer.num_row_groups() {
+        for group in (0..footer.num_row_groups()).filter(|group| !keep.is_some_and(|keep| keep.leaves_out(*group))) {
             let input = match &stored {
                 Some(file) => Input::Stored(Arc::clone(file)),
                 None => Input::Held(bytes_at(files, file, group_range(file, footer, group)?).await?),
@@ -171,7 +172,7 @@ fn write(
     mut stitcher: Stitcher,
     table: Table,
     tenant: &Tenant,
-    deletion: Option<&Deletion>,
+    keep: Option<&dyn Keep>,
     mut pieces: mpsc::Receiver<Piece>,
 ) -> Result<Written, FilesError> {
     let mut pool = Pool::default();
@@ -186,9 +187,9 @@ fn write(
         };
         let mut rows = usize::try_from(footer.row_group(group).num_rows()).unwrap_or_default();
         let mut kept = None;
-        if let Some(deletion) = deletion {
+        if let Some(keep) = keep {
             let whole = Group::new(Arc::clone(&file), Arc::clone(&footer), group, input.clone())?;
-            let mask = deletion.kept(table, &whole)?;
+            let mask = keep.kept(&whole)?;
             rows = mask.true_count();
             kept = Some(mask).filter(|mask| rows < mask.len());
         }
@@ -196,7 +197,7 @@ fn write(
         if rows == 0 {
             continue;
         }
-        let stays = deletion.is_some() || is_large(table, &file, rows, &input);
+        let stays = keep.is_some() || is_large(table, &file, rows, &input);
         if kept.is_none() && stays {
             let section = input.section(group_range(&file, &footer, group)?);
             stitcher.move_group(&footer, group, &section.map_err(|error| FilesError::read(&file.path, error))?)?;

@@ -15,6 +15,7 @@ mod section;
 mod stitch;
 
 pub(crate) use groups::Group;
+pub(crate) use rewrite::Keep;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

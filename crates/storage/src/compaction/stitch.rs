@@ -16,8 +16,10 @@ use trefoil_model::{Table, Tenant};
 use super::groups::{Group, Groups, Slice};
 use super::ranges;
 use super::section::Section;
+use crate::bodies::BodyColumns;
 use crate::catalog::{Column, NewFile};
-use crate::files::{FileStore, FileWriter, FilesError, Output, Parts, TextIndex, row_group_rows, sorted};
+use crate::files::text_index::{GroupTexts, TextIndex};
+use crate::files::{FileStore, FileWriter, FilesError, Output, Parts, row_group_rows, sorted};
 
 /// The file being made, on a blocking thread.
 pub(super) struct Stitcher {
@@ -38,7 +40,7 @@ impl Stitcher {
     /// Appends a row group of an input, which lies in `input`. Columns that it does not have become NULL.
     pub fn move_group(&mut self, footer: &ParquetMetaData, group: usize, input: &Section) -> Result<(), FilesError> {
         let texts = texts(footer, group, input).map_err(|error| FilesError::read("an input", error))?;
-        let texts = texts.as_ref().map(|(grams, fields)| (&grams[..], fields.clone()));
+        let texts = texts.as_ref().map(|(grams, texts)| (&grams[..], texts.clone()));
         self.writer.append(|parquet| move_group(parquet, footer, group, input), texts)
     }
 
@@ -48,13 +50,18 @@ impl Stitcher {
         for set in ranges::split(groups, capacity)? {
             let slices = set.into_iter().map(|(number, rows)| Slice { group: &groups[number], rows });
             let slices: Vec<Slice<'_>> = slices.collect();
-            let fields = common_fields(slices.iter().map(|slice| slice.group));
-            let parts = Groups::new(&self.columns, &self.schema, slices);
+            let names = self.columns.iter().map(|column| column.name.as_str());
+            let of_bodies = if self.table == Table::Logs { BodyColumns::among(names) } else { None };
+            let fields = of_bodies.as_ref().map(BodyColumns::fields).unwrap_or_default();
+            let mut parts = Groups::new(&self.columns, &self.schema, slices);
+            if let Some(columns) = &of_bodies {
+                parts.read_bodies(columns)?;
+            }
             let rows = parts.rows().iter().enumerate();
             let rows = rows.flat_map(|(part, &rows)| (0..rows).map(move |row| (part as u32, row as u32)));
             let rows = sorted(self.table, &parts, rows.collect())?;
             for rows in rows.chunks(capacity) {
-                self.writer.write_group(&parts, rows, &fields)?;
+                self.writer.write_group(&parts, rows, fields)?;
             }
         }
         Ok(())
@@ -65,23 +72,14 @@ impl Stitcher {
     }
 }
 
-/// What is known of the texts of a row group, which lies in `input`: their grams, and fields.
-fn texts(footer: &ParquetMetaData, group: usize, input: &Section) -> Result<Option<(Bytes, Vec<String>)>> {
+/// What is known of the texts of a row group, which lies in `input`, their grams first.
+fn texts(footer: &ParquetMetaData, group: usize, input: &Section) -> Result<Option<(Bytes, GroupTexts)>> {
     let index = TextIndex::of(footer);
     let Some((known, range)) = index.group(group).and_then(|known| Some((known, known.range()?))) else {
         return Ok(None);
     };
     let grams = input.get_bytes(range.start, usize::try_from(known.length).unwrap_or(usize::MAX))?;
-    Ok(Some((grams, known.fields.clone())))
-}
-
-/// The fields that were looked for in all rows of all these row groups.
-fn common_fields<'g>(groups: impl Iterator<Item = &'g Group>) -> Vec<String> {
-    let common = groups.map(Group::fields).reduce(|mut common, fields| {
-        common.retain(|field| fields.contains(field));
-        common
-    });
-    common.unwrap_or_default()
+    Ok(Some((grams, known.clone())))
 }
 
 fn move_group(

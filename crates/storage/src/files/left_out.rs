@@ -51,7 +51,7 @@ impl LeftOut for LeftOutOfRow<'_> {
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// The text in a row of a column of whatever kind.
-pub(super) fn text(column: &ArrayRef, row: usize) -> Option<&str> {
+pub(crate) fn text(column: &ArrayRef, row: usize) -> Option<&str> {
     if column.is_null(row) {
         return None;
     }

@@ -28,6 +28,7 @@ pub use store::{FileStore, StoredObject};
 pub use write::write;
 
 pub(crate) use gather::{Gather, Parts, dictionary_type};
+pub(crate) use left_out::text;
 pub(crate) use output::Output;
 pub(crate) use properties::{is_unique_text, row_group_rows};
 pub(crate) use sort::sorted;

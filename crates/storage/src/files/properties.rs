@@ -5,6 +5,7 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use parquet::schema::types::ColumnPath;
 use trefoil_model::Table;
+use trefoil_model::logs::is_field_column;
 
 use crate::catalog::pruning_columns;
 
@@ -29,8 +30,9 @@ const fn page_rows(table: Table) -> usize {
 
 const ZSTD_LEVEL: i32 = 1;
 const DOUBLES_ZSTD_LEVEL: i32 = 3;
-const TRACE_ID_FALSE_POSITIVES: f64 = 0.01;
+const ID_FALSE_POSITIVES: f64 = 0.01;
 const PAGE_BYTES: usize = 1 << 20;
+const FIELD_DICTIONARY_BYTES: usize = 128 << 10;
 
 /// Properties for a file with these columns.
 pub(crate) fn writer_properties(table: Table, schema: &Schema) -> WriterProperties {
@@ -88,6 +90,10 @@ fn leaf(
         DataType::Utf8View | DataType::Utf8 if is_unique_text(name) => {
             builder.set_column_dictionary_enabled(path.clone(), false)
         }
+        // Where there are many values they are amounts, of which hardly one comes twice: a dictionary of them is larger than they are.
+        DataType::Utf8View | DataType::Utf8 if is_field_column(name) => builder
+            .set_column_dictionary_page_size_limit(path.clone(), FIELD_DICTIONARY_BYTES)
+            .set_column_encoding(path.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY),
         DataType::Timestamp(TimeUnit::Nanosecond, _) if !is_of_the_resource(table, name) => builder
             .set_column_dictionary_enabled(path.clone(), false)
             .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED),
@@ -115,11 +121,11 @@ fn leaf(
     if is_unique_text(name) {
         builder = builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
     }
-    if is_top && name == "trace_id" && matches!(table, Table::Spans | Table::Logs) {
+    if is_top && is_looked_up(table, name) {
         // Allocated for one id a row, then folded to the number of distinct ones.
         builder = builder
             .set_column_bloom_filter_enabled(path.clone(), true)
-            .set_column_bloom_filter_fpp(path.clone(), TRACE_ID_FALSE_POSITIVES)
+            .set_column_bloom_filter_fpp(path.clone(), ID_FALSE_POSITIVES)
             .set_column_bloom_filter_max_ndv(path, row_group_rows(table) as u64);
     }
     builder
@@ -127,6 +133,15 @@ fn leaf(
 
 fn zstd(level: i32) -> Compression {
     Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default())
+}
+
+/// Ids that rows are asked for by.
+fn is_looked_up(table: Table, name: &str) -> bool {
+    match table {
+        Table::Spans => name == "trace_id",
+        Table::Logs => matches!(name, "trace_id" | "span_id"),
+        Table::Samples | Table::Series | Table::Exemplars => false,
+    }
 }
 
 /// Times that many rows share, since their resource has them: when it started, when it was first scraped.

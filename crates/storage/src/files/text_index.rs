@@ -4,6 +4,7 @@
 //! The grams of a row group follow it as bytes that no other reader of Parquet looks at; where they lie is said in the file's
 //! metadata, under [`KEY`]. A row group that is moved to another file takes them along.
 
+use arrow::array::Array;
 use arrow::error::ArrowError;
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use serde::{Deserialize, Serialize};
@@ -14,12 +15,10 @@ use super::FilesError;
 use super::gather::{Flat, Parts, Row};
 use super::grams::{GramBuilder, GramFilter};
 use super::left_out::LeftOutOfRow;
+use crate::bodies::BODY;
 
 /// In the metadata of a file.
 pub(crate) const KEY: &str = "trefoil.text_index";
-
-/// The column whose texts are indexed.
-pub(crate) const BODY: &str = "body";
 
 /// zstd's; filters have few bits set.
 const LEVEL: i32 = 1;
@@ -36,9 +35,12 @@ pub(crate) struct GroupTexts {
     /// Where its grams lie in the file; as many bytes as `length`, none where it has no grams.
     pub offset: u64,
     pub length: u64,
-    /// Fields that were looked for in every row: where the column of one is NULL, the body does not have it. (Other columns of fields
-    /// may have values, too.)
+    /// Fields that were looked for in every row whose form has a column: where the column of one is NULL, the body does not have it. (Other
+    /// columns of fields may have values, too.)
     pub fields: Vec<String>,
+    /// Columns whose values its grams do not have, where bodies have them between quotes.
+    #[serde(default)]
+    pub left_out: Vec<String>,
 }
 
 impl TextIndex {
@@ -68,8 +70,14 @@ impl GroupTexts {
     }
 }
 
-/// The grams of a row group of these rows, compressed. `None` for tables without bodies.
-pub(super) fn grams_of(table: Table, parts: &impl Parts, rows: &[Row]) -> Result<Option<Vec<u8>>, FilesError> {
+/// The grams of a row group, and the columns whose values they leave out.
+pub(super) struct Grams {
+    pub compressed: Vec<u8>,
+    pub left_out: Vec<String>,
+}
+
+/// Of a row group of these rows. `None` for tables without bodies.
+pub(super) fn grams_of(table: Table, parts: &impl Parts, rows: &[Row]) -> Result<Option<Grams>, FilesError> {
     let schema = parts.schema();
     let (Table::Logs, Ok(body)) = (table, schema.index_of(BODY)) else { return Ok(None) };
     let flat = |index: usize| -> Result<Flat, FilesError> {
@@ -77,7 +85,16 @@ pub(super) fn grams_of(table: Table, parts: &impl Parts, rows: &[Row]) -> Result
     };
     let bodies = flat(body)?;
     let fields = schema.fields().iter().enumerate().filter(|(_, field)| is_field_column(field.name()));
-    let fields = fields.map(|(index, _)| flat(index)).collect::<Result<Vec<Flat>, FilesError>>()?;
+    let (mut left_out, mut flat_fields) = (Vec::new(), Vec::new());
+    for (index, field) in fields {
+        let column = flat(index)?;
+        // Many values would have to be looked through by whoever looks for a text. Mostly they are numbers, which have few grams.
+        if matches!(&column, Flat::Keys { values, .. } if values.len() <= MOST_VALUES) {
+            left_out.push(field.name().clone());
+            flat_fields.push(column);
+        }
+    }
+    let fields = flat_fields;
     let ids = ["trace_id", "span_id"].map(|name| schema.index_of(name).ok());
     let ids = ids.into_iter().flatten().map(flat).collect::<Result<Vec<Flat>, FilesError>>()?;
 
@@ -87,19 +104,23 @@ pub(super) fn grams_of(table: Table, parts: &impl Parts, rows: &[Row]) -> Result
         let texts = gather(&bodies)?;
         let fields = fields.iter().map(gather).collect::<Result<Vec<_>, _>>()?;
         let ids = ids.iter().map(gather).collect::<Result<Vec<_>, _>>()?;
-        let mut left_out = LeftOutOfRow::new(&fields, &ids);
+        let mut of_row = LeftOutOfRow::new(&fields, &ids);
         for row in 0..texts.len() {
             if let Some(text) = super::left_out::text(&texts, row) {
-                left_out.set_row(row);
-                builder.add(text.as_bytes(), &left_out);
+                of_row.set_row(row);
+                builder.add(text.as_bytes(), &of_row);
             }
         }
     }
     let mut bytes = Vec::new();
     builder.finish().write(&mut bytes);
     let compressed = zstd::bulk::compress(&bytes, LEVEL);
-    Ok(Some(compressed.map_err(|error| FilesError::Encode { path: BODY.into(), reason: error.to_string() })?))
+    let compressed = compressed.map_err(|error| FilesError::Encode { path: BODY.into(), reason: error.to_string() })?;
+    Ok(Some(Grams { compressed, left_out }))
 }
+
+/// Values of a column that is left out.
+const MOST_VALUES: usize = 1_024;
 
 /// Rows that are gathered at once.
 const CHUNK_ROWS: usize = 8 << 10;

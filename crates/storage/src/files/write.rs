@@ -1,5 +1,6 @@
 //! From batches to files: split by day, sort, encode row group by row group, make durable.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use super::sort::sorted;
 use super::store::new_path;
 use super::writer::FileWriter;
 use super::{FileStore, FilesError};
+use crate::bodies::BodyColumns;
 use crate::catalog::{NewFile, TableColumns};
 
 /// Files that one call makes at most. Rows of further days (clocks gone mad) go with those of another day, so that what a
@@ -48,18 +50,31 @@ fn write_blocking(
     tenant: &Tenant,
     batches: &[RecordBatch],
 ) -> Result<Vec<NewFile>, FilesError> {
-    let parts = Batches::new(table, columns, batches)?;
+    let of_bodies = match table {
+        Table::Logs => BodyColumns::among(columns.all().iter().map(|column| column.name.as_str())),
+        _ => None,
+    };
+    let (batches, fields) = match &of_bodies {
+        None => (Cow::Borrowed(batches), &[][..]),
+        Some(columns) => (Cow::Owned(with_bodies_read(columns, batches)?), columns.fields()),
+    };
+    let parts = Batches::new(table, columns, &batches)?;
     let mut files = Vec::new();
-    for (day, rows) in by_day(table, batches) {
+    for (day, rows) in by_day(table, &batches) {
         let path = new_path(table, tenant, day, Utc::now());
         let rows = sorted(table, &parts, rows)?;
         let mut writer = FileWriter::create(store, table, path, parts.schema().clone())?;
         for group in rows.chunks(row_group_rows(table)) {
-            writer.write_group(&parts, group, &[])?;
+            writer.write_group(&parts, group, fields)?;
         }
         files.push(writer.finish(tenant)?);
     }
     Ok(files)
+}
+
+fn with_bodies_read(columns: &BodyColumns, batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, FilesError> {
+    let extended = batches.iter().map(|batch| columns.extended(batch)).collect::<Result<_, _>>();
+    extended.map_err(|error| FilesError::Encode { path: "columns of bodies".into(), reason: error.to_string() })
 }
 
 /// All rows, by the UTC day (days since the epoch) of their time.

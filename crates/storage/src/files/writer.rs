@@ -13,7 +13,7 @@ use super::output::Output;
 use super::properties::writer_properties;
 use super::runs::{RunColumn, follows_series, pages};
 use super::stats::new_file;
-use super::text_index::{GroupTexts, TextIndex, grams_of};
+use super::text_index::{Grams, GroupTexts, TextIndex, grams_of};
 use super::times::{TimeColumn, are_times};
 use super::{FileStore, FilesError};
 use crate::catalog::NewFile;
@@ -51,32 +51,33 @@ impl FileWriter {
             Failed::Parquet(error) => write_error(&self.path, error),
         })?;
         match grams_of(self.table, parts, rows)? {
-            Some(grams) => self.append_texts(&grams, fields.to_vec()),
+            Some(Grams { compressed, left_out }) => self
+                .append_texts(&compressed, GroupTexts { fields: fields.to_vec(), left_out, ..GroupTexts::default() }),
             None => Ok(()),
         }
     }
 
-    /// Appends one row group by other means; `texts` = what is known of its bodies.
+    /// Appends one row group by other means; `texts` = what is known of its bodies, wherever their grams lay before.
     pub fn append(
         &mut self,
         group: impl FnOnce(&mut SerializedFileWriter<Output>) -> Result<(), ParquetError>,
-        texts: Option<(&[u8], Vec<String>)>,
+        texts: Option<(&[u8], GroupTexts)>,
     ) -> Result<(), FilesError> {
         self.groups += 1;
         group(&mut self.parquet).map_err(|error| write_error(&self.path, error))?;
         match texts {
-            Some((grams, fields)) => self.append_texts(grams, fields),
+            Some((grams, texts)) => self.append_texts(grams, texts),
             None => Ok(()),
         }
     }
 
     /// Of the row group that was appended last.
-    fn append_texts(&mut self, grams: &[u8], fields: Vec<String>) -> Result<(), FilesError> {
+    fn append_texts(&mut self, grams: &[u8], texts: GroupTexts) -> Result<(), FilesError> {
         let offset = self.parquet.bytes_written() as u64;
         let written = self.parquet.write_all(grams);
         written.map_err(|source| FilesError::Write { path: self.path.clone(), source })?;
         self.texts.groups.resize(self.groups - 1, GroupTexts::default());
-        self.texts.groups.push(GroupTexts { offset, length: grams.len() as u64, fields });
+        self.texts.groups.push(GroupTexts { offset, length: grams.len() as u64, ..texts });
         Ok(())
     }
 

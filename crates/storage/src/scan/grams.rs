@@ -16,14 +16,18 @@ use crate::files::{FilesError, location};
 pub struct Texts {
     /// `None` where nothing is known.
     pub grams: Option<GramFilter>,
-    /// Fields that were looked for in every row: where the column of one is NULL, the body does not have it.
+    /// Fields that were looked for in every row whose form is known: where the column of one is NULL, the body does not have it.
     pub fields: Vec<String>,
+    /// Columns whose values the grams do not have, where bodies have them between quotes.
+    pub left_out: Vec<String>,
 }
 
 impl Texts {
     pub(super) fn bytes(&self) -> usize {
         let grams = self.grams.as_ref().map_or(0, GramFilter::bytes);
-        size_of::<Self>() + grams + self.fields.iter().map(String::len).sum::<usize>()
+        size_of::<Self>()
+            + grams
+            + self.fields.iter().chain(&self.left_out).map(|name| size_of::<String>() + name.len()).sum::<usize>()
     }
 }
 
@@ -48,7 +52,7 @@ impl Reader {
             };
             let grams = known.range().and_then(|_| bytes.next());
             let grams = grams.map(|grams| read_grams(&grams).ok_or_else(|| broken(file))).transpose()?;
-            texts.push(Texts { grams, fields: known.fields.clone() });
+            texts.push(Texts { grams, fields: known.fields.clone(), left_out: known.left_out.clone() });
         }
         let texts = Arc::new(texts);
         self.keep_texts(&file.path, &texts);

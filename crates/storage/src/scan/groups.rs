@@ -37,10 +37,10 @@ impl Reader {
         })
     }
 
-    /// The row groups of a file that may have spans of a trace; all of those that have no bloom filter.
-    pub(crate) async fn groups_of_trace(&self, file: &DataFile, trace_id: &[u8; 16]) -> Result<Vec<usize>> {
-        let id = FixedLenByteArray::from(ByteArray::from(trace_id.to_vec()));
-        let blooms = self.blooms(file).await?;
+    /// The row groups of a file that may have an id in this column; all of those that have no bloom filter.
+    pub(crate) async fn groups_of_id(&self, file: &DataFile, column: &str, id: &[u8]) -> Result<Vec<usize>> {
+        let id = FixedLenByteArray::from(ByteArray::from(id.to_vec()));
+        let blooms = self.blooms(file, column).await?;
         let groups = blooms.iter().enumerate();
         Ok(groups
             .filter(|(_, bloom)| bloom.as_ref().is_none_or(|bloom| bloom.check(&id)))

@@ -64,7 +64,7 @@ pub(super) async fn by_trace_ids(
 }
 
 async fn check(reader: &Reader, file: Arc<DataFile>, ids: &[Vec<u8>]) -> Result<Option<PartitionedFile>> {
-    let blooms = reader.blooms(&file).await?;
+    let blooms = reader.blooms(&file, "trace_id").await?;
     let Some(plan) = access_plan(&blooms, ids) else { return Ok(None) };
     Ok(Some(reader.partitioned(&file)?.with_extension(plan)))
 }

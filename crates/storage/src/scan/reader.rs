@@ -74,7 +74,7 @@ impl ReaderMetrics {
     }
 }
 
-/// The bloom filters of a file's trace ids, one a row group; `None` where there is none.
+/// The bloom filters of a file's ids, one a row group; `None` where there is none.
 pub(super) type Blooms = Vec<Option<Sbbf>>;
 
 #[derive(Clone)]
@@ -198,17 +198,18 @@ impl Reader {
             .map_err(|error| named(&file.path, error))
     }
 
-    /// The bloom filters of the file's `trace_id` column.
-    pub(super) async fn blooms(&self, file: &DataFile) -> Result<Arc<Blooms>> {
-        if let Some(blooms) = self.blooms.get(&file.path) {
+    /// The bloom filters of a column of ids, `trace_id` or (of logs) `span_id`.
+    pub(super) async fn blooms(&self, file: &DataFile, column: &str) -> Result<Arc<Blooms>> {
+        let key = format!("{}#{column}", file.path);
+        if let Some(blooms) = self.blooms.get(&key) {
             return Ok(blooms);
         }
         let footer = self.footer(file, PageIndexPolicy::Skip).await?;
         let schema = footer.file_metadata().schema_descr();
-        let column = schema.columns().iter().position(|column| column.path().string() == "trace_id");
+        let leaf = schema.columns().iter().position(|leaf| leaf.path().string() == column);
         let mut ranges = Vec::new();
         for group in footer.row_groups() {
-            let chunk = column.map(|column| group.column(column));
+            let chunk = leaf.map(|leaf| group.column(leaf));
             let range = chunk.and_then(|chunk| {
                 let start = u64::try_from(chunk.bloom_filter_offset()?).ok()?;
                 Some(start..start + u64::try_from(chunk.bloom_filter_length()?).ok()?)
@@ -226,7 +227,7 @@ impl Reader {
             blooms.push(bloom.map_err(|error| named(&file.path, error.into()))?);
         }
         let blooms = Arc::new(blooms);
-        self.blooms.insert(file.path.clone(), Arc::clone(&blooms));
+        self.blooms.insert(key, Arc::clone(&blooms));
         Ok(blooms)
     }
 }

@@ -104,6 +104,7 @@ async fn replaces_files_or_refuses(lake: Lake) {
         add: small(1),
         add_columns: vec![(Table::Logs, field)],
         log_position: Some(("w".to_string(), 5)),
+        deletion: None,
     };
     let error = catalog.commit(late).await.unwrap_err();
     assert!(matches!(error, CatalogError::Conflict { file } if file == sources[1].0), "{error}");

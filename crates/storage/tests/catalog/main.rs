@@ -4,6 +4,7 @@
 
 mod commits;
 mod databases;
+mod deletions;
 mod expiry;
 mod lake;
 mod opening;

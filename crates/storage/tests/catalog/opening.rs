@@ -23,9 +23,9 @@ async fn refuses_a_newer_lake(lake: Lake) {
         "{error}"
     );
     lake.execute("UPDATE ducklake_metadata SET value = '1.0' WHERE key = 'version'").await;
-    lake.execute("UPDATE trefoil_migrations SET version = 99 WHERE version = 2").await;
+    lake.execute("UPDATE trefoil_migrations SET version = 99 WHERE version = 3").await;
     let error = Catalog::open(&lake.url, DATA_PATH).await.unwrap_err();
-    assert!(matches!(error, CatalogError::NewerApplication { found: 99, known: 2, .. }), "{error}");
+    assert!(matches!(error, CatalogError::NewerApplication { found: 99, known: 3, .. }), "{error}");
 }
 
 async fn adds_the_columns_that_an_older_release_did_not_know(lake: Lake) {

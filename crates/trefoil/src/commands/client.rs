@@ -1,8 +1,9 @@
 //! Talking to a running server over its main listener.
 
 use anyhow::{Context, bail};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode, header};
 use serde_json::Value;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use trefoil_model::tenant::TENANT_HEADER;
 
 use crate::cli::Server;
@@ -13,18 +14,42 @@ pub async fn send(
     path: &str,
     build: impl FnOnce(&reqwest::Client, String) -> RequestBuilder,
 ) -> anyhow::Result<Response> {
-    let endpoint = server.endpoint.trim_end_matches('/');
-    let mut request = build(&reqwest::Client::new(), format!("{endpoint}{path}"));
+    answer(server, build(&reqwest::Client::new(), url(server, path))).await
+}
+
+/// Asks to go on as a WebSocket, with what `add` adds to the request.
+pub async fn upgrade(
+    server: &Server,
+    path: &str,
+    add: impl FnOnce(RequestBuilder) -> RequestBuilder,
+) -> anyhow::Result<Response> {
+    // HTTP/2 has another way to do it.
+    let client = reqwest::Client::builder().http1_only().build()?;
+    let request = client
+        .get(url(server, path))
+        .header(header::CONNECTION, "Upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_VERSION, "13")
+        .header(header::SEC_WEBSOCKET_KEY, generate_key());
+    answer(server, add(request)).await
+}
+
+fn url(server: &Server, path: &str) -> String {
+    format!("{}{path}", server.endpoint.trim_end_matches('/'))
+}
+
+async fn answer(server: &Server, mut request: RequestBuilder) -> anyhow::Result<Response> {
     if let Some(tenant) = &server.tenant {
         request = request.header(TENANT_HEADER, tenant);
     }
     let response = request.send().await.with_context(|| {
+        let endpoint = server.endpoint.trim_end_matches('/');
         format!("no server answers at {endpoint}; start one with `trefoil serve`, or name another with --endpoint")
     })?;
-    if response.status().is_success() || response.status() == StatusCode::NOT_FOUND {
+    let status = response.status();
+    if status.is_success() || matches!(status, StatusCode::NOT_FOUND | StatusCode::SWITCHING_PROTOCOLS) {
         return Ok(response);
     }
-    let status = response.status();
     let body = response.text().await.unwrap_or_default();
     bail!("{}", refusal(status, &body))
 }

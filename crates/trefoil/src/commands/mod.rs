@@ -6,6 +6,7 @@ pub mod client;
 pub mod demo;
 pub mod export;
 pub mod import;
+pub mod logs;
 pub mod query;
 pub mod sql;
 pub mod trace;

@@ -16,7 +16,7 @@ use reqwest::Response;
 use self::answer::{Answer, Data};
 use self::span::Span;
 use super::client;
-use crate::cli::{QueryArgs, QueryOutput};
+use crate::cli::{Language, QueryArgs, QueryOutput};
 
 /// Rows of a table, charts of a range.
 const MOST_ROWS: u32 = 1000;
@@ -32,19 +32,25 @@ pub async fn run(args: QueryArgs) -> anyhow::Result<()> {
         }
         query => query.to_owned(),
     };
+    if args.explain && args.language == Language::Logql {
+        bail!("--explain is for PromQL");
+    }
     let span = Span::of(&args)?;
     let response = ask(&args, &query, &span).await?;
     if args.output == QueryOutput::Json {
         return copy(response).await;
     }
     let body = response.bytes().await.context(CUT)?;
-    let answer: Answer = serde_json::from_slice(&body).context("the server's answer is none of Prometheus'")?;
+    let mut answer: Answer = serde_json::from_slice(&body).context("the server's answer is none of Prometheus'")?;
     for note in answer.warnings.iter().chain(&answer.infos) {
         eprintln!("{note}");
     }
     match answer.data.explain {
         Some(explained) => Ok(stdout().write_all(explained.shown().as_bytes())?),
-        None => print(&answer.data.result, &span),
+        None => {
+            answer.data.result.cut(limit(&args, &span));
+            print(&answer.data.result, &span)
+        }
     }
 }
 
@@ -54,17 +60,16 @@ async fn ask(args: &QueryArgs, query: &str, span: &Span) -> anyhow::Result<Respo
     if args.explain {
         form.push(("explain", "true".to_owned()));
     }
-    let limit = match (args.limit, args.output, span) {
-        (None, QueryOutput::Json, _) => None,
-        (None, QueryOutput::Table, Span::Range { .. }) => Some(MOST_CHARTS),
-        (None, QueryOutput::Table, _) => Some(MOST_ROWS),
-        (limit, ..) => limit,
+    let path = match (args.language, span) {
+        (Language::Promql, Span::Instant(_)) => "/prometheus/api/v1/query",
+        (Language::Promql, Span::Range { .. }) => "/prometheus/api/v1/query_range",
+        (Language::Logql, Span::Instant(_)) => "/loki/api/v1/query",
+        (Language::Logql, Span::Range { .. }) => "/loki/api/v1/query_range",
     };
-    form.extend(limit.map(|limit| ("limit", limit.to_string())));
-    let path = match span {
-        Span::Instant(_) => "/prometheus/api/v1/query",
-        Span::Range { .. } => "/prometheus/api/v1/query_range",
-    };
+    // Loki's limit is of lines.
+    if args.language == Language::Promql {
+        form.extend(limit(args, span).map(|limit| ("limit", limit.to_string())));
+    }
     let asked = client::send(&args.server, path, |http, url| http.post(url).form(&form)).await;
     let response = asked.map_err(|error| match place::shown(&error.to_string(), query) {
         Some(shown) => anyhow::anyhow!(shown),
@@ -74,6 +79,15 @@ async fn ask(args: &QueryArgs, query: &str, span: &Span) -> anyhow::Result<Respo
         bail!("{} is not a Trefoil server: it has no {path}", args.server.endpoint);
     }
     Ok(response)
+}
+
+fn limit(args: &QueryArgs, span: &Span) -> Option<u32> {
+    match (args.limit, args.output, span) {
+        (None, QueryOutput::Json, _) => None,
+        (None, QueryOutput::Table, Span::Range { .. }) => Some(MOST_CHARTS),
+        (None, QueryOutput::Table, _) => Some(MOST_ROWS),
+        (limit, ..) => limit,
+    }
 }
 
 pub async fn copy(response: Response) -> anyhow::Result<()> {

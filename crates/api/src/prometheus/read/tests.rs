@@ -307,12 +307,14 @@ mod whole {
             let engine = Engine::new(storage.clone(), 64 << 20).unwrap();
             let state = ApiState {
                 admin_api: false,
+                delete_logs: false,
                 scraping: Scraping::default(),
                 overrides: Default::default(),
                 engine: engine.clone(),
                 tenancy,
                 otlp: Arc::new(OtlpEndpoints::default),
                 max_clock_skew_adjustment: std::time::Duration::ZERO,
+                tails: Default::default(),
                 prometheus: PrometheusApi {
                     external_labels: BTreeMap::from([("replica".to_owned(), "x".to_owned())]),
                     ..PrometheusApi::default()

@@ -3,18 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use trefoil_model::Tenant;
 
+use crate::component::ComponentId;
 use crate::config::{ConfigError, Problems, Section};
-use crate::receivers::log_records::options::{Operators, check_labels};
+use crate::receivers::log_records::options::check_labels;
 use crate::receivers::log_records::retry::RetryOnFailure;
-
-/// What the Collector has and this receiver has not, with the reason.
-const UNSUPPORTED: &[(&str, &str)] = &[(
-    "storage",
-    "there are no storage extensions, so the place in the journal is kept in memory only; remove it, and use `start_at: beginning` \
-     where nothing may be missed",
-)];
+use crate::stanza::{self, Chain};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -24,7 +20,7 @@ pub enum StartAt {
     End,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Options {
     directory: Option<String>,
@@ -44,7 +40,9 @@ struct Options {
     journalctl_path: String,
     attributes: BTreeMap<String, String>,
     resource: BTreeMap<String, String>,
-    operators: Operators,
+    storage: Option<String>,
+    #[serde(rename = "operators")]
+    _operators: IgnoredAny,
     retry_on_failure: RetryOnFailure,
     tenant: Option<String>,
 }
@@ -69,14 +67,15 @@ impl Default for Options {
             journalctl_path: "journalctl".to_owned(),
             attributes: BTreeMap::new(),
             resource: BTreeMap::new(),
-            operators: Operators,
+            storage: None,
+            _operators: IgnoredAny,
             retry_on_failure: RetryOnFailure::default(),
             tenant: None,
         }
     }
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     pub selection: Selection,
     pub start_at: StartAt,
@@ -89,7 +88,10 @@ pub struct Config {
     /// Added to every record, and to the resource of all.
     pub attributes: BTreeMap<String, String>,
     pub resource: BTreeMap<String, String>,
-    pub operators: Operators,
+    /// What entries go through before they are handed on.
+    pub chain: Chain,
+    /// The extension that keeps the place in the journal.
+    pub storage: Option<ComponentId>,
     pub retry_on_failure: RetryOnFailure,
     /// Whose the entries are, where tenants are told apart. (An option of Trefoil.)
     pub tenant: Option<Tenant>,
@@ -115,8 +117,12 @@ pub struct Selection {
 
 impl Config {
     pub fn parse(section: &Section<'_>) -> Result<Self, ConfigError> {
-        let options: Options = section.without(UNSUPPORTED).parse()?;
         let mut problems = Problems::default();
+        let options: Option<Options> = problems.note(section.parse());
+        let chain = problems.note(stanza::config::parse(section));
+        let (Some(options), Some(chain)) = (options, chain) else {
+            return Err(problems.into_error().unwrap_or_else(|| section.invalid("", "cannot be read")));
+        };
         let mut problem = |path: &str, message: String| problems.push(section.problem(path, message));
         if options.directory.is_some() && !options.files.is_empty() {
             problem("files", "and `directory` exclude each other".to_owned());
@@ -146,6 +152,8 @@ impl Config {
         if let Err(reason) = options.retry_on_failure.check() {
             problem("retry_on_failure", reason);
         }
+        let storage = options.storage.as_deref().map(str::parse::<ComponentId>).transpose();
+        let storage = storage.map_err(|error| problem("storage", error.to_string())).ok().flatten();
         let tenant = options.tenant.as_deref().map(Tenant::new).transpose();
         let tenant = tenant.map_err(|error| problem("tenant", error.to_string())).ok().flatten();
         problems.or(Self {
@@ -168,7 +176,8 @@ impl Config {
             journalctl_path: options.journalctl_path,
             attributes: options.attributes,
             resource: options.resource,
-            operators: options.operators,
+            chain,
+            storage,
             retry_on_failure: options.retry_on_failure,
             tenant,
         })

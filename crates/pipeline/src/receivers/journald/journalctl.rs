@@ -10,7 +10,8 @@ use super::entry::Reader;
 use crate::component::ComponentError;
 use crate::metrics::JournaldMetrics;
 use crate::net::body::Admission;
-use crate::receivers::log_records::outlet::{Entry, Outlet, Room};
+use crate::receivers::log_records::gate::Gate;
+use crate::receivers::log_records::outlet::Room;
 use crate::receivers::log_records::values::now;
 use crate::receivers::syslog::framing::{Framer, Framing};
 
@@ -65,7 +66,7 @@ pub struct Destination {
     pub reader: Reader,
     pub room: Room,
     /// Marks are cursors.
-    pub outlet: Outlet<String>,
+    pub gate: Gate<String>,
     pub metrics: JournaldMetrics,
 }
 
@@ -93,7 +94,7 @@ impl Destination {
     async fn entry(&self, line: &[u8]) {
         let place = self.room.take(line.len() * SIZE_OF_RECORD).await;
         match self.reader.read(line, now()) {
-            Ok(read) => self.outlet.hand_in(Entry { record: read.record, place, mark: read.cursor }).await,
+            Ok(read) => self.gate.hand_in(read.record, place, read.cursor).await,
             Err(error) => self.malformed(&error.to_string()),
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::unfold;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
@@ -18,6 +19,7 @@ use trefoil_model::{Signal, Tenant};
 use crate::exporters::retry::{Backoff, RetryConfig};
 use crate::metrics::TransportMetrics;
 use crate::receivers::otlp::intake::Intake;
+use crate::stanza::value::{Value, pairs};
 use crate::telemetry::{Accepted, Payload, Refused, Telemetry};
 
 /// Records that wait to be gathered.
@@ -35,6 +37,25 @@ const AT_ONCE: usize = 8;
 pub struct Room {
     free: Arc<Semaphore>,
     all: usize,
+}
+
+/// Where a record is from, if not from the resource of its receiver.
+#[derive(Debug, PartialEq)]
+pub struct Origin {
+    pub resource: Vec<KeyValue>,
+    /// The name of the scope.
+    pub scope: String,
+}
+
+impl Origin {
+    /// `resource` is a map of attributes.
+    pub fn new(resource: Value, scope: String) -> Self {
+        let resource = match resource {
+            Value::Map(attributes) => pairs(attributes),
+            _ => Vec::new(),
+        };
+        Self { resource, scope }
+    }
 }
 
 /// A part of the room; given back when dropped.
@@ -61,6 +82,11 @@ impl Room {
         Place { _permit: permit, bytes }
     }
 
+    /// For records that are only a part more of what has its place.
+    pub fn take_or_go_beyond(&self, bytes: usize) -> Place {
+        self.try_take(bytes).unwrap_or(Place { _permit: None, bytes })
+    }
+
     pub fn try_take(&self, bytes: usize) -> Option<Place> {
         let permit = self.free.clone().try_acquire_many_owned(self.permits(bytes)).ok()?;
         Some(Place { _permit: Some(permit), bytes })
@@ -71,6 +97,8 @@ impl Room {
 #[derive(Debug)]
 pub struct Entry<M = ()> {
     pub record: LogRecord,
+    /// `None`: of the receiver's resource.
+    pub origin: Option<Box<Origin>>,
     pub place: Place,
     /// Where the record stands in its source; told when all up to it are settled.
     pub mark: M,
@@ -115,7 +143,7 @@ async fn run<M: Send>(entries: mpsc::Receiver<Entry<M>>, delivery: Delivery, set
 }
 
 struct Batch<M> {
-    records: Vec<LogRecord>,
+    records: Vec<(LogRecord, Option<Box<Origin>>)>,
     places: Vec<Place>,
     /// Of the last record.
     mark: M,
@@ -123,18 +151,18 @@ struct Batch<M> {
 
 /// `None` when no more will come.
 async fn gather<M>(entries: &mut mpsc::Receiver<Entry<M>>) -> Option<Batch<M>> {
-    let Entry { record, place, mark } = entries.recv().await?;
+    let Entry { record, origin, place, mark } = entries.recv().await?;
     let until = Instant::now() + WAIT;
     let mut bytes = place.bytes;
-    let mut batch = Batch { records: vec![record], places: vec![place], mark };
+    let mut batch = Batch { records: vec![(record, origin)], places: vec![place], mark };
     while batch.records.len() < MOST_RECORDS && bytes < MOST_BYTES {
         let next = match entries.try_recv() {
             Err(TryRecvError::Empty) => timeout_at(until, entries.recv()).await.ok().flatten(),
             next => next.ok(),
         };
-        let Some(Entry { record, place, mark }) = next else { break };
+        let Some(Entry { record, origin, place, mark }) = next else { break };
         bytes += place.bytes;
-        batch.records.push(record);
+        batch.records.push((record, origin));
         batch.places.push(place);
         batch.mark = mark;
     }
@@ -155,10 +183,7 @@ impl Delivery {
         let Batch { records, places, mark } = batch;
         let items = records.len() as u64;
         let mut metrics = self.metrics.begin();
-        let scope = ScopeLogs { log_records: records, ..ScopeLogs::default() };
-        let resource = Some(self.resource.clone());
-        let logs = ResourceLogs { resource, scope_logs: vec![scope], ..ResourceLogs::default() };
-        let request = ExportLogsServiceRequest { resource_logs: vec![logs] }.encode_to_vec();
+        let request = ExportLogsServiceRequest { resource_logs: self.by_origin(records) }.encode_to_vec();
         let payload = Payload::from_bytes(Signal::Logs, request.into()).with_items(items);
         let answer = self.consume(Telemetry::new(self.tenant.clone(), payload)).await;
         metrics.delivered(Signal::Logs, items, &answer);
@@ -173,6 +198,34 @@ impl Delivery {
         }
         drop(places);
         mark
+    }
+
+    /// In the order in which origins came first, and records within them.
+    fn by_origin(&self, records: Vec<(LogRecord, Option<Box<Origin>>)>) -> Vec<ResourceLogs> {
+        let mut groups: Vec<(Option<Box<Origin>>, Vec<LogRecord>)> = Vec::new();
+        let mut last = 0;
+        for (record, origin) in records {
+            let is_same = groups.get(last).is_some_and(|(known, _)| *known == origin);
+            if !is_same {
+                last = groups.iter().position(|(known, _)| *known == origin).unwrap_or(groups.len());
+            }
+            match groups.get_mut(last) {
+                Some((_, records)) => records.push(record),
+                None => groups.push((origin, vec![record])),
+            }
+        }
+        let group = |(origin, log_records): (Option<Box<Origin>>, Vec<LogRecord>)| {
+            let (resource, scope) = match origin {
+                None => (self.resource.clone(), None),
+                Some(origin) => {
+                    let scope = InstrumentationScope { name: origin.scope, ..InstrumentationScope::default() };
+                    (Resource { attributes: origin.resource, ..Resource::default() }, Some(scope))
+                }
+            };
+            let scope_logs = vec![ScopeLogs { scope, log_records, ..ScopeLogs::default() }];
+            ResourceLogs { resource: Some(resource), scope_logs, ..ResourceLogs::default() }
+        };
+        groups.into_iter().map(group).collect()
     }
 
     async fn consume(&self, telemetry: Telemetry) -> Result<Accepted, Refused> {

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use trefoil_model::Tenant;
 
 use super::charset::Charset;
 use super::framing::Framing;
 use crate::config::{ConfigError, Problems, Section, duration};
 use crate::net::tls::ServerTls;
-use crate::receivers::log_records::options::{Operators, check_labels};
+use crate::receivers::log_records::options::check_labels;
 use crate::receivers::log_records::retry::RetryOnFailure;
 use crate::receivers::log_records::size;
 use crate::receivers::otlp::config::check_endpoint;
+use crate::stanza::{self, Chain};
 
 const NO_MULTILINE: &str =
     "syslog says itself where a message ends: see enable_octet_counting and non_transparent_framing_trailer";
@@ -76,7 +78,7 @@ impl OnError {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Options {
     #[serde(default)]
@@ -100,15 +102,15 @@ struct Options {
     attributes: BTreeMap<String, String>,
     #[serde(default)]
     resource: BTreeMap<String, String>,
-    #[serde(default)]
-    operators: Operators,
+    #[serde(default, rename = "operators")]
+    _operators: IgnoredAny,
     #[serde(default)]
     retry_on_failure: RetryOnFailure,
     #[serde(default)]
     tenant: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     pub tcp: Option<Tcp>,
     pub udp: Option<Udp>,
@@ -124,7 +126,8 @@ pub struct Config {
     /// Added to every record, and to the resource of all.
     pub attributes: BTreeMap<String, String>,
     pub resource: BTreeMap<String, String>,
-    pub operators: Operators,
+    /// What records go through before they are handed on.
+    pub chain: Chain,
     pub retry_on_failure: RetryOnFailure,
     /// Whose the messages are, where tenants are told apart. (An option of Trefoil.)
     pub tenant: Option<Tenant>,
@@ -261,8 +264,13 @@ impl Udp {
 
 impl Config {
     pub fn parse(section: &Section<'_>) -> Result<Self, ConfigError> {
-        let options: Options = section.without(UNSUPPORTED).parse()?;
+        let section = &section.without(UNSUPPORTED);
         let mut problems = Problems::default();
+        let options: Option<Options> = problems.note(section.parse());
+        let chain = problems.note(stanza::config::parse(section));
+        let (Some(options), Some(chain)) = (options, chain) else {
+            return Err(problems.into_error().unwrap_or_else(|| section.invalid("", "cannot be read")));
+        };
         let mut problem = |path: &str, message: String| problems.push(section.problem(path, message));
         if options.tcp.is_none() && options.udp.is_none() {
             problem("", "name `tcp` or `udp`, or both, with a `listen_address`".to_owned());
@@ -305,7 +313,7 @@ impl Config {
             on_error: options.on_error,
             attributes: options.attributes,
             resource: options.resource,
-            operators: options.operators,
+            chain,
             retry_on_failure: options.retry_on_failure,
             tenant,
         })

@@ -1,10 +1,13 @@
 //! The way of a message from a socket to the pipelines.
 
+use std::sync::Arc;
+
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 
 use super::framing::Frame;
 use super::translate::Translator;
-use crate::receivers::log_records::outlet::{Entry, Outlet, Place, Room};
+use crate::receivers::log_records::gate::Gate;
+use crate::receivers::log_records::outlet::{Place, Room};
 use crate::receivers::log_records::values::now;
 
 /// What a record takes beside its text.
@@ -14,7 +17,7 @@ const RECORD_BYTES: usize = 1 << 10;
 pub struct Door {
     pub translator: Translator,
     pub room: Room,
-    pub outlet: Outlet,
+    pub gate: Arc<Gate<()>>,
 }
 
 impl Door {
@@ -32,7 +35,7 @@ impl Door {
     /// As `take`, for a message that has its place.
     pub async fn take_in(&self, frame: &Frame<'_>, addresses: &[KeyValue], place: Place) {
         if let Some(record) = self.translator.record(frame, addresses, now()) {
-            self.outlet.hand_in(Entry { record, place, mark: () }).await;
+            self.gate.hand_in(record, place, ()).await;
         }
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use trefoil_model::{Signal, Tenancy, Tenant};
 
@@ -21,6 +22,7 @@ use self::door::Door;
 use self::tcp::TcpSyslog;
 use self::translate::{Translator, Trim};
 use self::udp::UdpSyslog;
+use super::log_records::gate::Gate;
 use super::log_records::options::tenant_of;
 use super::log_records::outlet::{Delivery, Outlet, Room};
 use super::log_records::values::members;
@@ -71,8 +73,10 @@ pub struct SyslogReceiver {
     room: Room,
     tcp: Option<(TcpSyslog, OfTransport)>,
     udp: Option<(UdpSyslog, OfTransport)>,
-    /// What hands records to the pipelines.
+    /// What hands records to the pipelines, and what looks after those that operators hold.
     outlets: Mutex<TaskTracker>,
+    /// Nothing more comes in.
+    end: Mutex<CancellationToken>,
 }
 
 /// What is counted of one transport.
@@ -107,6 +111,7 @@ impl SyslogReceiver {
             tcp,
             udp,
             outlets: Mutex::default(),
+            end: Mutex::default(),
         })
     }
 
@@ -120,8 +125,16 @@ impl SyslogReceiver {
         };
         let (outlet, run) = Outlet::open(delivery, |()| ());
         self.outlets.lock().spawn(run);
+        let gate = Arc::new(Gate::new(outlet, self.room.clone(), &self.config.chain, &self.config.resource));
+        if gate.has_operators() {
+            let (gate, end) = (gate.clone(), self.end.lock().clone());
+            self.outlets.lock().spawn(async move {
+                end.run_until_cancelled(gate.keep_flushing()).await;
+                gate.flush_all().await;
+            });
+        }
         let translator = Translator::new(&self.config, charset, trim, transport.messages.clone());
-        Door { translator, room: self.room.clone(), outlet }
+        Door { translator, room: self.room.clone(), gate }
     }
 
     async fn listen(&self) -> Result<(), ComponentError> {
@@ -150,7 +163,8 @@ impl SyslogReceiver {
         if let Some((udp, _)) = &self.udp {
             udp.shutdown().await;
         }
-        // With the listeners the doors are gone, and so outlets end.
+        // With the listeners the doors are gone, and so outlets end, when what operators hold has come out.
+        std::mem::take(&mut *self.end.lock()).cancel();
         let outlets = std::mem::take(&mut *self.outlets.lock());
         outlets.close();
         outlets.wait().await;

@@ -118,7 +118,7 @@ impl Translator {
 }
 
 /// Puts what a message says where the Collector puts it.
-fn fill(record: &mut LogRecord, message: Message<'_>) {
+pub fn fill(record: &mut LogRecord, message: Message<'_>) {
     record.time_unix_nano = message.timestamp.unwrap_or_default();
     let attributes = &mut record.attributes;
     if let Some(priority) = message.priority {

@@ -14,6 +14,7 @@ mod parser;
 mod recombine;
 mod regex;
 mod router;
+mod syslog;
 mod transform;
 
 pub use self::container::Container;
@@ -60,7 +61,6 @@ const UNSUPPORTED: &[&str] = &[
     "stdin",
     "stdout",
     "syslog_input",
-    "syslog_parser",
     "tcp_input",
     "udp_input",
     "uri_parser",
@@ -88,6 +88,7 @@ const KNOWN: &[&str] = &[
     "router",
     "scope_name_parser",
     "severity_parser",
+    "syslog_parser",
     "time_parser",
     "trace_parser",
     "unquote",
@@ -99,7 +100,7 @@ pub fn parse(kind: &str, options: &Options<'_>) -> Result<Operator, ConfigError>
         "recombine" => Operator::Recombine(Box::new(Recombine::parse(options)?)),
         "filter" => Operator::Filter(Filter::parse(options)?),
         "router" => Operator::Router(Router::parse(options)?),
-        "csv_parser" | "json_parser" | "key_value_parser" | "regex_parser" => {
+        "csv_parser" | "json_parser" | "key_value_parser" | "regex_parser" | "syslog_parser" => {
             Operator::Parser(Box::new(Parser::parse(kind, options)?))
         }
         _ if KNOWN.contains(&kind) => Operator::Transform(Transform::parse(kind, options)?),

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{csv, json, key_value, regex};
+use super::{csv, json, key_value, regex, syslog};
 use crate::config::ConfigError;
 use crate::stanza::config::Options;
 use crate::stanza::entry::Entry;
@@ -115,6 +115,7 @@ pub enum Form {
     Json(json::Json),
     KeyValue(key_value::KeyValue),
     Regex(regex::RegexForm),
+    Syslog(syslog::Syslog),
 }
 
 #[derive(Debug, Clone)]
@@ -137,6 +138,7 @@ impl Parser {
             "key_value_parser" => {
                 key_value::KeyValue::parse(options.parse_without(&SHARED)?, options).map(Form::KeyValue)?
             }
+            "syslog_parser" => syslog::Syslog::parse(options.parse_without(&SHARED)?, options).map(Form::Syslog)?,
             _ => regex::RegexForm::parse(options.parse_without(&SHARED)?, options).map(Form::Regex)?,
         };
         Self::with(form, options)
@@ -156,22 +158,28 @@ impl Parser {
 
     pub fn apply(&self, entry: &mut Entry) -> Result<(), String> {
         let value = self.from.get(entry).ok_or_else(|| format!("there is no {} to parse", self.from))?;
-        let map = self.read(value, entry)?;
+        let (map, said) = self.read(value, entry)?;
         self.to.set(entry, Value::Map(map))?;
+        if let Some(said) = said {
+            (entry.timestamp, entry.severity, entry.severity_text) =
+                (said.timestamp, said.severity, said.severity_text);
+        }
         if let Some(body) = self.body.as_ref().and_then(|field| field.get(entry)).cloned() {
             entry.body = body;
         }
         self.embedded(entry)
     }
 
-    fn read(&self, value: &Value, entry: &Entry) -> Result<Map, String> {
+    fn read(&self, value: &Value, entry: &Entry) -> Result<(Map, Option<syslog::Said>), String> {
         let text = value.as_str().ok_or_else(|| format!("{} cannot be parsed, only a string", value.kind()))?;
-        match &self.form {
+        let map = match &self.form {
             Form::Csv(csv) => csv.read(text, entry),
             Form::Json(json) => json.read(text),
             Form::KeyValue(pairs) => pairs.read(text),
             Form::Regex(regex) => regex.read(text),
-        }
+            Form::Syslog(syslog) => return syslog.read(text, entry.observed).map(|(map, said)| (map, Some(said))),
+        };
+        map.map(|map| (map, None))
     }
 
     /// All of them are tried; the first error is told.

@@ -338,3 +338,37 @@ fn entries_stay_in_order() {
         "body=1 attributes={\"a\":1}\nbody=1 attributes={\"b\":1}\nbody=2 attributes={\"a\":1}\nbody=2 attributes={\"b\":1}"
     );
 }
+
+#[test]
+fn messages_of_syslog_are_parsed_as_by_their_receiver() {
+    let parsed = |options: &str, line: &str| {
+        let mut out = Vec::new();
+        chain(&format!("- {{type: syslog_parser, {options}}}"))
+            .unwrap()
+            .process(Entry::new(Value::from(line), 1_700_000_000_000_000_000), &mut out);
+        out.remove(0)
+    };
+    let entry = parsed("protocol: rfc5424", "<165>1 2003-10-11T22:14:15.003Z h app 7 ID47 [a b=\"c\"] hello");
+    assert_eq!(entry.timestamp, 1_065_910_455_003_000_000);
+    assert_eq!((entry.severity, entry.severity_text.as_str()), (10, "notice"));
+    let attribute = |entry: &Entry, key: &str| entry.attributes.as_map().unwrap().get(key).map(ToString::to_string);
+    for (key, value) in
+        [("appname", "app"), ("proc_id", "7"), ("message", "hello"), ("structured_data", r#"{"a":{"b":"c"}}"#)]
+    {
+        assert_eq!(attribute(&entry, key).as_deref(), Some(value), "{key}");
+    }
+    let entry =
+        parsed("protocol: rfc3164, location: Europe/Berlin, parse_to: body", "<34>2023-10-11T22:14:15 h su: failed");
+    assert_eq!(entry.timestamp, 1_697_055_255_000_000_000);
+    assert_eq!(entry.body.as_map().unwrap().get("appname"), Some(&Value::from("su")));
+    let counted = parsed("protocol: rfc5424, enable_octet_counting: true", "18 <13>1 - - - - - - x");
+    assert_eq!(attribute(&counted, "message").as_deref(), Some("x"));
+    for (options, line) in [
+        ("protocol: rfc5424", "nonsense"),
+        ("protocol: rfc5424, enable_octet_counting: true", "<13>1 - - - - - - x"),
+        ("protocol: rfc5424, max_octets: 5", "<13>1 - - - - - - x"),
+    ] {
+        let entry = parsed(options, line);
+        assert_eq!((entry.timestamp, entry.severity, attribute(&entry, "message")), (0, 0, None), "{options}: {line}");
+    }
+}

@@ -33,6 +33,28 @@ pub enum Data {
     Matrix(Vec<Series>),
 }
 
+impl Data {
+    /// Leaves no more series than `limit`; Loki's API has none of its own for them.
+    pub fn cut(&mut self, limit: Option<u32>) {
+        let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let all = match self {
+            Data::Scalar(_) | Data::String(_) => return,
+            Data::Vector(samples) => cut(samples, limit),
+            Data::Matrix(series) => cut(series, limit),
+        };
+        if let Some(all) = all {
+            eprintln!("{limit} of {all} series; --limit says how many are shown");
+        }
+    }
+}
+
+/// How many there were, if that was more.
+fn cut<T>(items: &mut Vec<T>, limit: usize) -> Option<usize> {
+    let all = items.len();
+    items.truncate(limit);
+    (all > limit).then_some(all)
+}
+
 /// Seconds since the epoch, and the value.
 #[derive(Debug, Deserialize)]
 pub struct Point(pub f64, pub String);

@@ -3,6 +3,7 @@
 mod critical_path;
 mod diff;
 mod exceptions;
+mod logs;
 mod propagation;
 mod service_graph;
 mod skew;
@@ -35,6 +36,7 @@ pub async fn of_trace(args: &TraceArgs) -> anyhow::Result<bool> {
         TraceArgs { clock_skew: true, .. } => ("clock_skew", |body| skew::shown(&answer(body)?)),
         TraceArgs { service_graph: true, .. } => ("service_graph", |body| service_graph::shown(&answer(body)?)),
         TraceArgs { exceptions: true, .. } => ("exceptions", |body| exceptions::shown(&answer(body)?)),
+        TraceArgs { logs: true, .. } => ("logs", |body| logs::shown(&answer(body)?)),
         TraceArgs { diff: Some(_), .. } => ("diff", |body| diff::shown(&answer(body)?)),
         _ => return Ok(false),
     };

@@ -75,7 +75,7 @@ fn delivery(pipeline: &Arc<Pipeline>, retry: &RetryOnFailure) -> Delivery {
 
 async fn entry<M>(room: &Room, bytes: usize, mark: M) -> Entry<M> {
     let record = LogRecord { observed_time_unix_nano: now(), body: Some(string("x")), ..LogRecord::default() };
-    Entry { record, place: room.take(bytes).await, mark }
+    Entry { record, origin: None, place: room.take(bytes).await, mark }
 }
 
 /// Hands all in and gives the marks that were settled.
@@ -192,4 +192,31 @@ async fn room_is_given_back() {
     assert!(room.try_take(1).is_none());
     drop(all);
     assert!(room.try_take(100).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_lie_with_those_of_their_origin() {
+    let pipeline = Arc::new(Pipeline::default());
+    let (outlet, run) = Outlet::open(delivery(&pipeline, &RetryOnFailure::default()), |()| ());
+    let room = Room::new(1 << 20);
+    let hand_in = async move {
+        for (name, scope) in [("a", ""), ("", ""), ("b", ""), ("a", "s"), ("a", ""), ("", "")] {
+            let mut entry = entry(&room, 1, ()).await;
+            if !name.is_empty() {
+                let resource = Value::Map([("name".to_owned(), Value::from(name))].into_iter().collect());
+                entry.origin = Some(Box::new(Origin::new(resource, scope.to_owned())));
+            }
+            outlet.hand_in(entry).await;
+        }
+    };
+    tokio::join!(run, hand_in);
+    let requests = pipeline.requests.lock();
+    let told = requests[0].resource_logs.iter().map(|group| {
+        let attributes = &group.resource.as_ref().unwrap().attributes;
+        let scope = group.scope_logs[0].scope.as_ref().map(|scope| scope.name.clone()).unwrap_or_default();
+        (attributes.len(), scope, group.scope_logs[0].log_records.len())
+    });
+    let told: Vec<(usize, String, usize)> = told.collect();
+    let of = |attributes, scope: &str, records| (attributes, scope.to_owned(), records);
+    assert_eq!(told, [of(1, "", 2), of(0, "", 2), of(1, "", 1), of(1, "s", 1)]);
 }

@@ -33,8 +33,13 @@ impl Store {
     pub fn replayed(&self, limits: SeriesLimits) -> Self {
         let again = Self { log: self.log.clone(), ..Self::new(limits) };
         let (promoted, limits) = (Promoted::default(), Limits::default());
-        let context =
-            DecodeContext { promoted: &promoted, limits: &limits, series: &again.series, received: NOW as i64 };
+        let context = DecodeContext {
+            promoted: &promoted,
+            limits: &limits,
+            series: &again.series,
+            received: NOW as i64,
+            trace_ids: None,
+        };
         for (samples, body) in &self.log {
             let stored = Stored { body, samples, refused_points: &[], is_judged: true };
             let decoded = decode_again(Signal::Metrics, &Tenant::default(), stored, &context).unwrap();
@@ -65,8 +70,13 @@ impl Store {
 
     fn append(&mut self, known: &KnownSamples, rest: &[u8]) {
         let (promoted, limits) = (Promoted::default(), Limits::default());
-        let context =
-            DecodeContext { promoted: &promoted, limits: &limits, series: &self.series, received: NOW as i64 };
+        let context = DecodeContext {
+            promoted: &promoted,
+            limits: &limits,
+            series: &self.series,
+            received: NOW as i64,
+            trace_ids: None,
+        };
         let decoded = decode_samples(&Tenant::default(), known, rest, &context).unwrap();
         assert_eq!(decoded.rejected, 0, "{:?}", decoded.reasons);
         self.series.remember(&Tenant::default(), &decoded.new_series);

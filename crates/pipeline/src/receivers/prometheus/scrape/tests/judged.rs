@@ -43,7 +43,8 @@ impl Judging {
     fn remember(&self, known: &KnownSamples, rest: &[u8]) {
         self.known.fetch_add(known.len() as u64, Ordering::Relaxed);
         let (promoted, limits) = (Promoted::default(), Limits::default());
-        let context = DecodeContext { promoted: &promoted, limits: &limits, series: &self.series, received: 1 };
+        let context =
+            DecodeContext { promoted: &promoted, limits: &limits, series: &self.series, received: 1, trace_ids: None };
         let decoded = decode_samples(&Tenant::default(), known, rest, &context).unwrap();
         assert_eq!(decoded.rejected, 0, "{:?}", decoded.reasons);
         self.series.remember(&Tenant::default(), &decoded.new_series);

@@ -3,7 +3,7 @@
 mod escape;
 mod find;
 mod path;
-pub(super) mod scan;
+pub(crate) mod scan;
 
 pub use find::find;
 pub use path::{Path, PathError, Segment};
@@ -11,9 +11,9 @@ pub use path::{Path, PathError, Segment};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use super::name::{is_sane, push_sanitised, starts_with_digit};
-use super::wanted::Search;
-use super::{Malformed, Wanted};
+use crate::name::{is_sane, push_sanitised, starts_with_digit};
+use crate::wanted::Search;
+use crate::{Malformed, Wanted};
 use scan::{Scanner, Token};
 
 /// Objects that are nested deeper are an error.

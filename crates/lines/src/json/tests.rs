@@ -189,7 +189,7 @@ fn expected(prefix: &str, members: &[(String, Json)], fields: &mut Vec<(String, 
     for (key, value) in members {
         let key = key.trim();
         let between = if prefix.is_empty() || key.is_empty() { "" } else { "_" };
-        let name = crate::extract::sanitised(&format!("{prefix}{between}{key}")).into_owned();
+        let name = crate::sanitised(&format!("{prefix}{between}{key}")).into_owned();
         match value {
             Json::Text(text) | Json::Plain(text) if !key.is_empty() => fields.push((name, text.clone())),
             Json::Object(members) => expected(&name, members, fields),

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::scan::{Scanner, Token};
 use super::{Path, Segment};
-use crate::extract::Malformed;
+use crate::Malformed;
 
 /// So many paths are looked for in one go over the line.
 const AT_ONCE: usize = 64;

@@ -6,17 +6,17 @@ use std::ops::ControlFlow;
 use memchr::{memchr2, memchr3};
 
 use super::escape;
-use crate::extract::Malformed;
+use crate::Malformed;
 
 #[derive(Debug, Clone, Copy)]
-pub(in crate::extract) struct Scanner<'l> {
+pub(crate) struct Scanner<'l> {
     line: &'l str,
     pub at: usize,
 }
 
 /// What stands at a place, scalars read, of objects and arrays the opening bracket only.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::extract) enum Token<'l> {
+pub(crate) enum Token<'l> {
     String(Quoted<'l>),
     /// A number or a truth, as written.
     Plain(&'l str),
@@ -27,7 +27,7 @@ pub(in crate::extract) enum Token<'l> {
 
 /// Between quotes.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::extract) struct Quoted<'l> {
+pub(crate) struct Quoted<'l> {
     text: &'l str,
     is_escaped: bool,
 }

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use super::Malformed;
-use super::json::members;
-use super::name::sanitised;
+use crate::Malformed;
+use crate::json::members;
+use crate::name::sanitised;
 
 /// The member that is the line.
 pub const ENTRY: &str = "_entry";

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::extract::{json, logfmt};
+use crate::{json, logfmt};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {
@@ -44,6 +44,17 @@ const PLAIN: [&str; 3] = ["info", "warning", "debug"];
 const LOOKED_AT: usize = 4_096;
 
 impl Level {
+    pub const ALL: [Level; 8] = [
+        Level::Unknown,
+        Level::Trace,
+        Level::Debug,
+        Level::Info,
+        Level::Warn,
+        Level::Error,
+        Level::Critical,
+        Level::Fatal,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             Level::Unknown => "unknown",
@@ -101,14 +112,24 @@ pub fn detect<'a>(
     severity_number: Option<i64>,
     attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Level {
+    of_record(severity_number, attributes).unwrap_or_else(|| of_line(line))
+}
+
+/// The level that a record has whatever its line says. `None`: that of the line counts.
+pub fn of_record<'a>(
+    severity_number: Option<i64>,
+    attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Option<Level> {
     let mut first = First::default();
     attributes.into_iter().for_each(|(key, value)| first.see(key, value));
-    if let Some(name) = first.value {
-        return Level::of_name(name).unwrap_or(Level::Unknown);
+    match first.value {
+        Some(name) => Some(Level::of_name(name).unwrap_or(Level::Unknown)),
+        None => severity_number.and_then(Level::of_severity_number),
     }
-    if let Some(level) = severity_number.and_then(Level::of_severity_number) {
-        return level;
-    }
+}
+
+/// The level that a line tells by itself.
+pub fn of_line(line: &str) -> Level {
     of_keys(line).or_else(|| of_words(line)).unwrap_or(Level::Unknown)
 }
 

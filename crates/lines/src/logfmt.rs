@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use memchr::memchr2;
 use trefoil_go::unquote;
 
-use super::name::sanitised;
-use super::wanted::Search;
-use super::{Malformed, Wanted};
+use crate::name::sanitised;
+use crate::wanted::Search;
+use crate::{Malformed, Wanted};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {

@@ -1,0 +1,100 @@
+//! What columns can say of a line: its form, and its fields as the stage for that form finds them.
+
+use std::borrow::Cow;
+
+use crate::json::scan::Scanner;
+use crate::logfmt::{self, Options};
+use crate::{Wanted, json};
+
+/// The form of a line of which columns have fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// An object of JSON, well-formed as far as it is read.
+    Json,
+    /// No object, but there are pairs in it.
+    Logfmt,
+    /// Neither: it has no fields.
+    Text,
+}
+
+/// Fields of a line for which columns are filled; lines with more are left to whoever asks.
+pub const MOST_FIELDS: usize = 256;
+
+/// Names of labels begin so that mean something to queries, such as errors. No column is named so.
+const RESERVED: &str = "__";
+
+/// Bytes of a line, likewise.
+pub const MOST_BYTES: usize = 64 << 10;
+
+impl Form {
+    pub const ALL: [Form; 3] = [Form::Json, Form::Logfmt, Form::Text];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Json => "json",
+            Form::Logfmt => "logfmt",
+            Form::Text => "text",
+        }
+    }
+
+    pub fn of_name(name: &str) -> Option<Form> {
+        Form::ALL.into_iter().find(|form| form.name() == name)
+    }
+
+    /// The form of a line, and all of its fields, some perhaps more than once: the first of a name counts. `None`, whatever was handed
+    /// over: columns cannot have what a stage finds in it, for it is malformed, too long, or has too many fields or odd ones.
+    pub fn read<'l>(line: &'l str, buffer: &mut String, mut take: impl FnMut(&str, Cow<'l, str>)) -> Option<Form> {
+        if line.len() > MOST_BYTES {
+            return None;
+        }
+        let (mut count, mut is_reserved) = (0, false);
+        let counted = |name: &str, value: Cow<'l, str>| {
+            count += 1;
+            is_reserved |= name.starts_with(RESERVED);
+            take(name, value);
+        };
+        let form = if Scanner::new(line).takes(b'{') {
+            json::flatten(line, Wanted::All, buffer, counted).ok().map(|()| Form::Json)
+        } else {
+            // Never fails where it is not strict.
+            logfmt::fields(line, Options::default(), Wanted::All, counted).ok().map(|()| Form::Logfmt)
+        };
+        match (form, count) {
+            (Some(Form::Logfmt), 0) => Some(Form::Text),
+            (form, count) => form.filter(|_| count <= MOST_FIELDS && !is_reserved),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> (Option<Form>, Vec<String>) {
+        let mut fields = Vec::new();
+        let form = Form::read(line, &mut String::new(), |name, value| fields.push(format!("{name}={value}")));
+        (form, fields)
+    }
+
+    #[test]
+    fn lines_have_forms() {
+        for (line, form, fields) in [
+            (r#"{"a":{"b":1},"c":"x"}"#, Some(Form::Json), vec!["a_b=1", "c=x"]),
+            (r#" {"a":1,"a":2} and more"#, Some(Form::Json), vec!["a=1", "a=2"]),
+            ("{}", Some(Form::Json), vec![]),
+            ("a=1 b=\"x y\" =z", Some(Form::Logfmt), vec!["a=1", "b=x y"]),
+            ("a b=", Some(Form::Text), vec![]),
+            ("[1]", Some(Form::Text), vec![]),
+            ("", Some(Form::Text), vec![]),
+        ] {
+            assert_eq!(read(line), (form, fields.into_iter().map(str::to_owned).collect()), "{line}");
+        }
+        assert_eq!(read(r#"{"a":1,"#).0, None);
+        assert_eq!(read("{a=1}").0, None);
+        assert_eq!(read("__error__=x").0, None);
+        assert_eq!(read(&"x ".repeat(MOST_BYTES)).0, None);
+        assert_eq!(read(&"a=1 ".repeat(MOST_FIELDS + 1)).0, None);
+        assert_eq!(read(&"a=1 ".repeat(MOST_FIELDS)).0, Some(Form::Logfmt));
+        assert!(Form::ALL.iter().all(|form| Form::of_name(form.name()) == Some(*form)));
+    }
+}

@@ -1,0 +1,268 @@
+//! From bodies to columns.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ahash::RandomState;
+use arrow::array::{
+    ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions, StringArray, StringBuilder,
+};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::datatypes::{Field, Schema};
+use arrow::error::ArrowError;
+use trefoil_lines::Form;
+use trefoil_lines::level::{self, Level};
+use trefoil_model::logs::{FORMAT_COLUMN, LEVEL_COLUMN, field_column, field_of_column};
+
+use super::Bodies;
+use crate::files::dictionary_type;
+
+/// Bytes of a value that a column has. A body with a longer one is left to whoever asks for it.
+const MOST_VALUE_BYTES: usize = 256;
+
+/// Which columns of bodies there are.
+#[derive(Debug, Clone)]
+pub(crate) struct BodyColumns {
+    fields: Vec<String>,
+    places: HashMap<String, usize, RandomState>,
+}
+
+/// Columns with their names.
+type Named = Vec<(String, ArrayRef)>;
+
+impl BodyColumns {
+    /// Those among the columns of a table. `None`: it has none for forms and levels, without which others say nothing.
+    pub fn among<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Option<Self> {
+        let has = |wanted: &str| names.clone().any(|name| name == wanted);
+        if !has(FORMAT_COLUMN) || !has(LEVEL_COLUMN) {
+            return None;
+        }
+        let fields: Vec<String> = names.filter_map(field_of_column).map(str::to_owned).collect();
+        let places = fields.iter().enumerate().map(|(place, field)| (field.clone(), place)).collect();
+        Some(Self { fields, places })
+    }
+
+    /// The fields that are looked for.
+    pub fn fields(&self) -> &[String] {
+        &self.fields
+    }
+
+    /// A batch with what its bodies say.
+    pub fn extended(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let Some(bodies) = Bodies::of_batch(batch) else { return Ok(batch.clone()) };
+        let (mut fields, mut columns) = (batch.schema().fields().to_vec(), batch.columns().to_vec());
+        for (name, column) in self.read(&bodies)? {
+            fields.push(Arc::new(Field::new(name, dictionary_type(), true)));
+            columns.push(column);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+    }
+
+    /// Dictionaries of texts, with a row for each body. Fields that none of them has are left out.
+    pub fn read(&self, bodies: &Bodies<'_>) -> Result<Named, ArrowError> {
+        let rows = bodies.len();
+        let mut reading = Reading {
+            columns: self,
+            values: self.fields.iter().map(|_| Texts::default()).collect(),
+            expected: Default::default(),
+            set: Vec::new(),
+        };
+        let (mut forms, mut levels) = (vec![NULL; rows], vec![NULL; rows]);
+        let mut buffer = String::new();
+        for row in 0..rows {
+            let Some(line) = bodies.line(row) else { continue };
+            levels[row] = level::of_line(line) as i32;
+            if let Some(form) = reading.line(row, line, &mut buffer) {
+                forms[row] = form as i32;
+            }
+        }
+        let mut named = vec![
+            (FORMAT_COLUMN.to_owned(), dictionary(forms, StringArray::from(Form::ALL.map(Form::name).to_vec()))?),
+            (LEVEL_COLUMN.to_owned(), dictionary(levels, StringArray::from(Level::ALL.map(Level::name).to_vec()))?),
+        ];
+        let found = self.fields.iter().zip(reading.values).filter(|(_, texts)| !texts.places.is_empty());
+        for (field, texts) in found {
+            named.push((field_column(field), texts.finish(rows)?));
+        }
+        Ok(named)
+    }
+}
+
+struct Reading<'c> {
+    columns: &'c BodyColumns,
+    values: Vec<Texts>,
+    /// The fields that the last line had, in their order, with the places of their columns: of objects and of other lines. The next one
+    /// mostly has the same.
+    expected: [Vec<(String, Option<usize>)>; 2],
+    /// Columns with a value of the row.
+    set: Vec<usize>,
+}
+
+impl Reading<'_> {
+    fn line(&mut self, row: usize, line: &str, buffer: &mut String) -> Option<Form> {
+        let Self { columns, values, expected, set } = self;
+        let expected = &mut expected[usize::from(line.starts_with('{'))];
+        set.clear();
+        let (mut count, mut is_too_long) = (0, false);
+        let form = Form::read(line, buffer, |name, value: Cow<'_, str>| {
+            let place = match expected.get_mut(count) {
+                Some((known, place)) if known == name => *place,
+                other => {
+                    let place = columns.places.get(name).copied();
+                    match other {
+                        Some(other) => *other = (name.to_owned(), place),
+                        None => expected.push((name.to_owned(), place)),
+                    }
+                    place
+                }
+            };
+            count += 1;
+            // Of fields with one name the first counts.
+            let Some(place) = place.filter(|place| values[*place].keys.len() <= row) else { return };
+            is_too_long |= value.len() > MOST_VALUE_BYTES;
+            if !is_too_long {
+                values[place].set(row, &value);
+                set.push(place);
+            }
+        });
+        let form = form.filter(|_| !is_too_long);
+        if form.is_none() {
+            set.iter().for_each(|place| values[*place].keys.truncate(row));
+        }
+        form
+    }
+}
+
+/// The key of NULL.
+const NULL: i32 = -1;
+
+/// A column in the making, which may lag behind the rows.
+#[derive(Default)]
+struct Texts {
+    keys: Vec<i32>,
+    values: StringBuilder,
+    places: HashMap<Box<str>, i32, RandomState>,
+    /// That of the row before, and its key.
+    last: (String, i32),
+}
+
+impl Texts {
+    fn set(&mut self, row: usize, value: &str) {
+        self.keys.resize(row, NULL);
+        let key = self.key(value);
+        self.keys.push(key);
+    }
+
+    fn key(&mut self, value: &str) -> i32 {
+        if !self.places.is_empty() && self.last.0 == value {
+            return self.last.1;
+        }
+        let key = match self.places.get(value) {
+            Some(key) => *key,
+            None => {
+                // No batch has 2^31 rows.
+                let key = self.places.len() as i32;
+                self.values.append_value(value);
+                self.places.insert(value.into(), key);
+                key
+            }
+        };
+        self.last.0.clear();
+        self.last.0.push_str(value);
+        self.last.1 = key;
+        key
+    }
+
+    fn finish(mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
+        self.keys.resize(rows, NULL);
+        dictionary(self.keys, self.values.finish())
+    }
+}
+
+fn dictionary(mut keys: Vec<i32>, values: StringArray) -> Result<ArrayRef, ArrowError> {
+    let valid = BooleanBuffer::collect_bool(keys.len(), |row| keys[row] != NULL);
+    keys.iter_mut().for_each(|key| *key = (*key).max(0));
+    // A dictionary without a value is all NULL.
+    let keys = Int32Array::try_new(keys.into(), Some(NullBuffer::new(valid)))?;
+    Ok(Arc::new(DictionaryArray::try_new(keys, Arc::new(values))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Array, AsArray, BooleanArray};
+    use arrow::datatypes::Int32Type;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Each row's form, level and fields.
+    fn read(fields: &[&str], lines: &[&str], are_json: &[bool]) -> Vec<String> {
+        let names: Vec<String> = fields.iter().map(|field| field_column(field)).collect();
+        let all = names.iter().map(String::as_str).chain([FORMAT_COLUMN, LEVEL_COLUMN, "body"]);
+        let columns = BodyColumns::among(all).unwrap();
+        let texts: ArrayRef = Arc::new(StringArray::from(lines.to_vec()));
+        let flags: ArrayRef = Arc::new(BooleanArray::from(are_json.to_vec()));
+        let named = columns.read(&Bodies::new(&texts, Some(&flags))).unwrap();
+        let text = |name: &str, row: usize| -> String {
+            let Some((_, column)) = named.iter().find(|(known, _)| known == name) else { return "-".to_owned() };
+            let column = column.as_dictionary::<Int32Type>();
+            assert_eq!(column.len(), lines.len());
+            match column.is_null(row) {
+                true => "-".to_owned(),
+                false => column.values().as_string::<i32>().value(column.keys().value(row) as usize).to_owned(),
+            }
+        };
+        let wanted = || [FORMAT_COLUMN, LEVEL_COLUMN].map(str::to_owned).into_iter().chain(names.clone());
+        (0..lines.len()).map(|row| wanted().map(|name| text(&name, row)).collect::<Vec<_>>().join(" ")).collect()
+    }
+
+    #[test]
+    fn bodies_become_columns() {
+        let long = format!(r#"{{"level":"info","msg":"{}"}}"#, "x".repeat(MOST_VALUE_BYTES + 1));
+        let lines = [
+            (r#"{"level":"warn","msg":"a","n":1}"#, "json warn warn a"),
+            ("level=debug x=1", "logfmt debug debug -"),
+            (r#"{"msg":"b","msg":"c","level":7}"#, "json unknown 7 b"),
+            (r#"{"level":"warn","msg":"a""#, "- warn - -"),
+            ("ERROR: all", "text error - -"),
+            (long.as_str(), "- info - -"),
+            (r#"{"msg":"b","l":{"evel":1}}"#, "json unknown - b"),
+            (r#"{"level":"warn"}"#, "json warn warn -"),
+        ];
+        let texts = lines.map(|(line, _)| line);
+        assert_eq!(read(&["level", "msg"], &texts, &[false; 8]), lines.map(|(_, expected)| expected));
+        assert_eq!(read(&["level"], &[texts[0]], &[true]), ["- - -"]);
+        assert_eq!(BodyColumns::among(["body.level"].into_iter()).map(|columns| columns.fields), None);
+    }
+
+    proptest! {
+        /// Whatever order lines of whatever kind come in: a column has what the stage finds first under its name.
+        #[test]
+        fn columns_say_what_stages_find(lines in prop::collection::vec(
+            prop_oneof![
+                r#"[a-c="\{\}: ,]{0,20}"#,
+                prop::collection::vec(("[a-c]", "[a-c\"\\\\]{0,2}"), 0..4).prop_map(|pairs| {
+                    let members = pairs.iter().map(|(key, value)| format!("{key:?}:{value:?}"));
+                    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+                }),
+                prop::collection::vec(("[a-c]", "[a-c]{0,2}"), 0..4).prop_map(|pairs| {
+                    pairs.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
+                }),
+            ], 0..12)) {
+            let texts: Vec<&str> = lines.iter().map(String::as_str).collect();
+            let read = read(&["a", "b"], &texts, &vec![false; lines.len()]);
+            for (line, read) in texts.iter().zip(read) {
+                let mut found: Vec<(String, String)> = Vec::new();
+                let form = Form::read(line, &mut String::new(), |name, value| found.push((name.to_owned(), value.into_owned())));
+                let field = |name: &str| match form {
+                    None => "-".to_owned(),
+                    Some(_) => found.iter().find(|(known, _)| known == name).map_or("-".to_owned(), |(_, value)| value.clone()),
+                };
+                let expected = [form.map_or("-", Form::name).to_owned(), level::of_line(line).name().to_owned(), field("a"), field("b")];
+                prop_assert_eq!(read, expected.join(" "), "{}", line);
+            }
+        }
+    }
+}
