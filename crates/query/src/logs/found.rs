@@ -6,11 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
+use trefoil_storage::units::ByteSize;
 
 use super::entries::Row;
 use super::lines::{Direction, FoundLine, LinesRequest};
 use crate::QueryError;
 use crate::memory::Held;
+
+/// Bytes of an answer's lines with their labels. A template makes a long line of a short one.
+const MOST_BYTES: usize = 64 << 20;
 
 /// Where a line stands among all: by time, source, row. The first one of an answer is the least.
 pub type Order = (i64, i64, i64);
@@ -169,6 +173,12 @@ impl Found {
             lines.cut = Some(order);
             lines.bytes -= worst.bytes();
             self.memory.shrink(worst.bytes());
+        }
+        if lines.bytes > MOST_BYTES {
+            return Err(QueryError::LimitExceeded(format!(
+                "the lines that were found are more than the {} that an answer may hold; ask for fewer of them, or for shorter ones",
+                ByteSize(MOST_BYTES as u64)
+            )));
         }
         self.last.store(lines.last(&self.part), Relaxed);
         Ok(())
