@@ -214,6 +214,17 @@ impl Engine {
         }
     }
 
+    /// After a deletion: what is sent again may be gone. Where the files cannot be removed, it is dropped once more after a restart.
+    pub(crate) async fn forget_entries(&self) {
+        self.buffer.forget_stored_entries();
+        let Some(kept) = self.kept_entries.clone() else { return };
+        match tokio::task::spawn_blocking(move || kept.lock().clear()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!(%error, "cannot forget which log entries were stored"),
+            Err(error) => warn!(%error, "forgetting which log entries were stored was cut off"),
+        }
+    }
+
     async fn write(&self, pending: &mut Pending) -> Result<Vec<NewFile>, StorageError> {
         let mut columns = promoted_columns(&pending.frozen);
         columns.extend(self.body_columns(&pending.frozen).await?);

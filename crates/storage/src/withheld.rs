@@ -147,6 +147,9 @@ impl Withholding<'_> {
         if !is_marked.map_err(StorageError::from)? {
             return Err(WithholdError::Cancelled);
         }
+        if self.rows > 0 {
+            engine.forget_entries().await;
+        }
         let (tenant, id) = (self.deletion.tenant.as_str(), &self.deletion.id);
         info!(tenant, request = id, rows = self.rows, files = self.files, "deleted logs");
         Ok(self.rows)

@@ -117,13 +117,12 @@ impl LinePages {
         let is_old = self.opened.as_ref().is_some_and(|opened| opened.since.elapsed() >= self.bounds.snapshot);
         let (Some((time, arrival, _)), true, None) = (self.after, is_old, self.rest) else { return };
         let (start, end) = self.request.period;
-        let (begun, rest) = match self.request.direction {
-            Direction::Forward => ((time, time), (time.saturating_add(1), end)),
-            Direction::Backward => ((!time, !time), (start, (!time).saturating_sub(1))),
-        };
         // Of a time that no line was read of yet nothing is begun.
         if arrival == i64::MIN {
-            let period = (begun.0.min(rest.0), begun.1.max(rest.1));
+            let period = match self.request.direction {
+                Direction::Forward => (start.max(time), end),
+                Direction::Backward => (start, end.min(!time)),
+            };
             // Else the next page could end where this one did, again and again.
             if period != self.request.period {
                 self.request.period = period;
@@ -131,6 +130,10 @@ impl LinePages {
             }
             return;
         }
+        let (begun, rest) = match self.request.direction {
+            Direction::Forward => ((time, time), (time.saturating_add(1), end)),
+            Direction::Backward => ((!time, !time), (start, (!time).saturating_sub(1))),
+        };
         self.request.period = begun;
         self.rest = Some(rest);
     }

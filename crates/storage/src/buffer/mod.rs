@@ -295,6 +295,11 @@ impl Buffer {
         self.recent.lock().frozen()
     }
 
+    /// Entries of logs that are in files are new again.
+    pub fn forget_stored_entries(&self) {
+        self.recent.lock().forget_stored();
+    }
+
     /// Memory of what is known of entries that came.
     pub fn recent_bytes(&self) -> u64 {
         self.recent.lock().bytes()

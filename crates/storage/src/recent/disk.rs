@@ -60,6 +60,17 @@ impl KeptEntries {
         file.sync_data()
     }
 
+    /// Nothing is known any more.
+    pub fn clear(&mut self) -> io::Result<()> {
+        for name in NAMES {
+            match fs::remove_file(self.directory.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn path(&self) -> PathBuf {
         self.directory.join(NAMES[self.current])
     }
@@ -140,6 +151,17 @@ mod tests {
         assert_eq!(known, [17, 18, 19], "a file has room for two");
         let bytes: u64 = NAMES.iter().map(|name| fs::metadata(directory.path().join(name)).unwrap().len()).sum();
         assert!(bytes <= 1 << 10, "{bytes}");
+    }
+
+    #[test]
+    fn nothing_is_known_of_what_was_cleared() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut kept, _) = KeptEntries::open(directory.path(), 1 << 10, 0);
+        kept.clear().unwrap();
+        kept.append(1, &[1]).unwrap();
+        kept.clear().unwrap();
+        kept.append(2, &[2]).unwrap();
+        assert_eq!(known(directory.path(), 9), [2]);
     }
 
     #[test]

@@ -130,6 +130,11 @@ impl Recent {
         self.frozen = Set::default();
     }
 
+    /// What is in files may come again: some of it is not there any more.
+    pub fn forget_stored(&mut self) {
+        self.stored = Default::default();
+    }
+
     fn store(&mut self, entries: Set) {
         if entries.is_empty() || self.capacity == 0 {
             return;
