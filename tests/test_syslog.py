@@ -1,5 +1,6 @@
 """Syslog and the journal: a real handler, a real client and sockets of our own send here; the rows are asked for by SQL."""
 
+import json
 import logging
 import logging.handlers
 import shutil
@@ -7,6 +8,7 @@ import socket
 import ssl
 import stat
 import subprocess
+import time
 from datetime import datetime, timezone
 
 import pytest
@@ -169,9 +171,12 @@ def test_the_journal(start, tmp_path):
 def test_the_journal_goes_on_behind_the_last_entry(start, tmp_path):
     """A program that prints what comes after a cursor; what an operator drops is not stored."""
     program = tmp_path / "journalctl"
-    entry = '{"__CURSOR": "c%d", "__REALTIME_TIMESTAMP": "17000000000000%02d", "PRIORITY": "4", "MESSAGE": "entry %d"}'
-    first = "".join(f"echo '{entry % (number, number, number)}'\n" for number in (1, 2, 3))
-    rest = f"echo '{entry % (4, 4, 4)}'\n"
+    since = int(time.time() * 1e6)
+    entry = lambda number: json.dumps(
+        {"__CURSOR": f"c{number}", "__REALTIME_TIMESTAMP": str(since + number), "PRIORITY": "4", "MESSAGE": f"entry {number}"}
+    )
+    first = "".join(f"echo '{entry(number)}'\n" for number in (1, 2, 3))
+    rest = f"echo '{entry(4)}'\n"
     program.write_text(f'#!/bin/sh\ncase "$*" in\n*c3*) {rest};;\n*) {first};;\nesac\nexec sleep 1000\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     operators = [{"type": "filter", "expr": 'body.MESSAGE == "entry 2"'}, {"type": "move", "from": "body.MESSAGE", "to": "body"}]
