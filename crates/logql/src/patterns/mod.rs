@@ -100,12 +100,17 @@ impl Miner {
 
     /// Counts a line; one that is not of the time does not count.
     pub fn observe(&mut self, time: i64, line: &str) {
+        self.observe_one_of(time, line, 1);
+    }
+
+    /// Counts a line that stands for so many.
+    pub fn observe_one_of(&mut self, time: i64, line: &str, lines: u64) {
         if !(self.span.start..self.span.end).contains(&time) {
             return;
         }
         let step = self.step_of(time);
         let tokens = token::cut(line, self.limits.tokens, self.limits.line);
-        self.count(&tokens, &[(step, 1)]);
+        self.count(&tokens, &[(step, lines)]);
     }
 
     /// Takes over what another miner of the same or finer steps has counted, in so far as the steps are of this one's time.

@@ -148,3 +148,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_line_may_stand_for_many() {
+    let mut miner = Miner::new(Span { start: 0, end: 10, step: 10 }, Limits::default()).unwrap();
+    miner.observe(1, "a 1");
+    miner.observe_one_of(2, "a 2", 7);
+    assert_eq!(miner.mined().iter().map(Mined::total).collect::<Vec<_>>(), [8]);
+}

@@ -1,28 +1,53 @@
 //! Which parts of a body are in columns of their own.
 
-use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryArray};
+use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryArray, Int32Array, StringArray};
 use arrow::datatypes::Int32Type;
 
 use super::grams::LeftOut;
 
 /// The columns of some rows, and what they have in one of them.
 pub(super) struct LeftOutOfRow<'a> {
-    fields: &'a [ArrayRef],
+    fields: Vec<Texts<'a>>,
     ids: Vec<&'a FixedSizeBinaryArray>,
     values: Vec<&'a str>,
     hex: Vec<Vec<u8>>,
+}
+
+/// A column of texts, mostly a dictionary.
+enum Texts<'a> {
+    Keys(&'a Int32Array, &'a StringArray),
+    Other(&'a ArrayRef),
+}
+
+impl<'a> Texts<'a> {
+    fn of(column: &'a ArrayRef) -> Self {
+        let dictionary = column.as_dictionary_opt::<Int32Type>();
+        let parts = dictionary.and_then(|texts| Some((texts.keys(), texts.values().as_string_opt::<i32>()?)));
+        parts.map_or(Texts::Other(column), |(keys, values)| Texts::Keys(keys, values))
+    }
+
+    fn at(&self, row: usize) -> Option<&'a str> {
+        match self {
+            Texts::Keys(keys, values) => {
+                let key = usize::try_from(keys.is_valid(row).then(|| keys.value(row))?).ok()?;
+                Some(values.value(key))
+            }
+            Texts::Other(column) => text(column, row),
+        }
+    }
 }
 
 impl<'a> LeftOutOfRow<'a> {
     /// `fields` are of texts, `ids` of bytes.
     pub fn new(fields: &'a [ArrayRef], ids: &'a [ArrayRef]) -> Self {
         let ids: Vec<_> = ids.iter().filter_map(|ids| ids.as_any().downcast_ref()).collect();
+        let fields = fields.iter().map(Texts::of).collect();
         Self { fields, hex: vec![Vec::new(); ids.len()], ids, values: Vec::new() }
     }
 
     pub fn set_row(&mut self, row: usize) {
         self.values.clear();
-        self.values.extend(self.fields.iter().filter_map(|column| text(column, row)));
+        self.values.extend(self.fields.iter().filter_map(|column| column.at(row)));
         for (ids, hex) in self.ids.iter().zip(&mut self.hex) {
             hex.clear();
             if ids.is_valid(row) {

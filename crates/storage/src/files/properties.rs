@@ -30,7 +30,15 @@ const fn page_rows(table: Table) -> usize {
 
 const ZSTD_LEVEL: i32 = 1;
 const DOUBLES_ZSTD_LEVEL: i32 = 3;
-const ID_FALSE_POSITIVES: f64 = 0.01;
+
+/// Of filters of ids. Filters have a power of two of bytes: those of full row groups of logs would be twice as large for one in a hundred.
+const fn false_positives(table: Table) -> f64 {
+    match table {
+        Table::Logs => 0.03,
+        _ => 0.01,
+    }
+}
+
 const PAGE_BYTES: usize = 1 << 20;
 const FIELD_DICTIONARY_BYTES: usize = 128 << 10;
 
@@ -125,7 +133,7 @@ fn leaf(
         // Allocated for one id a row, then folded to the number of distinct ones.
         builder = builder
             .set_column_bloom_filter_enabled(path.clone(), true)
-            .set_column_bloom_filter_fpp(path.clone(), ID_FALSE_POSITIVES)
+            .set_column_bloom_filter_fpp(path.clone(), false_positives(table))
             .set_column_bloom_filter_max_ndv(path, row_group_rows(table) as u64);
     }
     builder

@@ -58,6 +58,8 @@ pub struct Seen<'l> {
     pub time: i64,
     pub level: &'l str,
     pub line: &'l str,
+    /// How many lines it stands for.
+    pub of: u64,
 }
 
 /// What became of lines.
@@ -230,7 +232,7 @@ impl Kept {
         if now < self.rests_until {
             return false;
         }
-        self.miner.observe(seen.time, seen.line);
+        self.miner.observe_one_of(seen.time, seen.line, seen.of);
         self.lines += 1;
         if self.lines == WINDOW {
             if self.miner.forgotten() - self.forgotten > WINDOW / 4 {
@@ -278,7 +280,7 @@ mod tests {
     }
 
     fn seen(time: i64, line: &str) -> Seen<'_> {
-        Seen { time, level: "info", line }
+        Seen { time, level: "info", line, of: 1 }
     }
 
     fn counts(book: &Book, app: &str, start: i64) -> Vec<(String, u64)> {

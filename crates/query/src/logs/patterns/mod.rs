@@ -31,6 +31,9 @@ use crate::{Engine, Limits, QueryError};
 const LINES_AT_ONCE: usize = 512;
 /// What arrives meanwhile is looked at together.
 const PAUSE: Duration = Duration::from_millis(100);
+/// So many lines are looked at each time; of more, some stand for all of them. Every line at a hundred thousand a second would cost more than
+/// storing it.
+const MOST_LINES: usize = 1_000;
 /// How often old counts are dropped.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -178,11 +181,13 @@ impl Engine {
                 batches.entry(tenant).or_default().push(batch);
             }
             patterns.missed.inc_by(following.take_missed());
+            let rows: usize = batches.values().flatten().map(RecordBatch::num_rows).sum();
+            let one_of = rows.div_ceil(MOST_LINES).max(1);
             for (tenant, batches) in batches {
                 if !patterns.options.is_enabled_for(&tenant) {
                     continue;
                 }
-                if let Err(error) = self.mine(&tenant, batches).await {
+                if let Err(error) = self.mine(&tenant, batches, one_of).await {
                     tracing::warn!(tenant = tenant.as_str(), %error, "cannot look for patterns in lines that arrived");
                 }
             }
@@ -195,7 +200,8 @@ impl Engine {
         }
     }
 
-    async fn mine(&self, tenant: &Tenant, batches: Vec<RecordBatch>) -> Result<(), QueryError> {
+    /// Of so many lines one stands for all.
+    async fn mine(&self, tenant: &Tenant, batches: Vec<RecordBatch>, one_of: usize) -> Result<(), QueryError> {
         let pipeline = Pipeline::new(&[], &Wants::Labels(vec![DETECTED_LEVEL.to_owned()]));
         let pipeline = pipeline.map_err(|error| QueryError::Internal(error.to_string()))?;
         let snapshot = self.snapshot(tenant).await?;
@@ -211,7 +217,7 @@ impl Engine {
             let bodies = Lines::of(&read);
             for run in runs.iter() {
                 let given = metadata.given(&run.stream);
-                let rows: Vec<usize> = run.rows.clone().collect();
+                let rows: Vec<usize> = run.rows.clone().filter(|row| row % one_of == 0).collect();
                 for rows in rows.chunks(LINES_AT_ONCE) {
                     let mut lines = Vec::with_capacity(rows.len());
                     for row in rows {
@@ -220,8 +226,10 @@ impl Engine {
                         let level = pairs.into_iter().find(|(name, _)| name == DETECTED_LEVEL).map(|(_, level)| level);
                         lines.push((times[*row], level.unwrap_or_default(), line));
                     }
-                    let seen: Vec<Seen<'_>> =
-                        lines.iter().map(|(time, level, line)| Seen { time: *time, level, line }).collect();
+                    let seen: Vec<Seen<'_>> = lines
+                        .iter()
+                        .map(|(time, level, line)| Seen { time: *time, level, line, of: one_of as u64 })
+                        .collect();
                     let patterns = &self.log_patterns;
                     let labels = &run.stream.labels;
                     patterns.note(patterns.book.lock().take(tenant, labels, &seen, &patterns.options, now()));
