@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::json::Shapes;
 use crate::json::scan::Scanner;
 use crate::logfmt::{self, Options};
 use crate::{Wanted, json};
@@ -40,10 +41,19 @@ impl Form {
     pub fn of_name(name: &str) -> Option<Form> {
         Form::ALL.into_iter().find(|form| form.name() == name)
     }
+}
 
+/// Reads line after line, faster where they look like those before. What it says of a line does not depend on that.
+#[derive(Debug, Default)]
+pub struct Reader {
+    shapes: Shapes,
+    name: String,
+}
+
+impl Reader {
     /// The form of a line, and all of its fields, some perhaps more than once: the first of a name counts. `None`, whatever was handed
     /// over: columns cannot have what a stage finds in it, for it is malformed, too long, or has too many fields or odd ones.
-    pub fn read<'l>(line: &'l str, buffer: &mut String, mut take: impl FnMut(&str, Cow<'l, str>)) -> Option<Form> {
+    pub fn read<'l>(&mut self, line: &'l str, mut take: impl FnMut(&str, Cow<'l, str>)) -> Option<Form> {
         if line.len() > MOST_BYTES {
             return None;
         }
@@ -54,7 +64,7 @@ impl Form {
             take(name, value);
         };
         let form = if Scanner::new(line).takes(b'{') {
-            json::flatten(line, Wanted::All, buffer, counted).ok().map(|()| Form::Json)
+            self.object(line, counted).then_some(Form::Json)
         } else {
             // Never fails where it is not strict.
             logfmt::fields(line, Options::default(), Wanted::All, counted).ok().map(|()| Form::Logfmt)
@@ -64,6 +74,15 @@ impl Form {
             (form, count) => form.filter(|_| count <= MOST_FIELDS && !is_reserved),
         }
     }
+
+    /// Whether it is well-formed.
+    fn object<'l>(&mut self, line: &'l str, mut take: impl FnMut(&str, Cow<'l, str>)) -> bool {
+        if self.shapes.read(line, &mut take) {
+            return true;
+        }
+        self.shapes.learn(line);
+        json::flatten(line, Wanted::All, &mut self.name, take).is_ok()
+    }
 }
 
 #[cfg(test)]
@@ -72,7 +91,7 @@ mod tests {
 
     fn read(line: &str) -> (Option<Form>, Vec<String>) {
         let mut fields = Vec::new();
-        let form = Form::read(line, &mut String::new(), |name, value| fields.push(format!("{name}={value}")));
+        let form = Reader::default().read(line, |name, value| fields.push(format!("{name}={value}")));
         (form, fields)
     }
 

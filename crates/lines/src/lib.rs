@@ -1,7 +1,7 @@
 //! Lines of logs: the fields that stand in them as JSON or logfmt, their level, amounts with units.
 //!
 //! The stages of a query and the columns that files have of fields come from here, so that a column says exactly what the stage
-//! would. Nothing is kept between lines. Names are handed over sanitised, values borrowed from the line wherever they stand in it
+//! would. Between lines only a [`Reader`] keeps something. Names are handed over sanitised, values borrowed from the line wherever they stand in it
 //! as they are meant.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -15,7 +15,7 @@ pub mod units;
 pub mod unpack;
 mod wanted;
 
-pub use form::{Form, MOST_BYTES, MOST_FIELDS};
+pub use form::{Form, MOST_BYTES, MOST_FIELDS, Reader};
 pub use name::sanitised;
 pub use wanted::Wanted;
 

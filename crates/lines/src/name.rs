@@ -26,8 +26,19 @@ pub(super) fn push_sanitised(name: &mut String, key: &str) {
 }
 
 pub(super) fn is_sane(key: &str) -> bool {
-    key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    key.bytes().all(|byte| SANE[usize::from(byte)])
 }
+
+/// Every key of every line is looked at.
+const SANE: [bool; 256] = {
+    let mut sane = [false; 256];
+    let mut byte = 0;
+    while byte < sane.len() {
+        sane[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
+        byte += 1;
+    }
+    sane
+};
 
 pub(super) fn starts_with_digit(key: &str) -> bool {
     key.as_bytes().first().is_some_and(u8::is_ascii_digit)

@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use prost::Message;
-use trefoil_lines::{Form, level};
+use trefoil_lines::{Form, Reader, level};
 use trefoil_model::logs::{FORMAT_COLUMN, LEVEL_COLUMN, field_column};
 use trefoil_model::{Signal, Table, Tenant};
 use trefoil_storage::{Snapshot, Storage, StorageConfig};
@@ -72,7 +72,7 @@ async fn check(snapshot: &Snapshot) -> Vec<(usize, usize, String)> {
                 let line = text(&columns[0], row).unwrap_or_default();
                 let is_json = are_json.as_boolean().value(row);
                 let mut found: Vec<(String, String)> = Vec::new();
-                let form = Form::read(line, &mut String::new(), |name, value| {
+                let form = Reader::default().read(line, |name, value| {
                     found.push((name.to_owned(), value.into_owned()));
                 });
                 let form = form.filter(|_| !is_json);

@@ -4,9 +4,11 @@ mod escape;
 mod find;
 mod path;
 pub(crate) mod scan;
+mod shapes;
 
 pub use find::find;
 pub use path::{Path, PathError, Segment};
+pub(crate) use shapes::Shapes;
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;

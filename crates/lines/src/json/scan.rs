@@ -33,6 +33,15 @@ pub(crate) struct Quoted<'l> {
 }
 
 impl<'l> Quoted<'l> {
+    /// Bytes between the quotes.
+    pub fn len(self) -> usize {
+        self.text.len()
+    }
+
+    pub fn is_escaped(self) -> bool {
+        self.is_escaped
+    }
+
     pub fn text(self) -> Cow<'l, str> {
         match self.is_escaped {
             false => Cow::Borrowed(self.text),
@@ -183,10 +192,26 @@ impl<'l> Scanner<'l> {
     }
 }
 
-/// Most strings are so short that they are looked through sooner than a search that is made for long ones begins.
+/// Most strings end within the first words, which are looked through sooner than a search that is made for long ones begins.
 fn quote_or_escape(bytes: &[u8]) -> Option<usize> {
-    const SHORT: usize = 16;
-    let is_end = |byte: &u8| *byte == b'"' || *byte == b'\\';
-    let (short, rest) = bytes.split_at(bytes.len().min(SHORT));
-    short.iter().position(is_end).or_else(|| Some(SHORT + memchr2(b'"', b'\\', rest)?))
+    const WORD: usize = size_of::<u64>();
+    const WORDS: usize = 4;
+    let words = bytes.as_chunks::<WORD>().0.iter().take(WORDS);
+    let mut at = 0;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let found = zero_bytes(word ^ ALL_BYTES * u64::from(b'"')) | zero_bytes(word ^ ALL_BYTES * u64::from(b'\\'));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += WORD;
+    }
+    Some(at + memchr2(b'"', b'\\', bytes.get(at..)?)?)
+}
+
+const ALL_BYTES: u64 = 0x0101_0101_0101_0101;
+
+/// The highest bit of the first byte that is zero (and perhaps of some behind it).
+fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(ALL_BYTES) & !word & (ALL_BYTES << 7)
 }

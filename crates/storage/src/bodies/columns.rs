@@ -11,8 +11,8 @@ use arrow::array::{
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
-use trefoil_lines::Form;
 use trefoil_lines::level::{self, Level};
+use trefoil_lines::{Form, Reader};
 use trefoil_model::logs::{FORMAT_COLUMN, LEVEL_COLUMN, field_column, field_of_column};
 
 use super::Bodies;
@@ -70,11 +70,11 @@ impl BodyColumns {
             set: Vec::new(),
         };
         let (mut forms, mut levels) = (vec![NULL; rows], vec![NULL; rows]);
-        let mut buffer = String::new();
+        let mut reader = Reader::default();
         for row in 0..rows {
             let Some(line) = bodies.line(row) else { continue };
             levels[row] = level::of_line(line) as i32;
-            if let Some(form) = reading.line(row, line, &mut buffer) {
+            if let Some(form) = reading.line(row, line, &mut reader) {
                 forms[row] = form as i32;
             }
         }
@@ -101,12 +101,12 @@ struct Reading<'c> {
 }
 
 impl Reading<'_> {
-    fn line(&mut self, row: usize, line: &str, buffer: &mut String) -> Option<Form> {
+    fn line(&mut self, row: usize, line: &str, reader: &mut Reader) -> Option<Form> {
         let Self { columns, values, expected, set } = self;
         let expected = &mut expected[usize::from(line.starts_with('{'))];
         set.clear();
         let (mut count, mut is_too_long) = (0, false);
-        let form = Form::read(line, buffer, |name, value: Cow<'_, str>| {
+        let form = reader.read(line, |name, value: Cow<'_, str>| {
             let place = match expected.get_mut(count) {
                 Some((known, place)) if known == name => *place,
                 other => {
@@ -144,8 +144,8 @@ struct Texts {
     keys: Vec<i32>,
     values: StringBuilder,
     places: HashMap<Box<str>, i32, RandomState>,
-    /// That of the row before, and its key.
-    last: (String, i32),
+    /// The key of the row before.
+    last: Option<i32>,
 }
 
 impl Texts {
@@ -156,8 +156,8 @@ impl Texts {
     }
 
     fn key(&mut self, value: &str) -> i32 {
-        if !self.places.is_empty() && self.last.0 == value {
-            return self.last.1;
+        if let Some(last) = self.last.filter(|last| self.text(*last) == value.as_bytes()) {
+            return last;
         }
         let key = match self.places.get(value) {
             Some(key) => *key,
@@ -169,10 +169,15 @@ impl Texts {
                 key
             }
         };
-        self.last.0.clear();
-        self.last.0.push_str(value);
-        self.last.1 = key;
+        self.last = Some(key);
         key
+    }
+
+    fn text(&self, key: i32) -> &[u8] {
+        let key = key as usize;
+        let bounds = self.values.offsets_slice().get(key..key + 2).unwrap_or_default();
+        let [start, end] = bounds else { return &[] };
+        &self.values.values_slice()[*start as usize..*end as usize]
     }
 
     fn finish(mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
@@ -255,7 +260,7 @@ mod tests {
             let read = read(&["a", "b"], &texts, &vec![false; lines.len()]);
             for (line, read) in texts.iter().zip(read) {
                 let mut found: Vec<(String, String)> = Vec::new();
-                let form = Form::read(line, &mut String::new(), |name, value| found.push((name.to_owned(), value.into_owned())));
+                let form = Reader::default().read(line, |name, value| found.push((name.to_owned(), value.into_owned())));
                 let field = |name: &str| match form {
                     None => "-".to_owned(),
                     Some(_) => found.iter().find(|(known, _)| known == name).map_or("-".to_owned(), |(_, value)| value.clone()),

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use ahash::RandomState;
 use arrow::datatypes::{DataType, Field};
-use trefoil_lines::Form;
+use trefoil_lines::Reader;
 use trefoil_model::Table;
 use trefoil_model::logs::{FORMAT_COLUMN, LEVEL_COLUMN, field_column, field_of_column};
 
@@ -64,12 +64,12 @@ impl Learner {
         }
         self.known = known(columns);
         let every = rows.div_ceil(LOOKED_AT);
-        let (mut next, mut buffer) = (0, String::new());
+        let (mut next, mut reader) = (0, Reader::default());
         for batch in batches() {
             if let Some(bodies) = Bodies::of_batch(batch) {
                 while next < bodies.len() {
                     if let Some(line) = bodies.line(next) {
-                        self.observe(line, &mut buffer);
+                        self.observe(line, &mut reader);
                     }
                     next += every;
                 }
@@ -82,10 +82,10 @@ impl Learner {
         names.map(|name| (Table::Logs, Field::new(name, DataType::Utf8View, true))).collect()
     }
 
-    fn observe(&mut self, line: &str, buffer: &mut String) {
+    fn observe(&mut self, line: &str, reader: &mut Reader) {
         self.lines += 1;
         let mut fields: Vec<(Box<str>, Box<str>)> = Vec::new();
-        let form = Form::read(line, buffer, |name, value| {
+        let form = reader.read(line, |name, value| {
             if name.len() <= MOST_NAME_BYTES && fields.iter().all(|(known, _)| **known != *name) {
                 fields.push((name.into(), value.into()));
             }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     fn learned(learner: &mut Learner, line: impl Fn(u64) -> String, lines: u64) -> Vec<String> {
-        (0..lines).for_each(|number| learner.observe(&line(number), &mut String::new()));
+        (0..lines).for_each(|number| learner.observe(&line(number), &mut Reader::default()));
         learner.judge()
     }
 
