@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::Field;
+use arrow::datatypes::{DataType, Field};
 use datafusion::prelude::{SessionConfig, SessionContext, col, lit};
 use datafusion::scalar::ScalarValue;
 use trefoil_loadgen::source::Clock;
@@ -24,6 +24,22 @@ use trefoil_storage::scan::{Reader, TableScan};
 
 /// Items a second of the imagined traffic: it sets how much time a file spans.
 const RATE: u64 = 20_000;
+
+/// What a server learns of the bodies that the load generator makes.
+const BODY_COLUMNS: [&str; 12] = [
+    "body_format",
+    "body_level",
+    "body.bytes",
+    "body.duration_ms",
+    "body.level",
+    "body.logger",
+    "body.method",
+    "body.msg",
+    "body.path",
+    "body.status",
+    "body.thread",
+    "body.user_id",
+];
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
@@ -108,14 +124,14 @@ async fn fill(
             let fields = batches.iter().flat_map(|batch| batch.schema().fields().to_vec());
             let columns = fields.filter(|field| field.name().contains('.')).map(|field| {
                 let data_type = match field.data_type() {
-                    arrow::datatypes::DataType::Dictionary(..) | arrow::datatypes::DataType::Utf8 => {
-                        arrow::datatypes::DataType::Utf8View
-                    }
+                    DataType::Dictionary(..) | DataType::Utf8 => DataType::Utf8View,
                     other => other.clone(),
                 };
                 (table, Field::new(field.name(), data_type, true))
             });
-            let snapshot = catalog.add_columns(columns.collect()).await.unwrap();
+            let of_bodies = BODY_COLUMNS.map(|name| (table, Field::new(name, DataType::Utf8View, true)));
+            let columns = columns.chain(of_bodies.into_iter().filter(|_| table == Table::Logs)).collect();
+            let snapshot = catalog.add_columns(columns).await.unwrap();
             let before = cpu();
             let add = write(files, snapshot.columns(table), table, tenant, batches).await.unwrap();
             writing += cpu() - before;

@@ -50,6 +50,19 @@ impl Keys {
     pub fn iter(&self) -> impl Iterator<Item = Option<i32>> {
         self.own.iter().map(|key| key.map(|key| self.common[key as usize]))
     }
+
+    /// Appends [`Self::iter`], with `NULL` where there is none.
+    fn append_to(&self, keys: &mut Vec<i32>) {
+        let own = self.own.values();
+        match self.own.nulls() {
+            None => keys.extend(own.iter().map(|&key| self.common[key as usize])),
+            Some(nulls) => {
+                let start = keys.len();
+                keys.resize(start + own.len(), NULL);
+                nulls.valid_indices().for_each(|row| keys[start + row] = self.common[own[row] as usize]);
+            }
+        }
+    }
 }
 
 pub(crate) fn dictionary_type() -> DataType {
@@ -64,6 +77,9 @@ impl Gather {
         if is_text && arrays.iter().flatten().all(|array| *array.data_type() == wanted) {
             return Self::dictionary(arrays);
         }
+        // Texts in one piece are views only in files: what they take to make is saved.
+        let are_whole = is_text && arrays.iter().flatten().all(|array| *array.data_type() == DataType::Utf8);
+        let data_type = if are_whole { &DataType::Utf8 } else { data_type };
         let arrays = arrays.iter().zip(rows).map(|(array, &rows)| match array {
             None => Ok(new_null_array(data_type, rows)),
             Some(array) if array.data_type() == data_type => Ok(Arc::clone(array)),
@@ -132,7 +148,7 @@ impl Flat {
         let mut keys = Vec::with_capacity(part_rows.iter().sum());
         for (part, &rows) in parts.iter().zip(part_rows) {
             match part {
-                Some(part) => keys.extend(part.iter().map(|key| key.unwrap_or(NULL))),
+                Some(part) => part.append_to(&mut keys),
                 None => keys.extend(repeat_n(NULL, rows)),
             }
         }
@@ -154,7 +170,13 @@ impl Flat {
         Ok(Flat::Numbers { numbers: concat(&parts)?, starts: starts(part_rows), data_type })
     }
 
-    /// The rows at `rows`, in that order. Strings may come dictionary-encoded.
+    /// The keys of these rows, in their order. `None`: the column has none.
+    pub fn keys(&self, rows: &[Row]) -> Option<impl ExactSizeIterator<Item = Option<u32>>> {
+        let Flat::Keys { keys, starts, .. } = self else { return None };
+        Some(rows.iter().map(|&(part, row)| u32::try_from(keys[starts[part as usize] + row as usize]).ok()))
+    }
+
+    /// The rows at `rows`, in that order. Texts may come dictionary-encoded, or in one piece.
     pub fn gather(&self, rows: &[Row]) -> Result<ArrayRef, ArrowError> {
         match self {
             Flat::Numbers { numbers, starts, data_type } => {
@@ -167,6 +189,9 @@ impl Flat {
                 let arrays: Vec<&dyn Array> = arrays.iter().map(|array| array.as_ref()).collect();
                 let indices: Vec<_> = rows.iter().map(|&(part, row)| (part as usize, row as usize)).collect();
                 let array = interleave(&arrays, &indices)?;
+                if *array.data_type() == DataType::Utf8 {
+                    return Ok(array);
+                }
                 // Members of structs carry field ids in the schema, which the arrays do not know of.
                 if array.data_type() == data_type { Ok(array) } else { cast(&array, data_type) }
             }

@@ -10,8 +10,6 @@
 
 use std::ops::Range;
 
-use memchr::memchr_iter;
-
 const GRAM: usize = 4;
 
 /// A filter has 2^`MOST_BITS` bits at most: 128 KiB, two bytes a row of a full row group.
@@ -30,6 +28,18 @@ pub struct GramFilter {
 /// A filter in the making.
 pub(super) struct GramBuilder {
     words: Vec<u64>,
+    /// The last texts: an object of JSON, and another one.
+    last: [Added; 2],
+    /// Of the text that is being added.
+    parts: Vec<Range<usize>>,
+    quotes: Vec<usize>,
+}
+
+/// A text whose grams are in the filter, and the parts of it that were kept.
+#[derive(Default)]
+struct Added {
+    text: Vec<u8>,
+    parts: Vec<Range<usize>>,
 }
 
 /// Of a text, what a column of its own has.
@@ -46,32 +56,39 @@ pub(super) trait LeftOut {
 
 impl Default for GramBuilder {
     fn default() -> Self {
-        Self { words: vec![0; 1 << (MOST_BITS - 6)] }
+        Self { words: vec![0; 1 << (MOST_BITS - 6)], last: Default::default(), parts: Vec::new(), quotes: Vec::new() }
     }
 }
 
 impl GramBuilder {
     /// Adds a text of a row.
     pub fn add(&mut self, text: &[u8], left_out: &impl LeftOut) {
+        self.parts.clear();
+        self.quotes.clear();
+        // Ids do not run over quotes, so that these matter for values only.
+        if left_out.has_quoted_values() {
+            find_quotes(text, &mut self.quotes);
+        }
+        self.quotes.push(text.len());
         let mut kept_from = 0;
         let mut inside = 0;
-        // Ids do not run over quotes, so that these matter for values only.
-        let quotes = memchr_iter(b'"', if left_out.has_quoted_values() { text } else { &[] });
-        for quote in quotes.chain([text.len()]) {
+        for place in 0..self.quotes.len() {
+            let quote = self.quotes[place];
             let between = inside..quote;
             let is_quoted = inside > 0 && quote < text.len();
-            if is_quoted && left_out.is_quoted_value(&text[between.clone()]) {
-                self.keep(text, kept_from..between.start);
+            if is_quoted && may_be_value(text, &between) && left_out.is_quoted_value(&text[between.clone()]) {
+                self.parts.push(kept_from..between.start);
                 kept_from = between.end;
             } else {
                 kept_from = self.without_ids(text, kept_from, between, left_out);
             }
             inside = quote + 1;
         }
-        self.keep(text, kept_from..text.len());
+        self.parts.push(kept_from..text.len());
+        self.keep(text);
     }
 
-    /// Leaves out the ids in a part of a text; says from where on nothing was added yet.
+    /// Leaves out the ids in a part of a text; says from where on nothing was kept yet.
     fn without_ids(&mut self, text: &[u8], mut kept_from: usize, part: Range<usize>, left_out: &impl LeftOut) -> usize {
         // Of so many neighbouring bytes that are an id's, every one of these places has one.
         let mut at = part.start + SHORTEST_ID - 1;
@@ -84,7 +101,7 @@ impl GramBuilder {
             let after = text[at..part.end].iter().take_while(|byte| is_hex(**byte)).count();
             let run = at - before..at + after;
             if run.len() >= SHORTEST_ID && left_out.is_id(&text[run.clone()]) {
-                self.keep(text, kept_from..run.start);
+                self.parts.push(kept_from..run.start);
                 kept_from = run.end;
             }
             at = run.end + SHORTEST_ID;
@@ -92,15 +109,39 @@ impl GramBuilder {
         kept_from
     }
 
-    /// Adds all grams that have at least one byte of the part.
-    fn keep(&mut self, text: &[u8], part: Range<usize>) {
-        if part.is_empty() {
-            return;
+    /// Adds all grams that have at least one byte of a part that is kept. What a line has between its values, the one before it mostly
+    /// had, too: what a part begins and ends with as that of the last text did, has been added.
+    fn keep(&mut self, text: &[u8]) {
+        let last = &mut self.last[usize::from(text.starts_with(b"{"))];
+        for (place, part) in self.parts.iter().enumerate() {
+            if part.is_empty() {
+                continue;
+            }
+            let end = text.len().min(part.end + GRAM - 1);
+            let from = part.start.saturating_sub(GRAM - 1);
+            // Places where grams begin.
+            let (all, mut front, mut back) = (from..(end + 1).saturating_sub(GRAM), 0..0, 0..0);
+            if let Some(known) = last.parts.get(place) {
+                let (before, old_before) = (&text[from..part.start], &last.text[..known.start]);
+                let start = if old_before.ends_with(before) { from } else { part.start };
+                let (after, old_after) = (&text[part.end..end], &last.text[known.end..]);
+                let stop = if old_after.starts_with(after) { end } else { part.end };
+                let (own, old) = (&text[part.clone()], &last.text[known.clone()]);
+                let begins_alike = part.start + common_prefix(own, old);
+                let ends_alike = part.end - common_suffix(own, old);
+                front = start..(begins_alike + 1).saturating_sub(GRAM);
+                back = ends_alike..(stop + 1).saturating_sub(GRAM);
+            }
+            let mut next = all.start;
+            for known in [front, back].into_iter().filter(|known| !known.is_empty()) {
+                set(&mut self.words, text, next..known.start);
+                next = next.max(known.end);
+            }
+            set(&mut self.words, text, next..all.end);
         }
-        let around = part.start.saturating_sub(GRAM - 1)..text.len().min(part.end + GRAM - 1);
-        for hash in grams(&text[around]) {
-            self.words[hash >> 6] |= 1 << (hash & 63);
-        }
+        last.text.clear();
+        last.text.extend_from_slice(text);
+        std::mem::swap(&mut last.parts, &mut self.parts);
     }
 
     pub fn finish(self) -> GramFilter {
@@ -118,6 +159,56 @@ impl GramBuilder {
         }
         GramFilter { words: words.into() }
     }
+}
+
+/// Where a text has quotes: so many, and so close to each other, that a search for each of them would mostly begin and end.
+fn find_quotes(text: &[u8], places: &mut Vec<usize>) {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
+    let (words, rest) = text.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let others = u64::from_le_bytes(*word) ^ QUOTES;
+        // The highest bit of each byte that is zero.
+        let mut found = !(((others & LOW) + LOW) | others | LOW);
+        while found != 0 {
+            places.push(8 * number + found.trailing_zeros() as usize / 8);
+            found &= found - 1;
+        }
+    }
+    let start = text.len() - rest.len();
+    places.extend(rest.iter().enumerate().filter(|(_, byte)| **byte == b'"').map(|(place, _)| start + place));
+}
+
+/// Whether that may be the value of a member. Where it is kept though it is one, nothing is missed.
+fn may_be_value(text: &[u8], part: &Range<usize>) -> bool {
+    let is_key = text.get(part.end + 1) == Some(&b':');
+    let is_between = matches!(text.get(part.start), Some(b':' | b','));
+    !is_key && !is_between
+}
+
+/// Adds the grams that begin at these places.
+fn set(words: &mut [u64], text: &[u8], places: Range<usize>) {
+    if places.is_empty() {
+        return;
+    }
+    for hash in grams(&text[places.start..places.end + GRAM - 1]) {
+        words[hash >> 6] |= 1 << (hash & 63);
+    }
+}
+
+/// Bytes that both begin with.
+fn common_prefix(one: &[u8], other: &[u8]) -> usize {
+    let words = one.as_chunks::<8>().0.iter().zip(other.as_chunks::<8>().0);
+    let at = 8 * words.take_while(|(one, other)| one == other).count();
+    at + one[at..].iter().zip(&other[at..]).take_while(|(one, other)| one == other).count()
+}
+
+/// Bytes that both end with.
+fn common_suffix(one: &[u8], other: &[u8]) -> usize {
+    let words = one.as_rchunks::<8>().1.iter().rev().zip(other.as_rchunks::<8>().1.iter().rev());
+    let at = 8 * words.take_while(|(one, other)| one == other).count();
+    let (one, other) = (&one[..one.len() - at], &other[..other.len() - at]);
+    at + one.iter().rev().zip(other.iter().rev()).take_while(|(one, other)| one == other).count()
 }
 
 /// Digits of the shortest id: a span's.
@@ -265,24 +356,55 @@ mod tests {
         assert_eq!([&bytes[1..], &bytes[..24], &[]].map(GramFilter::read), [None, None, None]);
     }
 
+    /// Values and ids of a text: between its quotes, and runs of hexadecimal digits.
+    fn left_out_of(text: &str) -> Values<'_> {
+        let ids: Vec<&str> =
+            text.split(|c: char| !c.is_ascii_hexdigit()).filter(|run| run.len() >= SHORTEST_ID).collect();
+        let values = text.split('"').step_by(3).filter(|part| !part.is_empty());
+        Values(values.collect::<Vec<_>>().leak(), ids.first().copied().unwrap_or_default())
+    }
+
     proptest::proptest! {
-        /// Whatever part of a text is looked for: it is within something left out, or may be outside.
+        /// Whatever part of a text is looked for: it is within something left out, or may be outside. Neighbours have much in common.
         #[test]
         fn nothing_is_missed(
-            text in "[a-c\"0-3 ]{0,60}",
+            parts in proptest::collection::vec("(\"[a-c:]{0,6}\"[:,]|[a-c\"0-3 ]{0,20}|0123456789abcdef)", 1..6),
+            changed in proptest::collection::vec((0..6usize, "[a-c:,\" ]{0,3}"), 0..5),
             cut in (0..60usize, 0..60usize),
             upper in proptest::bool::ANY,
         ) {
-            let parts: Vec<&str> = text.split('"').collect();
-            let values: Vec<&str> = parts.iter().copied().step_by(3).filter(|part| !part.is_empty()).collect();
-            let ids: Vec<&str> = text.split(|c: char| !c.is_ascii_hexdigit()).filter(|run| run.len() >= SHORTEST_ID).collect();
-            let id = ids.first().copied().unwrap_or_default();
-            let of = filter(&[(&text, Values(&values, id))]);
-            let (from, to) = (cut.0.min(cut.1).min(text.len()), cut.0.max(cut.1).min(text.len()));
-            let wanted = &text[from..to];
-            let is_in_column = values.iter().any(|value| value.contains(wanted)) || id.contains(wanted);
-            let looked_for = if upper { wanted.to_uppercase() } else { wanted.to_owned() };
-            proptest::prop_assert!(is_in_column || of.may_have_outside(looked_for.as_bytes()), "{wanted:?} of {text:?}");
+            let mut parts = parts;
+            let mut texts = vec![parts.concat()];
+            for (place, part) in changed {
+                let place = place % parts.len();
+                parts[place] = part;
+                texts.push(parts.concat());
+            }
+            let rows: Vec<(&str, Values<'_>)> = texts.iter().map(|text| (text.as_str(), left_out_of(text))).collect();
+            let of = filter(&rows);
+            for (text, Values(values, id)) in rows {
+                let (from, to) = (cut.0.min(cut.1).min(text.len()), cut.0.max(cut.1).min(text.len()));
+                let wanted = &text[from..to];
+                let is_in_column = values.iter().any(|value| value.contains(wanted)) || id.contains(wanted);
+                let looked_for = if upper { wanted.to_uppercase() } else { wanted.to_owned() };
+                proptest::prop_assert!(is_in_column || of.may_have_outside(looked_for.as_bytes()), "{wanted:?} of {text:?} among {texts:?}");
+            }
+        }
+
+        #[test]
+        fn quotes_are_found(text in "[\"a#\\x21é\\x7f\\x00]{0,40}") {
+            let mut places = Vec::new();
+            find_quotes(text.as_bytes(), &mut places);
+            proptest::prop_assert_eq!(places, text.match_indices('"').map(|(place, _)| place).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn ends_in_common(one in "[ab]{0,40}", other in "[ab]{0,40}", end in "[ab]{0,40}") {
+            let pairs = |one: &str, other: &str| one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+            let (one, other) = (format!("{end}{one}{end}"), format!("{end}{other}{end}"));
+            proptest::prop_assert_eq!(common_prefix(one.as_bytes(), other.as_bytes()), pairs(&one, &other));
+            let reversed = |text: &str| text.chars().rev().collect::<String>();
+            proptest::prop_assert_eq!(common_suffix(one.as_bytes(), other.as_bytes()), pairs(&reversed(&one), &reversed(&other)));
         }
     }
 }

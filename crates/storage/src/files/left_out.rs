@@ -10,7 +10,9 @@ pub(super) struct LeftOutOfRow<'a> {
     fields: Vec<Texts<'a>>,
     ids: Vec<&'a FixedSizeBinaryArray>,
     values: Vec<&'a str>,
-    hex: Vec<Vec<u8>>,
+    /// [`look`] of each of the values.
+    looks: Vec<u32>,
+    row: usize,
 }
 
 /// A column of texts, mostly a dictionary.
@@ -42,20 +44,15 @@ impl<'a> LeftOutOfRow<'a> {
     pub fn new(fields: &'a [ArrayRef], ids: &'a [ArrayRef]) -> Self {
         let ids: Vec<_> = ids.iter().filter_map(|ids| ids.as_any().downcast_ref()).collect();
         let fields = fields.iter().map(Texts::of).collect();
-        Self { fields, hex: vec![Vec::new(); ids.len()], ids, values: Vec::new() }
+        Self { fields, ids, values: Vec::new(), looks: Vec::new(), row: 0 }
     }
 
     pub fn set_row(&mut self, row: usize) {
         self.values.clear();
         self.values.extend(self.fields.iter().filter_map(|column| column.at(row)));
-        for (ids, hex) in self.ids.iter().zip(&mut self.hex) {
-            hex.clear();
-            if ids.is_valid(row) {
-                for byte in ids.value(row) {
-                    hex.extend_from_slice(&[byte >> 4, byte & 15].map(|nibble| DIGITS[usize::from(nibble)]));
-                }
-            }
-        }
+        self.looks.clear();
+        self.looks.extend(self.values.iter().map(|value| look(value.as_bytes())));
+        self.row = row;
     }
 }
 
@@ -65,12 +62,26 @@ impl LeftOut for LeftOutOfRow<'_> {
     }
 
     fn is_quoted_value(&self, text: &[u8]) -> bool {
-        !text.is_empty() && self.values.iter().any(|value| value.as_bytes() == text)
+        let wanted = look(text);
+        let mut alike = self.looks.iter().zip(&self.values).filter(|(look, _)| **look == wanted);
+        !text.is_empty() && alike.any(|(_, value)| value.as_bytes() == text)
     }
 
     fn is_id(&self, digits: &[u8]) -> bool {
-        self.hex.iter().any(|hex| hex == digits)
+        self.ids.iter().any(|ids| ids.is_valid(self.row) && is_hex_of(ids.value(self.row), digits))
     }
+}
+
+/// Of a text its length and its outermost bytes, which hardly two values of a row share.
+fn look(text: &[u8]) -> u32 {
+    let (first, last) = (text.first().copied().unwrap_or(0), text.last().copied().unwrap_or(0));
+    (text.len() as u32) << 16 | u32::from(first) << 8 | u32::from(last)
+}
+
+fn is_hex_of(bytes: &[u8], digits: &[u8]) -> bool {
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let expected = bytes.iter().map(|byte| [byte >> 4, byte & 15].map(|nibble| DIGITS[usize::from(nibble)]));
+    rest.is_empty() && pairs.iter().copied().eq(expected)
 }
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -11,6 +11,8 @@ mod error;
 mod gather;
 pub(crate) mod grams;
 mod groups;
+mod hybrid;
+mod keys;
 mod left_out;
 mod output;
 mod properties;

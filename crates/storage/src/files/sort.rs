@@ -97,7 +97,7 @@ fn array_words(arrays: &[ArrayRef], total: usize) -> Vec<Vec<u64>> {
         DataType::Int64 => vec![numbers::<Int64Type>(arrays, total, signed)],
         DataType::Date32 => vec![numbers::<Date32Type>(arrays, total, |day| signed(i64::from(day)))],
         DataType::UInt64 => vec![numbers::<UInt64Type>(arrays, total, |value| value)],
-        DataType::Utf8View => vec![text_words(arrays, total)],
+        DataType::Utf8 | DataType::Utf8View => vec![text_words(arrays, total)],
         _ => Vec::new(),
     }
 }

@@ -4,7 +4,7 @@
 //! The grams of a row group follow it as bytes that no other reader of Parquet looks at; where they lie is said in the file's
 //! metadata, under [`KEY`]. A row group that is moved to another file takes them along.
 
-use arrow::array::Array;
+use arrow::array::{Array, ArrayRef};
 use arrow::error::ArrowError;
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use serde::{Deserialize, Serialize};
@@ -76,54 +76,65 @@ pub(super) struct Grams {
     pub left_out: Vec<String>,
 }
 
-/// Of a row group of these rows. `None` for tables without bodies.
-pub(super) fn grams_of(table: Table, parts: &impl Parts, rows: &[Row]) -> Result<Option<Grams>, FilesError> {
-    let schema = parts.schema();
-    let (Table::Logs, Ok(body)) = (table, schema.index_of(BODY)) else { return Ok(None) };
-    let flat = |index: usize| -> Result<Flat, FilesError> {
-        Flat::new(parts.column(index)?, parts.rows(), schema.field(index).data_type()).map_err(failed)
-    };
-    let bodies = flat(body)?;
-    let fields = schema.fields().iter().enumerate().filter(|(_, field)| is_field_column(field.name()));
-    let (mut left_out, mut flat_fields) = (Vec::new(), Vec::new());
-    for (index, field) in fields {
-        let column = flat(index)?;
-        // Many values would have to be looked through by whoever looks for a text. Mostly they are numbers, which have few grams.
-        if matches!(&column, Flat::Keys { values, .. } if values.len() <= MOST_VALUES) {
-            left_out.push(field.name().clone());
-            flat_fields.push(column);
-        }
-    }
-    let fields = flat_fields;
-    let ids = ["trace_id", "span_id"].map(|name| schema.index_of(name).ok());
-    let ids = ids.into_iter().flatten().map(flat).collect::<Result<Vec<Flat>, FilesError>>()?;
+/// The grams of a row group in the making.
+pub(super) struct GroupGrams {
+    builder: GramBuilder,
+    left_out: Vec<String>,
+    fields: Vec<Flat>,
+    ids: Vec<Flat>,
+}
 
-    let mut builder = GramBuilder::default();
-    for rows in rows.chunks(CHUNK_ROWS) {
-        let gather = |flat: &Flat| flat.gather(rows).map_err(failed);
-        let texts = gather(&bodies)?;
-        let fields = fields.iter().map(gather).collect::<Result<Vec<_>, _>>()?;
-        let ids = ids.iter().map(gather).collect::<Result<Vec<_>, _>>()?;
-        let mut of_row = LeftOutOfRow::new(&fields, &ids);
-        for row in 0..texts.len() {
-            if let Some(text) = super::left_out::text(&texts, row) {
-                of_row.set_row(row);
-                builder.add(text.as_bytes(), &of_row);
+impl GroupGrams {
+    /// `None` for columns that are no bodies.
+    pub fn of(table: Table, column: &str, parts: &impl Parts) -> Result<Option<Self>, FilesError> {
+        if table != Table::Logs || column != BODY {
+            return Ok(None);
+        }
+        let schema = parts.schema();
+        let flat = |index: usize| -> Result<Flat, FilesError> {
+            Flat::new(parts.column(index)?, parts.rows(), schema.field(index).data_type()).map_err(failed)
+        };
+        let (mut left_out, mut fields) = (Vec::new(), Vec::new());
+        for (index, field) in schema.fields().iter().enumerate().filter(|(_, field)| is_field_column(field.name())) {
+            let column = flat(index)?;
+            // Many values would have to be looked through by whoever looks for a text. Mostly they are numbers, which have few grams.
+            if matches!(&column, Flat::Keys { values, .. } if values.len() <= MOST_VALUES) {
+                left_out.push(field.name().clone());
+                fields.push(column);
             }
         }
+        let ids = ["trace_id", "span_id"].map(|name| schema.index_of(name).ok());
+        let ids = ids.into_iter().flatten().map(flat).collect::<Result<Vec<Flat>, FilesError>>()?;
+        Ok(Some(Self { builder: GramBuilder::default(), left_out, fields, ids }))
     }
-    let mut bytes = Vec::new();
-    builder.finish().write(&mut bytes);
-    let compressed = zstd::bulk::compress(&bytes, LEVEL);
-    let compressed = compressed.map_err(|error| FilesError::Encode { path: BODY.into(), reason: error.to_string() })?;
-    Ok(Some(Grams { compressed, left_out }))
+
+    /// Adds rows, which have these bodies.
+    pub fn add(&mut self, rows: &[Row], bodies: &ArrayRef) -> Result<(), FilesError> {
+        let gather = |flat: &Flat| flat.gather(rows).map_err(failed);
+        let fields = self.fields.iter().map(gather).collect::<Result<Vec<_>, _>>()?;
+        let ids = self.ids.iter().map(gather).collect::<Result<Vec<_>, _>>()?;
+        let mut of_row = LeftOutOfRow::new(&fields, &ids);
+        for row in 0..bodies.len() {
+            if let Some(text) = super::left_out::text(bodies, row) {
+                of_row.set_row(row);
+                self.builder.add(text.as_bytes(), &of_row);
+            }
+        }
+        Ok(())
+    }
+
+    pub fn finish(self) -> Result<Grams, FilesError> {
+        let mut bytes = Vec::new();
+        self.builder.finish().write(&mut bytes);
+        let compressed = zstd::bulk::compress(&bytes, LEVEL);
+        let compressed =
+            compressed.map_err(|error| FilesError::Encode { path: BODY.into(), reason: error.to_string() })?;
+        Ok(Grams { compressed, left_out: self.left_out })
+    }
 }
 
 /// Values of a column that is left out.
 const MOST_VALUES: usize = 1_024;
-
-/// Rows that are gathered at once.
-const CHUNK_ROWS: usize = 8 << 10;
 
 fn failed(error: ArrowError) -> FilesError {
     FilesError::Encode { path: "the grams of bodies".into(), reason: error.to_string() }

@@ -9,11 +9,12 @@ use parquet::file::writer::SerializedFileWriter;
 use trefoil_model::{Table, Tenant};
 
 use super::gather::{Flat, Parts, Row};
+use super::keys::KeyColumns;
 use super::output::Output;
 use super::properties::writer_properties;
 use super::runs::{RunColumn, follows_series, pages};
 use super::stats::new_file;
-use super::text_index::{Grams, GroupTexts, TextIndex, grams_of};
+use super::text_index::{Grams, GroupGrams, GroupTexts, TextIndex};
 use super::times::{TimeColumn, are_times};
 use super::{FileStore, FilesError};
 use crate::catalog::NewFile;
@@ -46,11 +47,11 @@ impl FileWriter {
     pub fn write_group(&mut self, parts: &impl Parts, rows: &[Row], fields: &[String]) -> Result<(), FilesError> {
         let number = self.groups;
         self.groups += 1;
-        write_group(&mut self.parquet, self.table, number, parts, rows).map_err(|failed| match failed {
+        let grams = write_group(&mut self.parquet, self.table, number, parts, rows).map_err(|failed| match failed {
             Failed::Parts(error) => error,
             Failed::Parquet(error) => write_error(&self.path, error),
         })?;
-        match grams_of(self.table, parts, rows)? {
+        match grams {
             Some(Grams { compressed, left_out }) => self
                 .append_texts(&compressed, GroupTexts { fields: fields.to_vec(), left_out, ..GroupTexts::default() }),
             None => Ok(()),
@@ -114,13 +115,14 @@ impl<E: Into<ParquetError>> From<E> for Failed {
     }
 }
 
+/// The grams of the bodies, where there are some: they are gathered once for both.
 fn write_group(
     parquet: &mut SerializedFileWriter<Output>,
     table: Table,
     number: usize,
     parts: &impl Parts,
     rows: &[Row],
-) -> Result<(), Failed> {
+) -> Result<Option<Grams>, Failed> {
     let schema = parts.schema();
     let factory = ArrowRowGroupWriterFactory::new(parquet, schema.clone());
     let mut writers = factory.create_column_writers(number)?.into_iter();
@@ -132,6 +134,8 @@ fn write_group(
     let of_runs = of_runs.map(|field| RunColumn::new(parquet, field.name())).transpose()?;
     let times = schema.fields().iter().find(|field| are_times(table, field.name()));
     let times = times.map(|field| TimeColumn::new(parquet, field.name())).transpose()?;
+    let of_keys = KeyColumns::new(parquet);
+    let mut grams = None;
     let mut group = parquet.next_row_group()?;
     for (index, field) in schema.fields().iter().enumerate() {
         if let (Some(of_runs), true) = (&of_runs, follows_series(table, field.name())) {
@@ -150,9 +154,18 @@ fn write_group(
             writers.next();
             continue;
         }
+        if of_keys.write(&mut group, field.name(), &column, rows)? {
+            writers.next();
+            continue;
+        }
         let mut leaf_writers: Vec<ArrowColumnWriter> = Vec::new();
+        let mut of_column = GroupGrams::of(table, field.name(), parts).map_err(Failed::Parts)?;
         for chunk in rows.chunks(CHUNK_ROWS) {
-            let leaves = compute_leaves(field, &column.gather(chunk)?)?;
+            let values = column.gather(chunk)?;
+            if let Some(grams) = &mut of_column {
+                grams.add(chunk, &values).map_err(Failed::Parts)?;
+            }
+            let leaves = compute_leaves(field, &values)?;
             if leaf_writers.is_empty() {
                 // A nested column has several leaves, each with a writer.
                 leaf_writers.extend(writers.by_ref().take(leaves.len()));
@@ -164,12 +177,15 @@ fn write_group(
         for writer in leaf_writers {
             writer.close()?.append_to_row_group(&mut group)?;
         }
+        if let Some(of_column) = of_column {
+            grams = Some(of_column.finish().map_err(Failed::Parts)?);
+        }
     }
     if writers.next().is_some() {
         return Err(ParquetError::General("columns without rows".into()).into());
     }
     group.close()?;
-    Ok(())
+    Ok(grams)
 }
 
 /// The disk's or the object store's own words, where it was they that failed.
