@@ -196,11 +196,13 @@ impl<'l> Scanner<'l> {
 fn quote_or_escape(bytes: &[u8]) -> Option<usize> {
     const WORD: usize = size_of::<u64>();
     const WORDS: usize = 4;
+    const QUOTES: u64 = u64::from_le_bytes([b'"'; WORD]);
+    const ESCAPES: u64 = u64::from_le_bytes([b'\\'; WORD]);
     let words = bytes.as_chunks::<WORD>().0.iter().take(WORDS);
     let mut at = 0;
     for word in words {
         let word = u64::from_le_bytes(*word);
-        let found = zero_bytes(word ^ ALL_BYTES * u64::from(b'"')) | zero_bytes(word ^ ALL_BYTES * u64::from(b'\\'));
+        let found = zero_bytes(word ^ QUOTES) | zero_bytes(word ^ ESCAPES);
         if found != 0 {
             return Some(at + found.trailing_zeros() as usize / 8);
         }
