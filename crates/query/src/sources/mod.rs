@@ -140,15 +140,15 @@ impl<'s> Sources<'s> {
 
 /// What is known without reading anything.
 impl Sources<'_> {
-    /// What was worked out of a row group, and [kept](Sources::keep) under a name that no column has.
+    /// What was worked out of a row group, and [kept](Sources::keep) under a name.
     pub fn kept(&self, source: &Source, name: &str) -> Option<ArrayRef> {
-        self.columns.get(&self.group_key(source, name)?)?
+        self.columns.derived(&self.group_key(source, name)?)
     }
 
-    /// Keeps a value for each row among the columns of a row group; of a batch nothing is kept.
+    /// Keeps a value for each row of a row group; of a batch nothing is kept.
     pub fn keep(&self, source: &Source, name: &str, values: ArrayRef) {
         if let Some(key) = self.group_key(source, name) {
-            self.columns.insert(key, Some(values));
+            self.columns.keep_derived(key, values);
         }
     }
 
