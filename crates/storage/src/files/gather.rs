@@ -77,9 +77,7 @@ impl Gather {
         if is_text && arrays.iter().flatten().all(|array| *array.data_type() == wanted) {
             return Self::dictionary(arrays);
         }
-        // Texts in one piece are views only in files: what they take to make is saved.
-        let are_whole = is_text && arrays.iter().flatten().all(|array| *array.data_type() == DataType::Utf8);
-        let data_type = if are_whole { &DataType::Utf8 } else { data_type };
+        let data_type = if is_text && are_whole(arrays) { &DataType::Utf8 } else { data_type };
         let arrays = arrays.iter().zip(rows).map(|(array, &rows)| match array {
             None => Ok(new_null_array(data_type, rows)),
             Some(array) if array.data_type() == data_type => Ok(Arc::clone(array)),
@@ -113,6 +111,14 @@ impl Gather {
         }
         Ok(Gather::Dictionary { values: Arc::new(values.finish()), parts })
     }
+}
+
+/// Whether rows of these texts may be gathered as they are, each text behind the other, which saves making views of all of them first. Places
+/// in a text that is made of more are not counted by Arrow.
+fn are_whole(arrays: &[Option<ArrayRef>]) -> bool {
+    const MOST_BYTES: usize = i32::MAX as usize;
+    let bytes = arrays.iter().flatten().map(|array| Some(array.as_string_opt::<i32>()?.value_data().len()));
+    bytes.sum::<Option<usize>>().is_some_and(|bytes| bytes <= MOST_BYTES)
 }
 
 /// A column with what makes gathering rows of it cheap.
