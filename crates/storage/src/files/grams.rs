@@ -14,6 +14,7 @@ const GRAM: usize = 4;
 
 /// A filter has 2^`MOST_BITS` bits at most: 128 KiB, two bytes a row of a full row group.
 const MOST_BITS: u32 = 20;
+const MOST_WORDS: usize = 1 << (MOST_BITS - 6);
 const FEWEST_BITS: u32 = 10;
 /// A filter is halved as long as no more than one bit in so many is set after it.
 const SPARSE: usize = 8;
@@ -27,19 +28,10 @@ pub struct GramFilter {
 
 /// A filter in the making.
 pub(super) struct GramBuilder {
-    words: Vec<u64>,
-    /// The last texts: an object of JSON, and another one.
-    last: [Added; 2],
-    /// Of the text that is being added.
-    parts: Vec<Range<usize>>,
+    words: Box<[u64; MOST_WORDS]>,
+    /// The text that is being added, in small letters.
+    small: Vec<u8>,
     quotes: Vec<usize>,
-}
-
-/// A text whose grams are in the filter, and the parts of it that were kept.
-#[derive(Default)]
-struct Added {
-    text: Vec<u8>,
-    parts: Vec<Range<usize>>,
 }
 
 /// Of a text, what a column of its own has.
@@ -56,14 +48,16 @@ pub(super) trait LeftOut {
 
 impl Default for GramBuilder {
     fn default() -> Self {
-        Self { words: vec![0; 1 << (MOST_BITS - 6)], last: Default::default(), parts: Vec::new(), quotes: Vec::new() }
+        Self { words: Box::new([0; MOST_WORDS]), small: Vec::new(), quotes: Vec::new() }
     }
 }
 
 impl GramBuilder {
     /// Adds a text of a row.
     pub fn add(&mut self, text: &[u8], left_out: &impl LeftOut) {
-        self.parts.clear();
+        self.small.clear();
+        self.small.extend_from_slice(text);
+        self.small.make_ascii_lowercase();
         self.quotes.clear();
         // Ids do not run over quotes, so that these matter for values only.
         if left_out.has_quoted_values() {
@@ -77,15 +71,14 @@ impl GramBuilder {
             let between = inside..quote;
             let is_quoted = inside > 0 && quote < text.len();
             if is_quoted && may_be_value(text, &between) && left_out.is_quoted_value(&text[between.clone()]) {
-                self.parts.push(kept_from..between.start);
+                self.keep(kept_from..between.start);
                 kept_from = between.end;
             } else {
                 kept_from = self.without_ids(text, kept_from, between, left_out);
             }
             inside = quote + 1;
         }
-        self.parts.push(kept_from..text.len());
-        self.keep(text);
+        self.keep(kept_from..text.len());
     }
 
     /// Leaves out the ids in a part of a text; says from where on nothing was kept yet.
@@ -101,7 +94,7 @@ impl GramBuilder {
             let after = text[at..part.end].iter().take_while(|byte| is_hex(**byte)).count();
             let run = at - before..at + after;
             if run.len() >= SHORTEST_ID && left_out.is_id(&text[run.clone()]) {
-                self.parts.push(kept_from..run.start);
+                self.keep(kept_from..run.start);
                 kept_from = run.end;
             }
             at = run.end + SHORTEST_ID;
@@ -109,43 +102,20 @@ impl GramBuilder {
         kept_from
     }
 
-    /// Adds all grams that have at least one byte of a part that is kept. What a line has between its values, the one before it mostly
-    /// had, too: what a part begins and ends with as that of the last text did, has been added.
-    fn keep(&mut self, text: &[u8]) {
-        let last = &mut self.last[usize::from(text.starts_with(b"{"))];
-        for (place, part) in self.parts.iter().enumerate() {
-            if part.is_empty() {
-                continue;
-            }
-            let end = text.len().min(part.end + GRAM - 1);
-            let from = part.start.saturating_sub(GRAM - 1);
-            // Places where grams begin.
-            let (all, mut front, mut back) = (from..(end + 1).saturating_sub(GRAM), 0..0, 0..0);
-            if let Some(known) = last.parts.get(place) {
-                let (before, old_before) = (&text[from..part.start], &last.text[..known.start]);
-                let start = if old_before.ends_with(before) { from } else { part.start };
-                let (after, old_after) = (&text[part.end..end], &last.text[known.end..]);
-                let stop = if old_after.starts_with(after) { end } else { part.end };
-                let (own, old) = (&text[part.clone()], &last.text[known.clone()]);
-                let begins_alike = part.start + common_prefix(own, old);
-                let ends_alike = part.end - common_suffix(own, old);
-                front = start..(begins_alike + 1).saturating_sub(GRAM);
-                back = ends_alike..(stop + 1).saturating_sub(GRAM);
-            }
-            let mut next = all.start;
-            for known in [front, back].into_iter().filter(|known| !known.is_empty()) {
-                set(&mut self.words, text, next..known.start);
-                next = next.max(known.end);
-            }
-            set(&mut self.words, text, next..all.end);
+    /// Adds all grams that have at least one byte of a part.
+    fn keep(&mut self, part: Range<usize>) {
+        if part.is_empty() {
+            return;
         }
-        last.text.clear();
-        last.text.extend_from_slice(text);
-        std::mem::swap(&mut last.parts, &mut self.parts);
+        let end = self.small.len().min(part.end + GRAM - 1);
+        for gram in self.small[part.start.saturating_sub(GRAM - 1)..end].array_windows::<GRAM>() {
+            let hash = hash(u32::from_be_bytes(*gram));
+            self.words[hash >> 6] |= 1 << (hash & 63);
+        }
     }
 
     pub fn finish(self) -> GramFilter {
-        let mut words = self.words;
+        let mut words = self.words.to_vec();
         let mut bits = MOST_BITS;
         while bits > FEWEST_BITS {
             let (low, high) = words.split_at(words.len() / 2);
@@ -186,47 +156,32 @@ fn may_be_value(text: &[u8], part: &Range<usize>) -> bool {
     !is_key && !is_between
 }
 
-/// Adds the grams that begin at these places.
-fn set(words: &mut [u64], text: &[u8], places: Range<usize>) {
-    if places.is_empty() {
-        return;
-    }
-    for hash in grams(&text[places.start..places.end + GRAM - 1]) {
-        words[hash >> 6] |= 1 << (hash & 63);
-    }
-}
-
-/// Bytes that both begin with.
-fn common_prefix(one: &[u8], other: &[u8]) -> usize {
-    let words = one.as_chunks::<8>().0.iter().zip(other.as_chunks::<8>().0);
-    let at = 8 * words.take_while(|(one, other)| one == other).count();
-    at + one[at..].iter().zip(&other[at..]).take_while(|(one, other)| one == other).count()
-}
-
-/// Bytes that both end with.
-fn common_suffix(one: &[u8], other: &[u8]) -> usize {
-    let words = one.as_rchunks::<8>().1.iter().rev().zip(other.as_rchunks::<8>().1.iter().rev());
-    let at = 8 * words.take_while(|(one, other)| one == other).count();
-    let (one, other) = (&one[..one.len() - at], &other[..other.len() - at]);
-    at + one.iter().rev().zip(other.iter().rev()).take_while(|(one, other)| one == other).count()
-}
-
 /// Digits of the shortest id: a span's.
 const SHORTEST_ID: usize = 16;
 
 fn is_hex(byte: u8) -> bool {
-    byte.is_ascii_hexdigit()
+    HEX[usize::from(byte)]
 }
+
+/// Looked up faster than compared.
+static HEX: [bool; 256] = {
+    let mut are = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        are[byte] = (byte as u8).is_ascii_hexdigit();
+        byte += 1;
+    }
+    are
+};
 
 /// The places of a text's grams in the largest filter.
 fn grams(text: &[u8]) -> impl Iterator<Item = usize> {
-    let mut gram = 0u32;
-    let hashes = text.iter().map(move |byte| {
-        gram = gram << 8 | u32::from(byte.to_ascii_lowercase());
-        // Fibonacci hashing: the upper bits are of all bits of the gram.
-        (gram.wrapping_mul(0x9e37_79b1) >> (32 - MOST_BITS)) as usize
-    });
-    hashes.skip(GRAM - 1)
+    text.array_windows::<GRAM>().map(|gram| hash(u32::from_be_bytes(gram.map(|byte| byte.to_ascii_lowercase()))))
+}
+
+fn hash(gram: u32) -> usize {
+    // Fibonacci hashing: the upper bits are of all bits of the gram.
+    (gram.wrapping_mul(0x9e37_79b1) >> (32 - MOST_BITS)) as usize
 }
 
 impl GramFilter {
@@ -396,15 +351,6 @@ mod tests {
             let mut places = Vec::new();
             find_quotes(text.as_bytes(), &mut places);
             proptest::prop_assert_eq!(places, text.match_indices('"').map(|(place, _)| place).collect::<Vec<_>>());
-        }
-
-        #[test]
-        fn ends_in_common(one in "[ab]{0,40}", other in "[ab]{0,40}", end in "[ab]{0,40}") {
-            let pairs = |one: &str, other: &str| one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
-            let (one, other) = (format!("{end}{one}{end}"), format!("{end}{other}{end}"));
-            proptest::prop_assert_eq!(common_prefix(one.as_bytes(), other.as_bytes()), pairs(&one, &other));
-            let reversed = |text: &str| text.chars().rev().collect::<String>();
-            proptest::prop_assert_eq!(common_suffix(one.as_bytes(), other.as_bytes()), pairs(&reversed(&one), &reversed(&other)));
         }
     }
 }
