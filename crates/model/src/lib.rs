@@ -21,6 +21,7 @@ pub mod series;
 pub mod series_id;
 pub mod signal;
 pub mod tenant;
+pub mod texts;
 pub mod trace_ids;
 pub mod versions;
 pub mod wire;

@@ -3,44 +3,25 @@
 
 use std::sync::Arc;
 
-use ahash::RandomState;
 use arrow::array::{
     ArrayBuilder, ArrayRef, BooleanBuilder, DictionaryArray, FixedSizeBinaryArray, Float64Builder, Int32Array,
-    Int64Builder, StringBuilder,
+    Int64Builder,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
 use arrow::error::ArrowError;
-use hashbrown::HashTable;
 
 use crate::attributes::{AnyValue, Tally, truncate_string};
 use crate::promote::Kind;
+use crate::texts::Texts;
 
 /// The key of NULL while a column grows.
 const NULL: i32 = -1;
 
-/// A dictionary-encoded text column.
-///
-/// Most columns of telemetry repeat few values, often the one of the row before: it is tried first, then a hash table. A text
-/// is checked for UTF-8 once, when it is new.
+/// A dictionary-encoded text column. A text is checked for UTF-8 once, when it is new.
+#[derive(Default)]
 pub(super) struct Strings {
     keys: Vec<i32>,
-    values: StringBuilder,
-    /// (hash, key)
-    known: HashTable<(u64, i32)>,
-    hasher: RandomState,
-    last: i32,
-}
-
-impl Default for Strings {
-    fn default() -> Self {
-        Self {
-            keys: Vec::new(),
-            values: StringBuilder::with_capacity(0, 0),
-            known: HashTable::new(),
-            hasher: RandomState::new(),
-            last: NULL,
-        }
-    }
+    texts: Texts,
 }
 
 impl Strings {
@@ -77,33 +58,14 @@ impl Strings {
     }
 
     #[inline]
-    fn value(&self, key: i32) -> &[u8] {
-        let offsets = self.values.offsets_slice();
-        let key = key as usize;
-        &self.values.values_slice()[offsets[key] as usize..offsets[key + 1] as usize]
-    }
-
-    #[inline]
     fn key(&mut self, text: &[u8], tally: &mut Tally) -> i32 {
-        if self.last == NULL || self.value(self.last) != text {
-            self.last = self.find_or_insert(text, tally);
-        }
-        self.last
-    }
-
-    fn find_or_insert(&mut self, text: &[u8], tally: &mut Tally) -> i32 {
-        let hash = self.hasher.hash_one(text);
-        if let Some(&(_, key)) = self.known.find(hash, |&(known, key)| known == hash && self.value(key) == text) {
-            return key;
-        }
-        let Ok(valid) = std::str::from_utf8(text) else {
-            tally.replaced_utf8 += 1;
-            return self.find_or_insert(String::from_utf8_lossy(text).as_bytes(), tally);
-        };
-        let key = self.known.len() as i32;
-        self.values.append_value(valid);
-        self.known.insert_unique(hash, (hash, key), |&(hash, _)| hash);
-        key
+        self.texts.find(text).unwrap_or_else(|vacant| match std::str::from_utf8(text) {
+            Ok(valid) => self.texts.insert(vacant, valid),
+            Err(_) => {
+                tally.replaced_utf8 += 1;
+                self.texts.key(&String::from_utf8_lossy(text))
+            }
+        })
     }
 
     /// The column as Dictionary(Int32, Utf8) of `rows` rows.
@@ -116,7 +78,7 @@ impl Strings {
             self.keys.iter_mut().for_each(|key| *key = (*key).max(0));
         }
         let keys = Int32Array::try_new(self.keys.into(), nulls)?;
-        Ok(Arc::new(DictionaryArray::try_new(keys, Arc::new(self.values.finish()))?))
+        Ok(Arc::new(DictionaryArray::try_new(keys, Arc::new(self.texts.finish()))?))
     }
 }
 

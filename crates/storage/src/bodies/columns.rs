@@ -5,15 +5,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ahash::RandomState;
-use arrow::array::{
-    ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions, StringArray, StringBuilder,
-};
+use arrow::array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
 use trefoil_lines::level::{self, Level};
 use trefoil_lines::{Form, Reader};
 use trefoil_model::logs::{FORMAT_COLUMN, LEVEL_COLUMN, field_column, field_of_column};
+use trefoil_model::texts::Texts;
 
 use super::Bodies;
 use crate::files::dictionary_type;
@@ -48,51 +47,71 @@ impl BodyColumns {
         &self.fields
     }
 
-    /// A batch with what its bodies say.
-    pub fn extended(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-        let Some(bodies) = Bodies::of_batch(batch) else { return Ok(batch.clone()) };
-        let (mut fields, mut columns) = (batch.schema().fields().to_vec(), batch.columns().to_vec());
-        for (name, column) in self.read(&bodies)? {
-            fields.push(Arc::new(Field::new(name, dictionary_type(), true)));
-            columns.push(column);
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+    /// Batches with what their bodies say. The texts of a field are one dictionary for all of them.
+    pub fn extended(&self, batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, ArrowError> {
+        let mut reading = Reading::new(self);
+        let read = batches.iter().map(|batch| Some(reading.bodies(&Bodies::of_batch(batch)?)));
+        let read: Vec<Option<Keys>> = read.collect();
+        let dictionaries = reading.finish();
+        let extended = batches.iter().zip(read).map(|(batch, read)| match read {
+            Some(keys) => with_columns(batch, self.named(keys, &dictionaries)?),
+            None => Ok(batch.clone()),
+        });
+        extended.collect()
     }
 
     /// Dictionaries of texts, with a row for each body. Fields that none of them has are left out.
     pub fn read(&self, bodies: &Bodies<'_>) -> Result<Named, ArrowError> {
-        let rows = bodies.len();
-        let mut reading = Reading {
-            columns: self,
-            values: self.fields.iter().map(|_| Texts::default()).collect(),
-            expected: Default::default(),
-            set: Vec::new(),
-        };
-        let (mut forms, mut levels) = (vec![NULL; rows], vec![NULL; rows]);
-        let mut reader = Reader::default();
-        for row in 0..rows {
-            let Some(line) = bodies.line(row) else { continue };
-            levels[row] = level::of_line(line) as i32;
-            if let Some(form) = reading.line(row, line, &mut reader) {
-                forms[row] = form as i32;
-            }
-        }
+        let mut reading = Reading::new(self);
+        let keys = reading.bodies(bodies);
+        self.named(keys, &reading.finish())
+    }
+
+    fn named(&self, keys: Keys, dictionaries: &Dictionaries) -> Result<Named, ArrowError> {
         let mut named = vec![
-            (FORMAT_COLUMN.to_owned(), dictionary(forms, StringArray::from(Form::ALL.map(Form::name).to_vec()))?),
-            (LEVEL_COLUMN.to_owned(), dictionary(levels, StringArray::from(Level::ALL.map(Level::name).to_vec()))?),
+            (FORMAT_COLUMN.to_owned(), dictionary(keys.forms, &dictionaries.forms)?),
+            (LEVEL_COLUMN.to_owned(), dictionary(keys.levels, &dictionaries.levels)?),
         ];
-        let found = self.fields.iter().zip(reading.values).filter(|(_, texts)| !texts.places.is_empty());
-        for (field, texts) in found {
-            named.push((field_column(field), texts.finish(rows)?));
+        for ((field, keys), texts) in self.fields.iter().zip(keys.fields).zip(&dictionaries.fields) {
+            if !keys.is_empty() {
+                named.push((field_column(field), dictionary(keys, texts)?));
+            }
         }
         Ok(named)
     }
 }
 
+fn with_columns(batch: &RecordBatch, named: Named) -> Result<RecordBatch, ArrowError> {
+    let (mut fields, mut columns) = (batch.schema().fields().to_vec(), batch.columns().to_vec());
+    for (name, column) in named {
+        fields.push(Arc::new(Field::new(name, dictionary_type(), true)));
+        columns.push(column);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+}
+
+/// Of some bodies, a row each.
+struct Keys {
+    forms: Vec<i32>,
+    levels: Vec<i32>,
+    /// Empty where none of them has the field.
+    fields: Vec<Vec<i32>>,
+}
+
+/// What keys stand for.
+struct Dictionaries {
+    forms: ArrayRef,
+    levels: ArrayRef,
+    fields: Vec<ArrayRef>,
+}
+
 struct Reading<'c> {
     columns: &'c BodyColumns,
-    values: Vec<Texts>,
+    reader: Reader,
+    texts: Vec<Texts>,
+    /// Of the bodies that are being read. Those of a field may lag behind the rows.
+    keys: Vec<Vec<i32>>,
     /// The fields that the last line had, in their order, with the places of their columns: of objects and of other lines. The next one
     /// mostly has the same.
     expected: [Vec<(String, Option<usize>)>; 2],
@@ -100,9 +119,36 @@ struct Reading<'c> {
     set: Vec<usize>,
 }
 
-impl Reading<'_> {
-    fn line(&mut self, row: usize, line: &str, reader: &mut Reader) -> Option<Form> {
-        let Self { columns, values, expected, set } = self;
+impl<'c> Reading<'c> {
+    fn new(columns: &'c BodyColumns) -> Self {
+        Self {
+            columns,
+            reader: Reader::default(),
+            texts: columns.fields.iter().map(|_| Texts::default()).collect(),
+            keys: Vec::new(),
+            expected: Default::default(),
+            set: Vec::new(),
+        }
+    }
+
+    fn bodies(&mut self, bodies: &Bodies<'_>) -> Keys {
+        let rows = bodies.len();
+        let (mut forms, mut levels) = (vec![NULL; rows], vec![NULL; rows]);
+        self.keys = vec![Vec::new(); self.texts.len()];
+        for row in 0..rows {
+            let Some(line) = bodies.line(row) else { continue };
+            levels[row] = level::of_line(line) as i32;
+            if let Some(form) = self.line(row, line) {
+                forms[row] = form as i32;
+            }
+        }
+        let mut fields = std::mem::take(&mut self.keys);
+        fields.iter_mut().filter(|keys| !keys.is_empty()).for_each(|keys| keys.resize(rows, NULL));
+        Keys { forms, levels, fields }
+    }
+
+    fn line(&mut self, row: usize, line: &str) -> Option<Form> {
+        let Self { columns, reader, texts, keys, expected, set } = self;
         let expected = &mut expected[usize::from(line.starts_with('{'))];
         set.clear();
         let (mut count, mut is_too_long) = (0, false);
@@ -120,78 +166,39 @@ impl Reading<'_> {
             };
             count += 1;
             // Of fields with one name the first counts.
-            let Some(place) = place.filter(|place| values[*place].keys.len() <= row) else { return };
+            let Some(place) = place.filter(|place| keys[*place].len() <= row) else { return };
             is_too_long |= value.len() > MOST_VALUE_BYTES;
             if !is_too_long {
-                values[place].set(row, &value);
+                keys[place].resize(row, NULL);
+                keys[place].push(texts[place].key(&value));
                 set.push(place);
             }
         });
         let form = form.filter(|_| !is_too_long);
         if form.is_none() {
-            set.iter().for_each(|place| values[*place].keys.truncate(row));
+            set.iter().for_each(|place| keys[*place].truncate(row));
         }
         form
+    }
+
+    fn finish(self) -> Dictionaries {
+        Dictionaries {
+            forms: Arc::new(StringArray::from(Form::ALL.map(Form::name).to_vec())),
+            levels: Arc::new(StringArray::from(Level::ALL.map(Level::name).to_vec())),
+            fields: self.texts.into_iter().map(|texts| Arc::new(texts.finish()) as ArrayRef).collect(),
+        }
     }
 }
 
 /// The key of NULL.
 const NULL: i32 = -1;
 
-/// A column in the making, which may lag behind the rows.
-#[derive(Default)]
-struct Texts {
-    keys: Vec<i32>,
-    values: StringBuilder,
-    places: HashMap<Box<str>, i32, RandomState>,
-    /// The key of the row before.
-    last: Option<i32>,
-}
-
-impl Texts {
-    fn set(&mut self, row: usize, value: &str) {
-        self.keys.resize(row, NULL);
-        let key = self.key(value);
-        self.keys.push(key);
-    }
-
-    fn key(&mut self, value: &str) -> i32 {
-        if let Some(last) = self.last.filter(|last| self.text(*last) == value.as_bytes()) {
-            return last;
-        }
-        let key = match self.places.get(value) {
-            Some(key) => *key,
-            None => {
-                // No batch has 2^31 rows.
-                let key = self.places.len() as i32;
-                self.values.append_value(value);
-                self.places.insert(value.into(), key);
-                key
-            }
-        };
-        self.last = Some(key);
-        key
-    }
-
-    fn text(&self, key: i32) -> &[u8] {
-        let key = key as usize;
-        let bounds = self.values.offsets_slice().get(key..key + 2).unwrap_or_default();
-        let [start, end] = bounds else { return &[] };
-        &self.values.values_slice()[*start as usize..*end as usize]
-    }
-
-    fn finish(mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
-        self.keys.resize(rows, NULL);
-        dictionary(self.keys, self.values.finish())
-    }
-}
-
-fn dictionary(mut keys: Vec<i32>, values: StringArray) -> Result<ArrayRef, ArrowError> {
+fn dictionary(mut keys: Vec<i32>, values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let valid = BooleanBuffer::collect_bool(keys.len(), |row| keys[row] != NULL);
     keys.iter_mut().for_each(|key| *key = (*key).max(0));
     // A dictionary without a value is all NULL.
     let keys = Int32Array::try_new(keys.into(), Some(NullBuffer::new(valid)))?;
-    Ok(Arc::new(DictionaryArray::try_new(keys, Arc::new(values))?))
+    Ok(Arc::new(DictionaryArray::try_new(keys, values.clone())?))
 }
 
 #[cfg(test)]

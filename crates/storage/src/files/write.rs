@@ -73,8 +73,7 @@ fn write_blocking(
 }
 
 fn with_bodies_read(columns: &BodyColumns, batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, FilesError> {
-    let extended = batches.iter().map(|batch| columns.extended(batch)).collect::<Result<_, _>>();
-    extended.map_err(|error| FilesError::Encode { path: "columns of bodies".into(), reason: error.to_string() })
+    columns.extended(batches).map_err(|error| FilesError::Encode { path: "columns of bodies".into(), reason: error.to_string() })
 }
 
 /// All rows, by the UTC day (days since the epoch) of their time.
