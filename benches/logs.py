@@ -2,6 +2,7 @@
 
     make bench BENCH_ARGS=--logs                            2.2 million lines of half an hour
     make bench BENCH_ARGS='--logs --lines 50000000 --spread 24h'
+    make bench BENCH_ARGS='--logs --protocol loki'          the same, pushed to Loki's API
     make bench BENCH_ARGS='--logs --victorialogs PATH'      the same questions of that VictoriaLogs, in its own language
 
 A VictoriaLogs can be built from the Go module proxy as scripts/new-prometheus does it with Prometheus: its module is
@@ -102,6 +103,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=LINES)
     parser.add_argument("--spread", default="30m", help="the time that the lines fill")
+    parser.add_argument("--protocol", choices=["http", "loki"], default="http", help="OTLP/HTTP, or Loki's push")
     parser.add_argument("--victorialogs", help="the program; without it there is none beside")
     parser.add_argument("--directory", type=Path, help="where the data directory goes (default: the system's temporary one)")
     parser.add_argument("--json", type=Path, help="write everything measured there as well")
@@ -122,7 +124,7 @@ def measure(directory, options):
     server = Trefoil(directory / "trefoil")
     try:
         server.start()
-        measured = load(server, server.server.http, options) | {"version": server.version()}
+        measured = load(server, endpoint(server, options), options) | {"version": server.version()}
         # Cold: a fresh process without page cache.
         server.stop()
         drop_page_cache()
@@ -149,10 +151,14 @@ def measure(directory, options):
         server.close()
 
 
+def endpoint(server, options):
+    return server.server.loki if options.protocol == "loki" else server.server.http
+
+
 def load(server, endpoint, options):
     cpu = server.cpu_seconds()
     command = [binary("trefoil-loadgen"), "logs", "--endpoint", endpoint, "--count", str(options.lines)]
-    command += ["--duration", "120m", "--spread", options.spread, "--json"]
+    command += ["--protocol", options.protocol, "--duration", "120m", "--spread", options.spread, "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     server.compacted()
     report = json.loads(done.stdout)

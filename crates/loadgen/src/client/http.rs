@@ -1,4 +1,4 @@
-//! POSTs over one kept-alive HTTP/1.1 connection: OTLP/HTTP, Jaeger's and Zipkin's spans, and remote write.
+//! POSTs over one kept-alive HTTP/1.1 connection: OTLP/HTTP, Jaeger's and Zipkin's spans, Loki's lines, and remote write.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl HttpConnection {
     }
 
     /// Of receivers that answer with success or not, and no more.
-    pub fn spans(target: &Target, path: &str, media_type: &'static str) -> anyhow::Result<HttpConnection> {
+    pub fn plain(target: &Target, path: &str, media_type: &'static str) -> anyhow::Result<HttpConnection> {
         HttpConnection::new(target, path, media_type, accepted)
     }
 

@@ -1,5 +1,5 @@
-//! One connection to a receiver of OTLP, of Jaeger's or Zipkin's spans or of remote write, with one request under way at a time, as
-//! SDK exporters have.
+//! One connection to a receiver of OTLP, of Jaeger's or Zipkin's spans, of Loki's lines or of remote write, with one request under way at a
+//! time, as SDK exporters have.
 
 mod forms;
 mod grpc;
@@ -17,7 +17,7 @@ pub use forms::bodies;
 use grpc::GrpcConnection;
 use http::HttpConnection;
 
-/// What the receiver speaks. Those of Jaeger and Zipkin are for traces.
+/// What the receiver speaks. Those of Jaeger and Zipkin are for traces, that of Loki is for logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Protocol {
     /// OTLP/HTTP with protobuf.
@@ -31,6 +31,21 @@ pub enum Protocol {
     /// Zipkin's version 2.
     ZipkinJson,
     ZipkinProtobuf,
+    /// `/loki/api/v1/push`, protobuf and snappy.
+    Loki,
+}
+
+impl Protocol {
+    /// Whether a signal can be sent so.
+    fn carries(self, signal: Signal) -> bool {
+        match self {
+            Protocol::Http | Protocol::Grpc => true,
+            Protocol::Loki => signal == Signal::Logs,
+            Protocol::JaegerThrift | Protocol::JaegerGrpc | Protocol::ZipkinJson | Protocol::ZipkinProtobuf => {
+                signal == Signal::Traces
+            }
+        }
+    }
 }
 
 /// Where to send and how.
@@ -66,11 +81,10 @@ pub enum Connection {
 impl Connection {
     /// Nothing is connected yet: that happens with the first request, and again after a failure.
     pub fn new(target: &Target, signal: Signal) -> anyhow::Result<Connection> {
-        let otlp = matches!(target.protocol, Protocol::Http | Protocol::Grpc);
-        ensure!(otlp || signal == Signal::Traces, "{:?} is for traces", target.protocol);
+        ensure!(target.protocol.carries(signal), "{:?} does not carry {}", target.protocol, signal.item());
         let http = |connection: HttpConnection| Connection::Http(Box::new(connection));
         let grpc = |connection: GrpcConnection| Connection::Grpc(Box::new(connection));
-        let spans = |path, media_type| HttpConnection::spans(target, path, media_type);
+        let spans = |path, media_type| HttpConnection::plain(target, path, media_type);
         Ok(match target.protocol {
             Protocol::Http => http(HttpConnection::otlp(target, signal)?),
             Protocol::Grpc => grpc(GrpcConnection::otlp(target, signal)?),
@@ -78,6 +92,7 @@ impl Connection {
             Protocol::JaegerGrpc => grpc(GrpcConnection::jaeger(target)?),
             Protocol::ZipkinJson => http(spans("/api/v2/spans", "application/json")?),
             Protocol::ZipkinProtobuf => http(spans("/api/v2/spans", "application/x-protobuf")?),
+            Protocol::Loki => http(HttpConnection::plain(target, "/loki/api/v1/push", "application/x-protobuf")?),
         })
     }
 
