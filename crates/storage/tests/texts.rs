@@ -18,9 +18,13 @@ use trefoil_storage::{Snapshot, Storage};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-/// A line of its number; those of odd numbers are of a trace.
+/// Lines of such numbers are no objects.
+const TEXTS: u64 = 1_000_000;
+
+/// A line of its number; objects of odd numbers are of a trace.
 fn body(number: u64) -> String {
     match number % 2 {
+        _ if number >= TEXTS => format!("worker took {number} of them"),
         0 => format!(r#"{{"msg":"plain number {number}"}}"#),
         _ => format!(r#"{{"msg":"traced number {number}","trace_id":"{TRACE}"}}"#),
     }
@@ -93,4 +97,47 @@ async fn what_is_known_of_texts_goes_where_the_rows_go() {
     assert!(storage.compact().await.unwrap() > 0);
     let snapshot = storage.snapshot(&Tenant::default()).await.unwrap();
     assert_eq!(check(&snapshot).await, (2, 3));
+}
+
+/// Of each row group its rows, and whether its filter knows of what objects and of what texts have.
+async fn groups(snapshot: &Snapshot) -> Vec<(usize, bool, bool)> {
+    let mut groups = Vec::new();
+    for file in snapshot.files(Table::Logs).iter() {
+        let rows = snapshot.group_rows(file).await.unwrap();
+        let texts = snapshot.texts(file).await.unwrap();
+        groups.extend(rows.into_iter().zip(texts.iter()).map(|(rows, known)| {
+            let grams = known.grams.as_ref().unwrap();
+            (rows, grams.may_have_outside(b"{\"msg\":"), grams.may_have_outside(b"worker took"))
+        }));
+    }
+    groups.sort_unstable();
+    groups
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_of_one_form_are_row_groups_of_their_own_and_stay_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = store_support::quiet(directory.path());
+    config.compaction.min_files = 2;
+    config.retention.block_retention = std::time::Duration::ZERO;
+    config.fields.learn_lines = 1;
+    let storage = Storage::open(config).await.unwrap();
+    let tenant = Tenant::default();
+    storage.append(&tenant, Signal::Logs, request(0..40_000)).await.unwrap();
+    append(&storage, TEXTS..TEXTS + 3_000).await;
+    // Too few to be apart.
+    storage.append(&tenant, Signal::Logs, request(40_000..41_000)).await.unwrap();
+    append(&storage, TEXTS + 3_000..TEXTS + 3_100).await;
+    append(&storage, 41_000..41_100).await;
+    let snapshot = storage.snapshot(&tenant).await.unwrap();
+    let apart = [(3_000, false, true), (40_000, true, false)];
+    assert_eq!(groups(&snapshot).await, [&[(100, true, false), (1_100, true, true)][..], &apart].concat());
+    drop(snapshot);
+
+    while storage.compact().await.unwrap() > 0 {}
+    let snapshot = storage.snapshot(&tenant).await.unwrap();
+    let found = groups(&snapshot).await;
+    assert!(found.len() < 4 && apart.iter().all(|group| found.contains(group)), "{found:?}");
+    assert_eq!(found.iter().map(|(rows, ..)| rows).sum::<usize>(), 44_200);
+    check(&snapshot).await;
 }

@@ -33,14 +33,20 @@ const fn pool_rows(table: Table) -> usize {
     }
 }
 
-/// Whether a row group of so many rows is moved, not rewritten.
-fn is_large(table: Table, file: &DataFile, rows: usize, input: &Input) -> bool {
+/// Whether a row group of so many rows is moved, not rewritten. `together`: of logs, the rows that were sorted for it and for those of other
+/// forms.
+fn is_large(table: Table, file: &DataFile, rows: usize, together: usize, input: &Input) -> bool {
     match table {
         // A large one from a small file has few samples of each series.
         Table::Samples => rows >= row_group_rows(table) / 2 && file.rows >= sorted_rows(input),
-        Table::Logs => rows >= row_group_rows(table) / 2,
+        Table::Logs => rows.max(together) >= row_group_rows(table) / 2,
         Table::Spans | Table::Series | Table::Exemplars => rows >= row_group_rows(table) / 8,
     }
+}
+
+fn together(footer: &ParquetMetaData, group: usize) -> usize {
+    let known = TextIndex::of(footer).group(group).map(|texts| texts.together);
+    usize::try_from(known.unwrap_or_default()).unwrap_or(usize::MAX)
 }
 
 /// A file of so many samples is not sorted together with others again: those of objects must fit into memory for that, as
@@ -197,7 +203,7 @@ fn write(
         if rows == 0 {
             continue;
         }
-        let stays = keep.is_some() || is_large(table, &file, rows, &input);
+        let stays = keep.is_some() || is_large(table, &file, rows, together(&footer, group), &input);
         if kept.is_none() && stays {
             let section = input.section(group_range(&file, &footer, group)?);
             stitcher.move_group(&footer, group, &section.map_err(|error| FilesError::read(&file.path, error))?)?;

@@ -60,9 +60,7 @@ impl Stitcher {
             let rows = parts.rows().iter().enumerate();
             let rows = rows.flat_map(|(part, &rows)| (0..rows).map(move |row| (part as u32, row as u32)));
             let rows = sorted(self.table, &parts, rows.collect())?;
-            for rows in rows.chunks(capacity) {
-                self.writer.write_group(&parts, rows, fields)?;
-            }
+            self.writer.write(&parts, &rows, fields)?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! they are.
 
 use std::collections::HashMap;
-use std::iter::repeat_n;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -42,7 +42,7 @@ pub(crate) enum Gather {
 /// The keys of a part and where in the common dictionary each of its values is.
 pub(crate) struct Keys {
     own: Int32Array,
-    common: Vec<i32>,
+    common: Rc<[i32]>,
 }
 
 impl Keys {
@@ -51,16 +51,11 @@ impl Keys {
         self.own.iter().map(|key| key.map(|key| self.common[key as usize]))
     }
 
-    /// Appends [`Self::iter`], with `NULL` where there is none.
-    fn append_to(&self, keys: &mut Vec<i32>) {
-        let own = self.own.values();
-        match self.own.nulls() {
-            None => keys.extend(own.iter().map(|&key| self.common[key as usize])),
-            Some(nulls) => {
-                let start = keys.len();
-                keys.resize(start + own.len(), NULL);
-                nulls.valid_indices().for_each(|row| keys[start + row] = self.common[own[row] as usize]);
-            }
+    /// A row's key in the common dictionary, `NULL` where it has none.
+    fn at(&self, row: usize) -> i32 {
+        match self.own.is_valid(row) {
+            true => self.common[self.own.values()[row] as usize],
+            false => NULL,
         }
     }
 }
@@ -90,12 +85,18 @@ impl Gather {
         let mut seen: HashMap<&str, i32, ahash::RandomState> = HashMap::default();
         let mut values = StringBuilder::new();
         let mut parts = Vec::with_capacity(arrays.len());
+        // Parts may have one dictionary already.
+        let mut last: Option<(&ArrayRef, Rc<[i32]>)> = None;
         for array in arrays {
             let Some(array) = array else {
                 parts.push(None);
                 continue;
             };
             let dictionary = array.as_dictionary::<Int32Type>();
+            if let Some((_, common)) = last.as_ref().filter(|(values, _)| Arc::ptr_eq(values, dictionary.values())) {
+                parts.push(Some(Keys { own: dictionary.keys().clone(), common: common.clone() }));
+                continue;
+            }
             let own = dictionary.values().as_string::<i32>();
             let mut common = Vec::with_capacity(own.len());
             for value in own.iter().map(Option::unwrap_or_default) {
@@ -107,6 +108,8 @@ impl Gather {
                 });
                 common.push(key);
             }
+            let common: Rc<[i32]> = common.into();
+            last = Some((dictionary.values(), common.clone()));
             parts.push(Some(Keys { own: dictionary.keys().clone(), common }));
         }
         Ok(Gather::Dictionary { values: Arc::new(values.finish()), parts })
@@ -123,14 +126,12 @@ fn are_whole(arrays: &[Option<ArrayRef>]) -> bool {
 
 /// A column with what makes gathering rows of it cheap.
 pub(super) enum Flat {
-    /// All parts' keys one after the other, -1 for NULL; `starts` = where each part begins. A row costs one read from
-    /// memory instead of one each for validity, key and place in the dictionary.
+    /// As in [`Gather::Dictionary`].
     Keys {
         values: Arc<StringArray>,
-        keys: Vec<i32>,
-        starts: Vec<usize>,
+        parts: Vec<Option<Keys>>,
     },
-    /// All parts' numbers one after the other.
+    /// All parts' numbers one after the other; `starts` = where each part begins.
     Numbers {
         numbers: ArrayRef,
         starts: Vec<usize>,
@@ -147,18 +148,10 @@ const NULL: i32 = -1;
 impl Flat {
     /// `part_rows` = rows of each part; `data_type` = of the field that is written.
     pub fn new(column: Gather, part_rows: &[usize], data_type: &DataType) -> Result<Self, ArrowError> {
-        let (values, parts) = match column {
-            Gather::Arrays(arrays) => return Self::of_arrays(arrays, part_rows, data_type),
-            Gather::Dictionary { values, parts } => (values, parts),
-        };
-        let mut keys = Vec::with_capacity(part_rows.iter().sum());
-        for (part, &rows) in parts.iter().zip(part_rows) {
-            match part {
-                Some(part) => part.append_to(&mut keys),
-                None => keys.extend(repeat_n(NULL, rows)),
-            }
+        match column {
+            Gather::Arrays(arrays) => Self::of_arrays(arrays, part_rows, data_type),
+            Gather::Dictionary { values, parts } => Ok(Flat::Keys { values, parts }),
         }
-        Ok(Flat::Keys { values, keys, starts: starts(part_rows) })
     }
 
     /// Numbers are put together, which costs a copy: a look at many parts for every few rows costs more.
@@ -178,8 +171,8 @@ impl Flat {
 
     /// The keys of these rows, in their order. `None`: the column has none.
     pub fn keys(&self, rows: &[Row]) -> Option<impl ExactSizeIterator<Item = Option<u32>>> {
-        let Flat::Keys { keys, starts, .. } = self else { return None };
-        Some(rows.iter().map(|&(part, row)| u32::try_from(keys[starts[part as usize] + row as usize]).ok()))
+        let Flat::Keys { parts, .. } = self else { return None };
+        Some(rows.iter().map(|row| u32::try_from(key(parts, row)).ok()))
     }
 
     /// The rows at `rows`, in that order. Texts may come dictionary-encoded, or in one piece.
@@ -201,9 +194,8 @@ impl Flat {
                 // Members of structs carry field ids in the schema, which the arrays do not know of.
                 if array.data_type() == data_type { Ok(array) } else { cast(&array, data_type) }
             }
-            Flat::Keys { values, keys, starts } => {
-                let mut gathered: Vec<i32> =
-                    rows.iter().map(|&(part, row)| keys[starts[part as usize] + row as usize]).collect();
+            Flat::Keys { values, parts } => {
+                let mut gathered: Vec<i32> = rows.iter().map(|row| key(parts, row)).collect();
                 let valid = BooleanBuffer::collect_bool(gathered.len(), |row| gathered[row] != NULL);
                 let nulls = Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0);
                 if nulls.is_some() {
@@ -215,6 +207,10 @@ impl Flat {
             }
         }
     }
+}
+
+fn key(parts: &[Option<Keys>], &(part, row): &Row) -> i32 {
+    parts[part as usize].as_ref().map_or(NULL, |keys| keys.at(row as usize))
 }
 
 /// Where each part begins among all rows.

@@ -6,8 +6,10 @@
 //! [`Table::sort_order`]: trefoil_model::Table::sort_order
 
 mod batches;
+mod columns;
 mod delta;
 mod error;
+mod forms;
 mod gather;
 pub(crate) mod grams;
 mod groups;

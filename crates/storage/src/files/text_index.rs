@@ -4,6 +4,8 @@
 //! The grams of a row group follow it as bytes that no other reader of Parquet looks at; where they lie is said in the file's
 //! metadata, under [`KEY`]. A row group that is moved to another file takes them along.
 
+use std::rc::Rc;
+
 use arrow::array::{Array, ArrayRef};
 use arrow::error::ArrowError;
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
@@ -12,6 +14,7 @@ use trefoil_model::Table;
 use trefoil_model::logs::is_field_column;
 
 use super::FilesError;
+use super::columns::Columns;
 use super::gather::{Flat, Parts, Row};
 use super::grams::{GramBuilder, GramFilter};
 use super::left_out::LeftOutOfRow;
@@ -41,6 +44,9 @@ pub(crate) struct GroupTexts {
     /// Columns whose values its grams do not have, where bodies have them between quotes.
     #[serde(default)]
     pub left_out: Vec<String>,
+    /// The rows that were sorted together, of which this row group has those of one form; 0 in files from before.
+    #[serde(default)]
+    pub together: u64,
 }
 
 impl TextIndex {
@@ -80,37 +86,34 @@ pub(super) struct Grams {
 pub(super) struct GroupGrams {
     builder: GramBuilder,
     left_out: Vec<String>,
-    fields: Vec<Flat>,
-    ids: Vec<Flat>,
+    fields: Vec<Rc<Flat>>,
+    ids: Vec<Rc<Flat>>,
 }
 
 impl GroupGrams {
     /// `None` for columns that are no bodies.
-    pub fn of(table: Table, column: &str, parts: &impl Parts) -> Result<Option<Self>, FilesError> {
+    pub fn of(table: Table, column: &str, columns: &Columns<'_, impl Parts>) -> Result<Option<Self>, FilesError> {
         if table != Table::Logs || column != BODY {
             return Ok(None);
         }
-        let schema = parts.schema();
-        let flat = |index: usize| -> Result<Flat, FilesError> {
-            Flat::new(parts.column(index)?, parts.rows(), schema.field(index).data_type()).map_err(failed)
-        };
+        let schema = columns.schema();
         let (mut left_out, mut fields) = (Vec::new(), Vec::new());
         for (index, field) in schema.fields().iter().enumerate().filter(|(_, field)| is_field_column(field.name())) {
-            let column = flat(index)?;
+            let column = columns.at(index)?;
             // Many values would have to be looked through by whoever looks for a text. Mostly they are numbers, which have few grams.
-            if matches!(&column, Flat::Keys { values, .. } if values.len() <= MOST_VALUES) {
+            if matches!(&*column, Flat::Keys { values, .. } if values.len() <= MOST_VALUES) {
                 left_out.push(field.name().clone());
                 fields.push(column);
             }
         }
         let ids = ["trace_id", "span_id"].map(|name| schema.index_of(name).ok());
-        let ids = ids.into_iter().flatten().map(flat).collect::<Result<Vec<Flat>, FilesError>>()?;
+        let ids = ids.into_iter().flatten().map(|index| columns.at(index)).collect::<Result<_, FilesError>>()?;
         Ok(Some(Self { builder: GramBuilder::default(), left_out, fields, ids }))
     }
 
     /// Adds rows, which have these bodies.
     pub fn add(&mut self, rows: &[Row], bodies: &ArrayRef) -> Result<(), FilesError> {
-        let gather = |flat: &Flat| flat.gather(rows).map_err(failed);
+        let gather = |flat: &Rc<Flat>| flat.gather(rows).map_err(failed);
         let fields = self.fields.iter().map(gather).collect::<Result<Vec<_>, _>>()?;
         let ids = self.ids.iter().map(gather).collect::<Result<Vec<_>, _>>()?;
         let mut of_row = LeftOutOfRow::new(&fields, &ids);

@@ -11,7 +11,6 @@ use trefoil_model::{Table, Tenant};
 
 use super::batches::Batches;
 use super::gather::{Parts, Row};
-use super::properties::row_group_rows;
 use super::sort::sorted;
 use super::store::new_path;
 use super::writer::FileWriter;
@@ -64,16 +63,16 @@ fn write_blocking(
         let path = new_path(table, tenant, day, Utc::now());
         let rows = sorted(table, &parts, rows)?;
         let mut writer = FileWriter::create(store, table, path, parts.schema().clone())?;
-        for group in rows.chunks(row_group_rows(table)) {
-            writer.write_group(&parts, group, fields)?;
-        }
+        writer.write(&parts, &rows, fields)?;
         files.push(writer.finish(tenant)?);
     }
     Ok(files)
 }
 
 fn with_bodies_read(columns: &BodyColumns, batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, FilesError> {
-    columns.extended(batches).map_err(|error| FilesError::Encode { path: "columns of bodies".into(), reason: error.to_string() })
+    columns
+        .extended(batches)
+        .map_err(|error| FilesError::Encode { path: "columns of bodies".into(), reason: error.to_string() })
 }
 
 /// All rows, by the UTC day (days since the epoch) of their time.

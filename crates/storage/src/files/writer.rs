@@ -8,10 +8,12 @@ use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedFileWriter;
 use trefoil_model::{Table, Tenant};
 
-use super::gather::{Flat, Parts, Row};
+use super::columns::Columns;
+use super::forms;
+use super::gather::{Parts, Row};
 use super::keys::KeyColumns;
 use super::output::Output;
-use super::properties::writer_properties;
+use super::properties::{row_group_rows, writer_properties};
 use super::runs::{RunColumn, follows_series, pages};
 use super::stats::new_file;
 use super::text_index::{Grams, GroupGrams, GroupTexts, TextIndex};
@@ -42,18 +44,45 @@ impl FileWriter {
         }
     }
 
-    /// Appends one row group of these rows, which are in the table's order. The schema of `parts` is the file's. `fields` of their
-    /// bodies were looked for in every row.
-    pub fn write_group(&mut self, parts: &impl Parts, rows: &[Row], fields: &[String]) -> Result<(), FilesError> {
+    /// Appends these rows, which are in the table's order, as row groups. The schema of `parts` is the file's. `fields` of their bodies were
+    /// looked for in every row.
+    pub fn write(&mut self, parts: &impl Parts, rows: &[Row], fields: &[String]) -> Result<(), FilesError> {
+        let capacity = row_group_rows(self.table);
+        let columns = Columns::new(self.table, parts);
+        let apart = if self.table == Table::Logs { forms::apart(&columns, rows)? } else { None };
+        let Some(sets) = apart else {
+            return rows.chunks(capacity).try_for_each(|rows| self.write_group(&columns, rows, fields, rows.len()));
+        };
+        for set in &sets {
+            // What is left over of a large set is small by itself, not for its form.
+            let together = if set.len() <= capacity { rows.len() } else { 0 };
+            for rows in set.chunks(capacity) {
+                self.write_group(&columns, rows, fields, together.max(rows.len()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `together`: as many rows were there for the row group, which has those whose lines are of one form.
+    fn write_group(
+        &mut self,
+        columns: &Columns<'_, impl Parts>,
+        rows: &[Row],
+        fields: &[String],
+        together: usize,
+    ) -> Result<(), FilesError> {
         let number = self.groups;
         self.groups += 1;
-        let grams = write_group(&mut self.parquet, self.table, number, parts, rows).map_err(|failed| match failed {
-            Failed::Parts(error) => error,
-            Failed::Parquet(error) => write_error(&self.path, error),
-        })?;
+        let grams =
+            write_group(&mut self.parquet, self.table, number, columns, rows).map_err(|failed| match failed {
+                Failed::Parts(error) => error,
+                Failed::Parquet(error) => write_error(&self.path, error),
+            })?;
         match grams {
-            Some(Grams { compressed, left_out }) => self
-                .append_texts(&compressed, GroupTexts { fields: fields.to_vec(), left_out, ..GroupTexts::default() }),
+            Some(Grams { compressed, left_out }) => {
+                let (fields, together) = (fields.to_vec(), together as u64);
+                self.append_texts(&compressed, GroupTexts { fields, left_out, together, ..GroupTexts::default() })
+            }
             None => Ok(()),
         }
     }
@@ -120,16 +149,13 @@ fn write_group(
     parquet: &mut SerializedFileWriter<Output>,
     table: Table,
     number: usize,
-    parts: &impl Parts,
+    columns: &Columns<'_, impl Parts>,
     rows: &[Row],
 ) -> Result<Option<Grams>, Failed> {
-    let schema = parts.schema();
+    let schema = columns.schema();
     let factory = ArrowRowGroupWriterFactory::new(parquet, schema.clone());
     let mut writers = factory.create_column_writers(number)?.into_iter();
-    let flat = |index: usize| -> Result<Flat, Failed> {
-        let column = parts.column(index).map_err(Failed::Parts)?;
-        Ok(Flat::new(column, parts.rows(), schema.field(index).data_type())?)
-    };
+    let flat = |index: usize| columns.at(index).map_err(Failed::Parts);
     let of_runs = schema.fields().iter().find(|field| follows_series(table, field.name()));
     let of_runs = of_runs.map(|field| RunColumn::new(parquet, field.name())).transpose()?;
     let times = schema.fields().iter().find(|field| are_times(table, field.name()));
@@ -141,7 +167,10 @@ fn write_group(
         if let (Some(of_runs), true) = (&of_runs, follows_series(table, field.name())) {
             let values = flat(index)?;
             let pages = match schema.index_of("series_id") {
-                Ok(series) => pages(&flat(series)?, &values, rows)?,
+                Ok(series) => {
+                    let series = flat(series)?;
+                    pages(&series, &values, rows)?
+                }
                 Err(_) => vec![rows],
             };
             of_runs.write(&mut group, &values, &pages)?;
@@ -159,7 +188,7 @@ fn write_group(
             continue;
         }
         let mut leaf_writers: Vec<ArrowColumnWriter> = Vec::new();
-        let mut of_column = GroupGrams::of(table, field.name(), parts).map_err(Failed::Parts)?;
+        let mut of_column = GroupGrams::of(table, field.name(), columns).map_err(Failed::Parts)?;
         for chunk in rows.chunks(CHUNK_ROWS) {
             let values = column.gather(chunk)?;
             if let Some(grams) = &mut of_column {
