@@ -103,9 +103,12 @@ impl Store {
     }
 }
 
-/// Which of several lines whose stages failed an error names is a matter of chance.
+/// Which of several lines whose stages failed an error names is a matter of chance, and so is what failed.
 fn shortened(error: &str) -> String {
-    error.split(" for series").next().unwrap_or_default().to_owned()
+    match error.split_once(": '") {
+        Some((what, rest)) if rest.contains(" for series") => what.to_owned(),
+        _ => error.to_owned(),
+    }
 }
 
 fn request(lines: &[Line], second: u64) -> Vec<u8> {
