@@ -5,19 +5,19 @@ use std::io::Write;
 
 use arrow::array::{Array, StringArray};
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, PageType, Type, ZstdLevel};
-use parquet::column::page::{CompressedPage, Page, PageWriter};
+use parquet::basic::{Compression, Encoding, Type, ZstdLevel};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::data_type::ByteArray;
 use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats};
+use parquet::file::metadata::ColumnIndexBuilder;
 use parquet::file::properties::EnabledStatistics;
 use parquet::file::statistics::{Statistics, ValueStatistics};
-use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
 use super::gather::{Flat, Row};
 use super::hybrid;
+use super::pages::Pages;
 
 /// Bytes of a bound. Columns with longer ones are left to Arrow's writer, which cuts bounds.
 const MOST_BOUND_BYTES: usize = 64;
@@ -84,7 +84,7 @@ impl KeyColumns {
         }
         let Some(bounds) = keyed.bounds_of(&keyed.keys) else { return Ok(false) };
         let mut chunk = TrackedWrite::new(Vec::new());
-        let pages = &mut SerializedPageWriter::new(&mut chunk);
+        let pages = Pages::new(&mut chunk, &column.column, column.level)?;
         let Some(closed) = column.write_pages(pages, &keyed, rows.len(), self.page_rows, bounds)? else {
             return Ok(false);
         };
@@ -160,27 +160,16 @@ impl KeyColumn {
     /// `None`: the bounds of a page are too long.
     fn write_pages(
         &self,
-        pages: &mut dyn PageWriter,
+        mut pages: Pages<'_, Vec<u8>>,
         keyed: &Keyed<'_>,
         rows: usize,
         page_rows: usize,
         bounds: Bounds<'_>,
     ) -> Result<Option<ColumnCloseResult>> {
         let mut column_index = ColumnIndexBuilder::new(Type::BYTE_ARRAY);
-        let mut offset_index = OffsetIndexBuilder::new();
-        let mut compressor = zstd::bulk::Compressor::new(self.level.compression_level())?;
-        let dictionary = keyed.dictionary_page();
-        let page = Page::DictionaryPage {
-            buf: compressor.compress(&dictionary)?.into(),
-            num_values: keyed.dictionary.len() as u32,
-            encoding: Encoding::PLAIN,
-            is_sorted: false,
-        };
-        let page = pages.write_page(CompressedPage::new(page, dictionary.len()))?;
-        let (mut written, mut uncompressed) = (page.bytes_written, page.uncompressed_size);
-        let first_page = page.bytes_written;
+        pages.write_dictionary(keyed.dictionary.len(), &keyed.dictionary_page())?;
         let width = hybrid::width(keyed.dictionary.len().saturating_sub(1) as u32);
-        let (mut encoded, mut key, mut count, mut nulls) = (Vec::new(), 0, 0, 0);
+        let (mut encoded, mut key, mut nulls) = (Vec::new(), 0, 0);
         for start in (0..rows).step_by(page_rows) {
             let in_page = page_rows.min(rows - start);
             let levels = keyed.levels(start..start + in_page);
@@ -194,52 +183,17 @@ impl KeyColumn {
             }
             encoded.push(width as u8);
             hybrid::encode(keys, width, &mut encoded);
-            let page = Page::DataPage {
-                buf: compressor.compress(&encoded)?.into(),
-                num_values: in_page as u32,
-                encoding: Encoding::RLE_DICTIONARY,
-                def_level_encoding: Encoding::RLE,
-                rep_level_encoding: Encoding::RLE,
-                statistics: None,
-            };
-            let page = pages.write_page(CompressedPage::new(page, encoded.len()))?;
-            written += page.bytes_written;
-            uncompressed += page.uncompressed_size;
-            count += 1;
-            offset_index.append_row_count(in_page as i64);
-            offset_index.append_offset_and_size(page.offset as i64, page.compressed_size as i32);
+            pages.write_data(in_page, Encoding::RLE_DICTIONARY, &encoded)?;
             if self.has_bounds_of_pages {
                 let Some(bounds) = keyed.bounds_of(keys) else { return Ok(None) };
                 let (least, greatest) = bounds.unwrap_or_default();
                 column_index.append(bounds.is_none(), least.into(), greatest.into(), absent as i64);
             }
         }
-        pages.close()?;
-        let stats = |page_type, encoding, count| PageEncodingStats { page_type, encoding, count };
         let (least, greatest) = bounds.map(|(least, greatest)| (ByteArray::from(least), greatest.into())).unzip();
         let statistics = ValueStatistics::<ByteArray>::new(least, greatest, None, Some(nulls as u64), false);
-        let metadata = ColumnChunkMetaData::builder(self.column.clone())
-            .set_compression(Compression::ZSTD(self.level))
-            .set_encodings(vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY])
-            .set_page_encoding_stats(vec![
-                stats(PageType::DICTIONARY_PAGE, Encoding::PLAIN, 1),
-                stats(PageType::DATA_PAGE, Encoding::RLE_DICTIONARY, count),
-            ])
-            .set_total_compressed_size(written as i64)
-            .set_total_uncompressed_size(uncompressed as i64)
-            .set_num_values(rows as i64)
-            .set_dictionary_page_offset(Some(0))
-            .set_data_page_offset(first_page as i64)
-            .set_statistics(Statistics::ByteArray(statistics))
-            .build()?;
-        Ok(Some(ColumnCloseResult {
-            bytes_written: written,
-            rows_written: rows as u64,
-            metadata,
-            bloom_filter: None,
-            column_index: self.has_bounds_of_pages.then(|| column_index.build()).transpose()?,
-            offset_index: Some(offset_index.build()),
-        }))
+        let column_index = self.has_bounds_of_pages.then_some(column_index);
+        pages.close(Statistics::ByteArray(statistics), column_index).map(Some)
     }
 }
 

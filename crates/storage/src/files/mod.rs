@@ -17,6 +17,7 @@ mod hybrid;
 mod keys;
 mod left_out;
 mod output;
+mod pages;
 mod properties;
 mod runs;
 mod sort;

@@ -6,18 +6,18 @@ use std::io::Write;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::TimestampNanosecondType;
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, PageType, Type, ZstdLevel};
-use parquet::column::page::{CompressedPage, Page, PageWriter};
+use parquet::basic::{Compression, Encoding, Type, ZstdLevel};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats};
+use parquet::file::metadata::ColumnIndexBuilder;
 use parquet::file::statistics::{Statistics, ValueStatistics};
-use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 use trefoil_model::Table;
 
 use super::delta;
 use super::gather::{Flat, Row};
+use super::pages::Pages;
 
 /// Rows of a page.
 const PAGE_ROWS: usize = 16 << 10;
@@ -55,66 +55,31 @@ impl TimeColumn {
         rows: &[Row],
     ) -> Result<()> {
         let mut chunk = TrackedWrite::new(Vec::new());
-        let closed = self.write_pages(&mut SerializedPageWriter::new(&mut chunk), times, rows)?;
+        let closed = self.write_pages(Pages::new(&mut chunk, &self.column, self.level)?, times, rows)?;
         group.append_column(&Bytes::from(chunk.into_inner()?), closed)
     }
 
-    fn write_pages(&self, pages: &mut dyn PageWriter, times: &Flat, rows: &[Row]) -> Result<ColumnCloseResult> {
-        let (mut written, mut uncompressed, mut count) = (0, 0, 0);
+    fn write_pages(&self, mut pages: Pages<'_, Vec<u8>>, times: &Flat, rows: &[Row]) -> Result<ColumnCloseResult> {
         let mut bounds: Option<(i64, i64)> = None;
         let mut column_index = ColumnIndexBuilder::new(Type::INT64);
-        let mut offset_index = OffsetIndexBuilder::new();
         let mut encoded = Vec::new();
-        let mut compressor = zstd::bulk::Compressor::new(self.level.compression_level())?;
         for rows in rows.chunks(PAGE_ROWS) {
             let times = times.gather(rows)?;
             let times = times.as_primitive_opt::<TimestampNanosecondType>().filter(|times| times.null_count() == 0);
             let times = times.ok_or_else(|| ParquetError::General("a sample without a time".into()))?.values();
             encoded.clear();
             delta::encode(times, &mut encoded);
-            let page = Page::DataPage {
-                buf: compressor.compress(&encoded)?.into(),
-                num_values: rows.len() as u32,
-                encoding: Encoding::DELTA_BINARY_PACKED,
-                def_level_encoding: Encoding::RLE,
-                rep_level_encoding: Encoding::RLE,
-                statistics: None,
-            };
-            let page = pages.write_page(CompressedPage::new(page, encoded.len()))?;
-            written += page.bytes_written;
-            uncompressed += page.uncompressed_size;
-            count += 1;
-            offset_index.append_row_count(rows.len() as i64);
-            offset_index.append_offset_and_size(page.offset as i64, page.compressed_size as i32);
+            pages.write_data(rows.len(), Encoding::DELTA_BINARY_PACKED, &encoded)?;
             let (least, greatest) = times
                 .iter()
                 .fold((i64::MAX, i64::MIN), |(least, greatest), time| (least.min(*time), greatest.max(*time)));
             column_index.append(false, least.to_le_bytes().into(), greatest.to_le_bytes().into(), 0);
             bounds = Some(bounds.map_or((least, greatest), |(a, b)| (a.min(least), b.max(greatest))));
         }
-        pages.close()?;
         let (least, greatest) = bounds.unzip();
         let statistics = ValueStatistics::<i64>::new(least, greatest, None, Some(0), false);
-        let encoding =
-            PageEncodingStats { page_type: PageType::DATA_PAGE, encoding: Encoding::DELTA_BINARY_PACKED, count };
-        let metadata = ColumnChunkMetaData::builder(self.column.clone())
-            .set_compression(Compression::ZSTD(self.level))
-            .set_encodings(vec![Encoding::RLE, Encoding::DELTA_BINARY_PACKED])
-            .set_page_encoding_stats(vec![encoding])
-            .set_total_compressed_size(written as i64)
-            .set_total_uncompressed_size(uncompressed as i64)
-            .set_num_values(rows.len() as i64)
-            .set_data_page_offset(0)
-            .set_statistics(Statistics::Int64(statistics.with_backwards_compatible_min_max(true)))
-            .build()?;
-        Ok(ColumnCloseResult {
-            bytes_written: written,
-            rows_written: rows.len() as u64,
-            metadata,
-            bloom_filter: None,
-            column_index: Some(column_index.build()?),
-            offset_index: Some(offset_index.build()),
-        })
+        let statistics = Statistics::Int64(statistics.with_backwards_compatible_min_max(true));
+        pages.close(statistics, Some(column_index))
     }
 }
 
