@@ -36,13 +36,24 @@ impl Moment {
     pub async fn new(engine: &Engine, logs: Vec<TenantLogs>, request: &LinesRequest) -> Result<Self, QueryError> {
         let mut placed = Vec::new();
         for (of, logs) in logs.iter().enumerate().filter(|(_, logs)| logs.is_selected(&request.query.selector)) {
-            // They come the newest first, which is the order of arrival backwards.
-            for (source, times) in engine.log_sources(logs).within_times(request.period).await?.into_iter().rev() {
+            let mut sources = engine.log_sources(logs).within_times(request.period).await?;
+            // They come by their times, those of a file and of the buffer the newest arrivals first.
+            sources.reverse();
+            sources.sort_by(|(one, _), (other, _)| stored(one).cmp(&stored(other)));
+            for (source, times) in sources {
                 placed.push(Placed { of, arrival: placed.len(), source, times });
             }
         }
         placed.sort_by_key(|place| place.times.map_or(FIRST, |times| best(request.direction, times)));
         Ok(Self { logs, placed })
+    }
+}
+
+/// Tells which source was stored before another: whether it is in the buffer, and the name of its file.
+fn stored(source: &Source) -> (bool, &str) {
+    match source {
+        Source::Group { file, .. } => (false, file.name()),
+        Source::Batch(_) => (true, ""),
     }
 }
 

@@ -1,8 +1,9 @@
-//! Deletion and patterns of logs on a real store.
+//! Deletion, patterns and forms of logs on a real store.
 
 #![allow(clippy::unwrap_used)]
 
 mod deletion;
+mod forms;
 mod patterns;
 
 use std::path::Path;

@@ -89,6 +89,11 @@ impl DataFile {
         self.bounds.get(index)?.as_ref()
     }
 
+    /// Begins with the time when the youngest row was stored: of two files, the one with the lesser name was stored first.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+
     /// Inclusive bounds of the table's time column in Unix nanoseconds.
     pub fn time_range(&self) -> Option<(i64, i64)> {
         let bounds = self.bounds(self.table.time_column())?;

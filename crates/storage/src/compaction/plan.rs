@@ -19,7 +19,7 @@ const LAST_GROWTH: u64 = 16;
 /// Files below this count as this large: merging tiny ones is cheap whatever their proportions.
 const SMALLEST_ROWS: u64 = 1 << 10;
 
-/// Files of one tenant, table and day to become one, in the order of their times.
+/// Files of one tenant, table and day to become one, in the order of their times; those of logs as they were stored.
 #[derive(Debug)]
 pub(super) struct Job {
     pub table: Table,
@@ -68,7 +68,11 @@ pub(super) fn next_job(
             true => choose(files, options, 2, LAST_GROWTH)?,
             false => choose(files, options, options.min_files, GROWTH)?,
         };
-        files.sort_by_key(|file| (file.time_range(), file.id));
+        match table {
+            // Lines of one moment stay in the order of their arrival.
+            Table::Logs => files.sort_by(|one, other| one.name().cmp(other.name())),
+            _ => files.sort_by_key(|file| (file.time_range(), file.id)),
+        }
         Some(Job { table, tenant: tenant.clone(), day, files })
     });
     jobs.filter(|job| wanted(&job.key())).max_by_key(|job| job.files.len())
