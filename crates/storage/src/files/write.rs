@@ -30,7 +30,8 @@ const DAY_NANOS: i64 = 86_400_000_000_000;
 /// `columns` must know every column of the batches ([`FilesError::UnknownColumn`]): its ids go into the files. Add new
 /// promoted columns to the catalog, in a change of their own, before writing.
 ///
-/// Memory beyond the batches: the sort keys (64 bytes a row), and one column, put together (8 bytes a row of numbers) and encoded.
+/// Memory beyond the batches: the sort keys (64 bytes a row), and one column, put together (8 bytes a row of numbers; of logs all columns) and
+/// encoded.
 pub async fn write(
     store: &FileStore,
     columns: &Arc<TableColumns>,

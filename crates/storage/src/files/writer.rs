@@ -1,5 +1,5 @@
 //! A Parquet file being written on a blocking thread: row group by row group, and within one column by column. So only one
-//! column is held decoded at a time, and its dictionary stays in the processor's cache.
+//! column is held decoded at a time (but for [logs](Columns)), and its dictionary stays in the processor's cache.
 
 use arrow::datatypes::{Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
