@@ -73,7 +73,7 @@ class Trefoil(Contender):
     name = "Trefoil"
     versions = ("1", "2")
 
-    def __init__(self, directory):
+    def __init__(self, directory, configuration=None):
         super().__init__(directory)
         # As benches/bench.py has it: what is counted at the end lies in files, compacted, and superseded ones are gone soon.
         storage = {
@@ -81,7 +81,7 @@ class Trefoil(Contender):
             "compaction": {"settled_after": "12s"},
             "garbage": {"interval": "10s", "grace": "30s"},
         }
-        self.server = Server(directory, {"storage": storage})
+        self.server = Server(directory, {"storage": storage} | (configuration or {}))
         self.api = f"{self.server.prometheus}/api/v1"
         self.data = self.server.data_dir
 

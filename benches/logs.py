@@ -3,14 +3,15 @@
     make bench BENCH_ARGS=--logs                            2.2 million lines of half an hour
     make bench BENCH_ARGS='--logs --lines 50000000 --spread 24h'
     make bench BENCH_ARGS='--logs --protocol loki'          the same, pushed to Loki's API
+    make bench BENCH_ARGS='--logs --tenants 50'              the same, spread over tenants; questions are asked of one and of all
     make bench BENCH_ARGS='--logs --victorialogs PATH'      the same questions of that VictoriaLogs, in its own language
 
 A VictoriaLogs can be built from the Go module proxy as scripts/new-prometheus does it with Prometheus: its module is
 `github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs`.
 
 A server runs alone with an empty data directory; the load generator sends it the lines. Every question is asked several times (twice
-at least, and no longer than half a minute); the first answer (which may find nothing decoded) and the fastest of the others are told, at
-the client. With other numbers of lines a bar is the same times ten.
+at least, and no longer than half a minute) over all the time that the lines fill; the first answer (which may find nothing decoded) and
+the fastest of the others are told, at the client. With other numbers of lines a bar is the same times ten.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from traces import Refused, timed, timed_answers  # noqa: E402
 from trefoil import binary  # noqa: E402
 
 LINES = 2_200_000
-WINDOW = 30 * 60
+SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 ONE = '{service_name="payments-gateway"}'
 ALL = '{service_name=~".+"}'
@@ -104,10 +105,13 @@ def main(arguments=None):
     parser.add_argument("--lines", type=int, default=LINES)
     parser.add_argument("--spread", default="30m", help="the time that the lines fill")
     parser.add_argument("--protocol", choices=["http", "loki"], default="http", help="OTLP/HTTP, or Loki's push")
+    parser.add_argument("--tenants", type=int, help="that the lines are spread over (default: no tenancy)")
     parser.add_argument("--victorialogs", help="the program; without it there is none beside")
     parser.add_argument("--directory", type=Path, help="where the data directory goes (default: the system's temporary one)")
     parser.add_argument("--json", type=Path, help="write everything measured there as well")
     options = parser.parse_args(arguments)
+    if options.tenants and options.victorialogs:
+        parser.error("--victorialogs: its tenants are not ours; without --tenants")
     directory = Path(tempfile.mkdtemp(prefix="trefoil-bench-", dir=options.directory))
     try:
         measured = measure(directory, options)
@@ -121,7 +125,7 @@ def main(arguments=None):
 
 
 def measure(directory, options):
-    server = Trefoil(directory / "trefoil")
+    server = Trefoil(directory / "trefoil", {"tenancy": {"enabled": options.tenants is not None}})
     try:
         server.start()
         measured = load(server, endpoint(server, options), options) | {"version": server.version()}
@@ -133,16 +137,7 @@ def measure(directory, options):
         print(f"\n{measured['lines']:,} lines of {options.spread}; {measured['lines_per_cpu_second']:,.0f} a CPU-second, "
               f"{measured['bytes_per_line']:.1f} bytes each on disk\n")  # fmt: skip
         print("| question | bar | fastest | median | first | results |\n|---|---|---|---|---|---|")
-        factor = 1 if options.lines == LINES else 10
-        end = int(time.time())
-        window = {"start": end - WINDOW, "end": end, "step": "60s"}
-        rows = []
-        for name, bar, query, limit in QUESTIONS:
-            parameters = {"query": query, **window} | ({"limit": limit} if limit else {})
-            rows.append(ask(server, name, bar and bar * factor, "query_range", parameters))
-        for name, bar, path, parameters in LISTS:
-            rows.append(ask(server, name, bar, path, window | parameters))
-        measured["questions"] = rows
+        measured["questions"] = [row for tenant in tenants(options) for row in questions(server, options, tenant)]
         measured["peak_memory"] = server.peak_memory()
         print(f"\npeak memory {measured['peak_memory'] / (1 << 20):,.0f} MiB")
         server.stop()
@@ -151,14 +146,41 @@ def measure(directory, options):
         server.close()
 
 
+def tenants(options):
+    """Who asks: nobody in particular, or the first tenant, and then somebody who asks for all at once."""
+    if options.tenants is None:
+        return [None]
+    return ["tenant-1", "|".join(f"tenant-{number}" for number in range(1, options.tenants + 1))]
+
+
+def questions(server, options, tenant):
+    if tenant is not None:
+        print(f"| of {tenant if len(tenant) < 20 else 'all tenants'} | | | | | |")
+    factor = 1 if options.lines == LINES else 10
+    headers = {} if tenant is None else {"X-Scope-OrgID": tenant}
+    window = window_of(options) | {"step": "60s"}
+    asked = []
+    for name, bar, query, limit in QUESTIONS:
+        parameters = {"query": query, **window} | ({"limit": limit} if limit else {})
+        asked.append((name, bar and bar * factor, "query_range", parameters))
+    asked += [(name, bar, path, window | parameters) for name, bar, path, parameters in LISTS]
+    return [ask(server, headers, *question) | {"tenant": tenant} for question in asked]
+
+
+def window_of(options):
+    return {"start": options.begin - int(options.spread[:-1]) * SECONDS[options.spread[-1]], "end": int(time.time())}
+
+
 def endpoint(server, options):
     return server.server.loki if options.protocol == "loki" else server.server.http
 
 
 def load(server, endpoint, options):
+    options.begin = int(time.time())
     cpu = server.cpu_seconds()
     command = [binary("trefoil-loadgen"), "logs", "--endpoint", endpoint, "--count", str(options.lines)]
     command += ["--protocol", options.protocol, "--duration", "120m", "--spread", options.spread, "--json"]
+    command += [f"--tenants={options.tenants}"] if options.tenants else []
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     server.compacted()
     report = json.loads(done.stdout)
@@ -170,9 +192,9 @@ def load(server, endpoint, options):
     }
 
 
-def ask(server, name, bar, path, parameters):
+def ask(server, headers, name, bar, path, parameters):
     try:
-        times, answer = timed(f"{server.server.loki}/loki/api/v1/{path}", parameters)
+        times, answer = timed(f"{server.server.loki}/loki/api/v1/{path}", parameters, headers)
     except Refused as refused:
         print(f"| {name} | | | | | {refused} |", flush=True)
         return {"name": name, "refused": str(refused)}
@@ -193,8 +215,7 @@ def victorialogs(directory, options):
         server.stop()
         drop_page_cache()
         server.start()
-        end = int(time.time())
-        window = {"start": end - WINDOW, "end": end}
+        window = window_of(options)
         rows = []
         for name, _, _, limit in QUESTIONS:
             parameters = {"query": LOGSQL[name], **window} | ({"limit": limit} if limit else {})

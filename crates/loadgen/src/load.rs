@@ -1,5 +1,6 @@
 //! Sends a source's requests over several connections and measures.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,9 @@ use crate::{Signal, Source};
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
     pub target: Target,
+    /// Requests go to so many tenants in turn, each named in `X-Scope-OrgID`; `None` names none.
+    pub tenants: Option<NonZeroU32>,
+    /// Each with one request under way (and, to the server, with a connection for each tenant).
     pub connections: usize,
     /// Stops after this long, or after `count` items, whichever comes first.
     pub duration: Duration,
@@ -119,7 +123,12 @@ async fn worker(
     progress: Arc<Progress>,
     begin: Instant,
 ) -> anyhow::Result<Vec<Duration>> {
-    let mut connection = Connection::new(&options.target, source.signal())?;
+    let targets = match options.tenants {
+        Some(tenants) => options.target.of(tenants)?,
+        None => vec![options.target.clone()],
+    };
+    let connections = targets.iter().map(|target| Connection::new(target, source.signal()));
+    let mut connections = connections.collect::<anyhow::Result<Vec<_>>>()?;
     let mut latencies = Vec::new();
     let items = source.items() as u64;
     let requests = options.count.map_or(u64::MAX, |count| count.div_ceil(items));
@@ -135,10 +144,12 @@ async fn worker(
             }
             tokio::time::sleep_until(due.into()).await;
         }
+        let turn = number as usize % connections.len();
+        let connection = &mut connections[turn];
         for body in bodies(options.target.protocol, source.request(number), items)? {
             let size = body.bytes.len() as u64;
             let sent = Instant::now();
-            let rejected = deliver(&mut connection, body.bytes, &progress, begin + options.duration).await?;
+            let rejected = deliver(connection, body.bytes, &progress, begin + options.duration).await?;
             let Some(rejected) = rejected else { return Ok(latencies) };
             latencies.push(sent.elapsed());
             progress.delivered(body.items, size, rejected);

@@ -1,3 +1,4 @@
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ struct Load {
     /// Sent with every request, as NAME=VALUE (for example X-Scope-OrgID=shop). Can be given several times.
     #[arg(long = "header", value_parser = header)]
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Send to so many tenants in turn: tenant-1, tenant-2, …
+    #[arg(long)]
+    tenants: Option<NonZeroU32>,
     /// Items a request.
     #[arg(long, default_value_t = 1000)]
     batch: usize,
@@ -241,6 +245,7 @@ async fn run_load(signal: Signal, load: Load) -> anyhow::Result<()> {
     let endpoint = load.endpoint;
     let options = LoadOptions {
         target: Target { endpoint, protocol: load.protocol, headers: load.headers, timeout: TIMEOUT },
+        tenants: load.tenants,
         connections: load.connections,
         duration: load.duration,
         count: load.count,
@@ -277,6 +282,7 @@ async fn run_remote_write(remote_write: RemoteWrite) -> anyhow::Result<()> {
     let (endpoint, headers) = (remote_write.endpoint, remote_write.headers);
     let load = LoadOptions {
         target: Target { endpoint, protocol: Protocol::Http, headers, timeout: TIMEOUT },
+        tenants: None,
         connections: remote_write.connections,
         duration: remote_write.duration,
         count: None,

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use trefoil_loadgen::Signal;
@@ -80,4 +82,16 @@ async fn a_broken_connection_leaves_it_open_what_happened() {
     assert!(matches!(connection.send(body()).await, Outcome::Unknown(_)));
     // The next request connects again.
     assert!(matches!(connection.send(body()).await, Outcome::Accepted { .. }));
+}
+
+#[test]
+fn tenants_are_targets_of_their_own() {
+    let endpoint = "http://127.0.0.1:1".to_string();
+    let headers = vec![(HeaderName::from_static("x-shop"), HeaderValue::from_static("a"))];
+    let target = Target { endpoint, protocol: Protocol::Http, headers, timeout: Duration::from_secs(1) };
+    let tenants = target.of(NonZeroU32::new(3).unwrap()).unwrap();
+    let headers = |target: &Target| target.headers.iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
+    let headers: Vec<Vec<String>> = tenants.iter().map(headers).collect();
+    let expected = |tenant| vec![r#"x-shop: "a""#.to_string(), format!(r#"x-scope-orgid: "tenant-{tenant}""#)];
+    assert_eq!(headers, [expected(1), expected(2), expected(3)]);
 }

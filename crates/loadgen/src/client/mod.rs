@@ -5,6 +5,7 @@ mod forms;
 mod grpc;
 mod http;
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use ::http::{HeaderName, HeaderValue};
@@ -58,6 +59,19 @@ pub struct Target {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// How long one request may take.
     pub timeout: Duration,
+}
+
+impl Target {
+    /// The same for each of so many tenants, `tenant-1` the first.
+    pub fn of(&self, tenants: NonZeroU32) -> anyhow::Result<Vec<Target>> {
+        let target = |number: u32| {
+            let mut target = self.clone();
+            let tenant = HeaderValue::try_from(format!("tenant-{number}"))?;
+            target.headers.push((HeaderName::from_static("x-scope-orgid"), tenant));
+            Ok(target)
+        };
+        (1..=tenants.get()).map(target).collect()
+    }
 }
 
 /// What became of a request.

@@ -46,7 +46,8 @@ pub struct RemoteWriteOptions {
 
 /// Sends all ticks of all series. Fails on the first request that the server refuses for good.
 pub async fn run(options: RemoteWriteOptions, load: LoadOptions) -> anyhow::Result<Report> {
-    ensure!(load.rate.is_none() && load.count.is_none(), "remote write knows neither a rate nor a count");
+    let neither = load.rate.is_none() && load.count.is_none() && load.tenants.is_none();
+    ensure!(neither, "remote write knows neither a rate nor a count nor tenants");
     let pods = (options.series / SERIES_PER_POD).max(1) as u64;
     let per_request = (options.batch / SERIES_PER_POD).max(1) as u64;
     let connections = (load.connections as u64).clamp(1, pods.div_ceil(per_request));
