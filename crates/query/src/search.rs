@@ -123,8 +123,8 @@ impl Needle {
     }
 
     fn in_link(&self, link: &Link) -> bool {
-        self.is_in(&hex(&link.trace_id))
-            || self.is_in(&hex(&link.span_id))
+        self.is_in(&hex::encode(&link.trace_id))
+            || self.is_in(&hex::encode(&link.span_id))
             || self.is_in(&link.trace_state)
             || self.in_attributes(&link.attributes)
     }
@@ -148,10 +148,6 @@ impl Needle {
             Some(_) | None => false,
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

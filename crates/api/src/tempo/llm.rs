@@ -15,7 +15,8 @@ pub(super) fn document(trace: &TracesData, status: &str, message: &str) -> Value
         trace.resource_spans.iter().flat_map(|resource| &resource.scope_spans).flat_map(|scope| &scope.spans);
     let Some(first) = spans.next() else { return json!({}) };
     let services: Vec<Value> = trace.resource_spans.iter().map(service).collect();
-    let mut answer = json!({ "trace": { "traceId": hex(&first.trace_id), "services": services }, "status": status });
+    let mut answer =
+        json!({ "trace": { "traceId": hex::encode(&first.trace_id), "services": services }, "status": status });
     if !message.is_empty() {
         answer["message"] = message.into();
     }
@@ -44,7 +45,7 @@ fn span(span: &Span) -> Value {
     let events: Vec<Value> = span.events.iter().map(event).collect();
     let links: Vec<Value> = span.links.iter().map(link).collect();
     let mut json = some([
-        ("parentSpanId", hex(&span.parent_span_id).into()),
+        ("parentSpanId", hex::encode(&span.parent_span_id).into()),
         ("kind", kind.into()),
         ("startTimeUnixNano", nanos(start)),
         ("endTimeUnixNano", nanos(end)),
@@ -53,7 +54,7 @@ fn span(span: &Span) -> Value {
         ("events", events.into()),
         ("links", links.into()),
     ]);
-    json["spanId"] = hex(&span.span_id).into();
+    json["spanId"] = hex::encode(&span.span_id).into();
     json["name"] = span.name.as_str().into();
     let code = span.status.as_ref().map(|status| status.code()).unwrap_or_default();
     let message = span.status.as_ref().filter(|_| code != StatusCode::Unset).map_or("", |status| &status.message);
@@ -70,8 +71,8 @@ fn event(event: &Event) -> Value {
 
 fn link(link: &Link) -> Value {
     let mut json = some([("attributes", attributes(&link.attributes).into())]);
-    json["traceId"] = hex(&link.trace_id).into();
-    json["spanId"] = hex(&link.span_id).into();
+    json["traceId"] = hex::encode(&link.trace_id).into();
+    json["spanId"] = hex::encode(&link.span_id).into();
     json
 }
 
@@ -107,15 +108,11 @@ fn value(value: &AnyValue) -> Value {
         Some(Any::DoubleValue(f64::INFINITY)) => "Infinity".into(),
         Some(Any::DoubleValue(f64::NEG_INFINITY)) => "-Infinity".into(),
         Some(Any::DoubleValue(number)) => (*number).into(),
-        Some(Any::BytesValue(bytes)) => hex(bytes).into(),
+        Some(Any::BytesValue(bytes)) => hex::encode(bytes).into(),
         Some(Any::ArrayValue(list)) => list.values.iter().map(self::value).collect(),
         Some(Any::KvlistValue(list)) => attributes(&list.values).into(),
         Some(Any::StringValueStrindex(_)) | None => Value::Null,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ fn lines(message: &Message) -> String {
     match message {
         Message::Traces(request) => {
             for span in request.resource_spans.iter().flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans) {
-                let (trace, id) = (hex(&span.trace_id), hex(&span.span_id));
+                let (trace, id) = (hex::encode(&span.trace_id), hex::encode(&span.span_id));
                 let _ = writeln!(out, "{} {trace} {id}{}", span.name, pairs(&span.attributes));
             }
         }
@@ -211,9 +211,9 @@ fn details(message: &Message) -> String {
                     scope(scoped.scope.as_ref(), &mut out);
                     for span in &scoped.spans {
                         let _ = writeln!(out, "    span {}", span.name);
-                        let _ = writeln!(out, "      trace id: {}", hex(&span.trace_id));
-                        let _ = writeln!(out, "      span id: {}", hex(&span.span_id));
-                        let _ = writeln!(out, "      parent span id: {}", hex(&span.parent_span_id));
+                        let _ = writeln!(out, "      trace id: {}", hex::encode(&span.trace_id));
+                        let _ = writeln!(out, "      span id: {}", hex::encode(&span.span_id));
+                        let _ = writeln!(out, "      parent span id: {}", hex::encode(&span.parent_span_id));
                         let _ = writeln!(out, "      kind: {:?}", span.kind());
                         let _ = writeln!(out, "      start: {}", time(span.start_time_unix_nano));
                         let _ = writeln!(out, "      end: {}", time(span.end_time_unix_nano));
@@ -229,7 +229,7 @@ fn details(message: &Message) -> String {
                             attributes(&event.attributes, 8, &mut out);
                         }
                         for link in &span.links {
-                            let (trace, id) = (hex(&link.trace_id), hex(&link.span_id));
+                            let (trace, id) = (hex::encode(&link.trace_id), hex::encode(&link.span_id));
                             let _ = writeln!(out, "      link to {trace} {id}");
                             attributes(&link.attributes, 8, &mut out);
                         }
@@ -251,8 +251,8 @@ fn details(message: &Message) -> String {
                             let _ = writeln!(out, "      event name: {}", record.event_name);
                         }
                         let _ = writeln!(out, "      body: {}", record.body.as_ref().map(text).unwrap_or_default());
-                        let _ = writeln!(out, "      trace id: {}", hex(&record.trace_id));
-                        let _ = writeln!(out, "      span id: {}", hex(&record.span_id));
+                        let _ = writeln!(out, "      trace id: {}", hex::encode(&record.trace_id));
+                        let _ = writeln!(out, "      span id: {}", hex::encode(&record.span_id));
                         attributes(&record.attributes, 6, &mut out);
                     }
                 }
@@ -308,18 +308,11 @@ fn text(value: &AnyValue) -> String {
         Some(Value::BoolValue(value)) => value.to_string(),
         Some(Value::IntValue(value)) => value.to_string(),
         Some(Value::DoubleValue(value)) => value.to_string(),
-        Some(Value::BytesValue(bytes)) => hex(bytes),
+        Some(Value::BytesValue(bytes)) => hex::encode(bytes),
         Some(Value::ArrayValue(list)) => format!("[{}]", list.values.iter().map(text).collect::<Vec<_>>().join(", ")),
         Some(Value::KvlistValue(list)) => format!("{{{}}}", pairs(&list.values).trim_start()),
         Some(other) => format!("{other:?}"),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 fn time(unix_nanos: u64) -> String {

@@ -1,7 +1,6 @@
 //! Lines of records, and their structured metadata: what OTLP says of them beyond the line, under Loki's names.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, StringViewArray, UInt32Array};
@@ -234,7 +233,7 @@ impl<'r> Metadata<'r> {
     fn add_ids(&self, row: usize, is_shown: impl Fn(&str) -> bool, pairs: &mut Pairs<'r>) {
         for (name, ids) in self.ids.iter().filter(|(name, _)| is_shown(name)) {
             if ids.is_valid(row) {
-                pairs.push(((*name).into(), hex(ids.value(row)).into()));
+                pairs.push(((*name).into(), hex::encode(ids.value(row)).into()));
             }
         }
     }
@@ -280,12 +279,4 @@ fn add_list(column: Option<&ArrayRef>, row: usize, pairs: &mut Pairs<'_>) -> Res
         pairs.extend(texts_of(json)?.into_iter().map(|(name, value)| (label_name(&name).into(), value.into())));
     }
     Ok(())
-}
-
-fn hex(id: &[u8]) -> String {
-    id.iter().fold(String::with_capacity(id.len() * 2), |mut hex, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

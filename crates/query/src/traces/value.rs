@@ -65,8 +65,8 @@ pub fn of_column(name: &str, array: &ArrayRef, row: usize) -> Value {
         DataType::Float64 => array.as_primitive_opt::<Float64Type>().map(|list| Value::Float(list.value(row))),
         DataType::Boolean => array.as_boolean_opt().map(|list| Value::Bool(list.value(row))),
         DataType::FixedSizeBinary(_) => array.as_fixed_size_binary_opt().map(|list| match name {
-            "trace_id" => Value::string(hex(list.value(row)).trim_start_matches('0')),
-            _ => Value::string(&hex(list.value(row))),
+            "trace_id" => Value::string(hex::encode(list.value(row)).trim_start_matches('0')),
+            _ => Value::string(&hex::encode(list.value(row))),
         }),
         _ => text(array, row).map(Value::string),
     };
@@ -99,10 +99,6 @@ pub fn status(number: i32) -> Status {
         2 => Status::Error,
         _ => Status::Unset,
     }
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The attribute of an object of attributes. Text that is none has no attributes.

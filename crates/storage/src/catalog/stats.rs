@@ -25,7 +25,7 @@ pub(super) fn encode(value: &ScalarValue) -> Option<String> {
             value.as_ref().filter(|text| text.len() <= MAX_TEXT_BYTES && !text.contains('\0')).cloned()
         }
         ScalarValue::Binary(value) | ScalarValue::BinaryView(value) | ScalarValue::FixedSizeBinary(_, value) => {
-            value.as_ref().filter(|bytes| bytes.len() <= MAX_TEXT_BYTES / 2).map(|bytes| hex(bytes))
+            value.as_ref().filter(|bytes| bytes.len() <= MAX_TEXT_BYTES / 2).map(hex::encode_upper)
         }
         ScalarValue::Date32(value) => {
             let date = NaiveDate::from_ymd_opt(1970, 1, 1)?
@@ -55,7 +55,7 @@ pub(super) fn decode(text: &str, data_type: &DataType) -> Option<ScalarValue> {
         DataType::Float64 => ScalarValue::Float64(Some(text.parse().ok()?)),
         DataType::Utf8View => ScalarValue::Utf8View(Some(text.to_string())),
         DataType::FixedSizeBinary(size) => {
-            let bytes = unhex(text).filter(|bytes| i32::try_from(bytes.len()) == Ok(*size))?;
+            let bytes = hex::decode(text).ok().filter(|bytes| i32::try_from(bytes.len()) == Ok(*size))?;
             ScalarValue::FixedSizeBinary(*size, Some(bytes))
         }
         DataType::Date32 => {
@@ -68,20 +68,6 @@ pub(super) fn decode(text: &str, data_type: &DataType) -> Option<ScalarValue> {
         }
         _ => return None,
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    if !text.len().is_multiple_of(2) {
-        return None;
-    }
-    text.as_bytes().chunks_exact(2).map(|pair| Some(nibble(pair[0])? << 4 | nibble(pair[1])?)).collect()
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ impl<'a> Waterfall<'a> {
                 let _ = writeln!(out, "{on}{}{off}", fit(&format!("{indent}✗ {message}"), style.width).trim_end());
             }
             if line.orphan {
-                let parent = hex(&line.span.parent_span_id);
+                let parent = hex::encode(&line.span.parent_span_id);
                 let _ = writeln!(out, "{indent}? its parent {parent} is not in the trace");
             }
         }
@@ -111,7 +111,7 @@ impl<'a> Waterfall<'a> {
         let nanos = i64::try_from(self.start).unwrap_or(i64::MAX);
         format!(
             "trace {} · {} · {} · {} · {}\n",
-            hex(self.trace_id),
+            hex::encode(self.trace_id),
             counted(self.lines.len(), "span"),
             counted(self.services, "service"),
             duration(self.end.saturating_sub(self.start)),
@@ -172,10 +172,6 @@ pub fn duration(nanos: u64) -> String {
 
 fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

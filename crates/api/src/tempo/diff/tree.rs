@@ -67,7 +67,7 @@ impl<'t> Tree<'t> {
             let service = text(attributes, SERVICE_NAME).unwrap_or_default();
             flat.extend(resource.scope_spans.iter().flat_map(|scope| &scope.spans).map(|span| (span, service)));
         }
-        let trace_id = flat.iter().map(|(span, _)| span.trace_id.as_slice()).find(|id| !id.is_empty()).map(hex);
+        let trace_id = flat.iter().map(|(span, _)| span.trace_id.as_slice()).find(|id| !id.is_empty()).map(hex::encode);
         let mut warnings = warnings(&flat, side);
         flat.sort_by_key(|(span, _)| (span.start_time_unix_nano, span.span_id.as_slice()));
         let nodes = nodes(&flat);
@@ -253,8 +253,4 @@ fn value(value: Option<&AnyValue>) -> Value {
         Some(Any::BytesValue(bytes)) => BASE64.encode(bytes).into(),
         Some(Any::StringValueStrindex(_)) | None => Value::Null,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

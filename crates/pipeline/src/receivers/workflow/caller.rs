@@ -31,10 +31,6 @@ pub fn bytes(hex: &str) -> Vec<u8> {
     digits.map_while(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
@@ -48,7 +44,7 @@ mod tests {
         let good = "00-0af7651916cd43dd8448eb211c80319c-b9c7c989f97918e1-01";
         let caller = Caller::parse(good).unwrap();
         assert_eq!(
-            (hex(&bytes(&caller.trace_id)), caller.span_id.as_str()),
+            (hex::encode(bytes(&caller.trace_id)), caller.span_id.as_str()),
             (caller.trace_id.clone(), "b9c7c989f97918e1")
         );
         assert!(Caller::parse("cc-0af7651916cd43dd8448eb211c80319c-b9c7c989f97918e1-01-more").is_some());

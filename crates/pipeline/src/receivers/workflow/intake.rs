@@ -9,7 +9,6 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use trefoil_model::{Signal, Tenant};
 
-use super::caller::hex;
 use super::change::{Change, Subject};
 use super::cloudevents::Events;
 use super::config::{Limits, Retire};
@@ -109,7 +108,7 @@ impl Taken {
         let trace = Trace {
             source: known.instance.subject.source.clone(),
             instance: known.instance.subject.instance.clone(),
-            trace_id: hex(&known.instance.trace_id()),
+            trace_id: hex::encode(known.instance.trace_id()),
         };
         match self.traces.len() < MOST_NAMED {
             true => self.traces.push(trace),

@@ -199,8 +199,10 @@ fn events_of_the_same_time_are_in_the_order_of_their_sequence_and_ends_are_last(
 fn ids_stay_what_they_are() {
     let order = instance(vec![change("1", 0, "Submitted")]);
     let ids = |spans: Vec<Placed>| {
-        let hex = |bytes: &[u8]| super::caller::hex(bytes);
-        spans.iter().map(|placed| (hex(&placed.span.trace_id), hex(&placed.span.span_id))).collect::<Vec<_>>()
+        spans
+            .iter()
+            .map(|placed| (hex::encode(&placed.span.trace_id), hex::encode(&placed.span.span_id)))
+            .collect::<Vec<_>>()
     };
     insta::assert_debug_snapshot!(ids(order.spans()));
     let other = |change: fn(&mut Instance)| {
@@ -228,13 +230,13 @@ fn a_caller_is_linked_to_or_joined() {
     };
     let linked = of(Traceparent::Link);
     for Placed { span, .. } in &linked {
-        assert_eq!(super::caller::hex(&span.links[0].trace_id), "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(hex::encode(&span.links[0].trace_id), "0af7651916cd43dd8448eb211c80319c");
         assert_eq!(span.links[0].trace_state, "rojo=1");
     }
     assert!(linked[0].span.parent_span_id.is_empty());
     let joined = of(Traceparent::Parent);
-    assert_eq!(super::caller::hex(&joined[1].span.trace_id), "0af7651916cd43dd8448eb211c80319c");
-    assert_eq!(super::caller::hex(&joined[0].span.parent_span_id), "b9c7c989f97918e1");
+    assert_eq!(hex::encode(&joined[1].span.trace_id), "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(hex::encode(&joined[0].span.parent_span_id), "b9c7c989f97918e1");
     assert_eq!(joined[0].span.trace_state, "trefoil=v:1,rojo=1");
     assert!(joined.iter().all(|placed| placed.span.links.is_empty()));
     assert!(of(Traceparent::Ignore).iter().all(|placed| placed.span.links.is_empty()));
