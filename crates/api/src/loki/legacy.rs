@@ -11,9 +11,9 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use trefoil_logql::ast::{LogQuery, Query};
 
-use super::answer::{Encoding, by_stream};
 use super::parameters::Asked;
 use super::stats::stats;
+use super::streams::{Encoding, Streams};
 use super::{LokiError, labels, query, tail};
 use crate::ApiState;
 
@@ -32,7 +32,7 @@ async fn lines(State(state): State<ApiState>, headers: HeaderMap, asked: Asked) 
     let tenants = state.tenants(&headers)?;
     let found = query::lines(&state, &tenants, &asked, log_query(&asked)?).await?;
     let stats = stats(&found.spent, found.lines.len());
-    Ok(Json(json!({"streams": by_stream(found.lines, Encoding::Legacy), "stats": stats})))
+    Ok(Json(json!({"streams": Streams::of(&found.lines, Encoding::Legacy), "stats": stats})))
 }
 
 /// `regexp` is one more filter of lines, behind the query's own.

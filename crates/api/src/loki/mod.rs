@@ -14,6 +14,7 @@ mod patterns;
 mod query;
 mod rules;
 mod stats;
+mod streams;
 mod syntax;
 mod tail;
 pub(crate) mod tails;

@@ -16,7 +16,7 @@ use trefoil_logql::metrics::Answer;
 use trefoil_query::logs::FoundLine;
 
 use super::LokiError;
-use super::answer::merged;
+use super::streams::merged;
 
 const PARQUET: &str = "application/vnd.apache.parquet";
 const NANOS_PER_MILLI: i64 = 1_000_000;
@@ -35,7 +35,7 @@ pub(super) fn streams(lines: &[FoundLine]) -> Result<Response, LokiError> {
     let mut texts = StringBuilder::new();
     for line in lines {
         times.append_value(line.time);
-        append(&mut labels, merged(line).iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
+        append(&mut labels, merged(line).into_iter())?;
         texts.append_value(&line.line);
     }
     let (times, labels, texts): (ArrayRef, ArrayRef, ArrayRef) =

@@ -9,9 +9,10 @@ use trefoil_model::Tenants;
 use trefoil_query::logs::{Direction, FoundLine, FoundLines, LinesRequest, SeriesRequest, Spent};
 
 use super::LokiError;
-use super::answer::{Encoding, series, streams};
+use super::answer::series;
 use super::parameters::Asked;
 use super::parquet;
+use super::streams::{Encoding, streams};
 use crate::ApiState;
 
 /// Lines of an answer where the request does not say.
@@ -55,7 +56,7 @@ pub(super) async fn query_range(
             let found = lines(&state, &tenants, &asked, query).await?;
             match parquet::is_accepted(&headers) {
                 true => parquet::streams(&found.lines),
-                false => Ok(streams(found, Encoding::of(&headers))),
+                false => Ok(streams(&found, Encoding::of(&headers))),
             }
         }
     }

@@ -10,6 +10,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use futures::stream::SplitSink;
 use futures::{SinkExt, StreamExt};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,9 +19,9 @@ use trefoil_logql::ast::{LogQuery, Query};
 use trefoil_query::logs::{FoundLine, Tail};
 
 use super::LokiError;
-use super::answer::{Encoding, by_stream};
 use super::parameters::{Asked, SECOND};
 use super::query::MOST_LINES;
+use super::streams::{Encoding, Streams};
 use super::tails::Admitted;
 use crate::ApiState;
 
@@ -189,6 +190,16 @@ fn parts(lines: Vec<FoundLine>) -> Vec<Vec<FoundLine>> {
     parts
 }
 
+/// What a frame says.
+#[derive(Serialize)]
+struct Told<'l> {
+    streams: Streams<'l>,
+    #[serde(rename = "encodingFlags", skip_serializing_if = "Option::is_none")]
+    encoding_flags: Option<[&'static str; 1]>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dropped_entries: Vec<Value>,
+}
+
 /// Frames on their way, and what found no room among them.
 struct Outgoing {
     encoding: Encoding,
@@ -217,14 +228,14 @@ impl Outgoing {
     }
 
     fn send(&mut self, lines: Vec<FoundLine>, room: OwnedSemaphorePermit, delay: Duration) {
-        let mut frame = json!({"streams": by_stream(lines, self.encoding)});
-        if let Some(flags) = self.encoding.flags() {
-            frame["encodingFlags"] = json!(flags);
-        }
-        if !self.dropped.is_empty() {
-            frame["dropped_entries"] = self.dropped.drain(..).collect();
-        }
-        let frame = Frame { text: frame.to_string(), due: Instant::now() + delay, _room: room };
+        let streams = Streams::of(&lines, self.encoding);
+        let dropped_entries = self.dropped.drain(..).collect();
+        let told = Told { streams, encoding_flags: self.encoding.flags(), dropped_entries };
+        let text = match serde_json::to_string(&told) {
+            Ok(text) => text,
+            Err(error) => return tracing::error!(%error, "a frame of lines cannot be written"),
+        };
+        let frame = Frame { text, due: Instant::now() + delay, _room: room };
         // If nobody takes it any more, that ends all of this.
         let _ = self.frames.send(frame);
     }

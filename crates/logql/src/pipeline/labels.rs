@@ -104,6 +104,11 @@ impl<'e> Labels<'e> {
         stream.chain(metadata).chain(parsed).chain(error).chain(details)
     }
 
+    /// Whether no label of the stream is gone or stands behind another one.
+    pub fn stream_is_whole(&self) -> bool {
+        self.hidden.is_empty()
+    }
+
     pub fn error(&self) -> Option<&str> {
         self.error.as_deref()
     }

@@ -90,7 +90,8 @@ impl FoundLine {
     }
 }
 
-pub(super) fn found(time: i64, line: &str, labels: &LineLabels<'_>) -> FoundLine {
+/// `stream`: all labels of the stream, which its lines share unless a stage takes some away.
+pub(super) fn found(time: i64, line: &str, labels: &LineLabels<'_>, stream: &Labels) -> FoundLine {
     let of = |wanted: Category| {
         let some = labels.iter().filter(move |(category, ..)| *category == wanted);
         some.map(|(_, name, value)| (name, value))
@@ -99,7 +100,7 @@ pub(super) fn found(time: i64, line: &str, labels: &LineLabels<'_>) -> FoundLine
     FoundLine {
         time,
         line: line.to_owned(),
-        stream: Labels::from_pairs(of(Category::Stream)),
+        stream: if labels.stream_is_whole() { stream.clone() } else { Labels::from_pairs(of(Category::Stream)) },
         metadata: of(Category::Metadata).map(owned).collect(),
         parsed: of(Category::Parsed).map(owned).collect(),
     }

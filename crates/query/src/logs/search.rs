@@ -2,6 +2,7 @@
 
 use trefoil_lines::level;
 use trefoil_logql::pipeline::{Entry, Pipeline, Runner};
+use trefoil_promql::labels::Labels;
 
 use super::Spent;
 use super::entries::{Row, Selected, selected};
@@ -37,6 +38,7 @@ struct Read<'r> {
     metadata: Metadata<'r>,
     /// By run.
     given: Vec<Given<'r>>,
+    streams: Vec<&'r Labels>,
 }
 
 impl<'s> Search<'s> {
@@ -87,7 +89,8 @@ impl<'s> Search<'s> {
         let asked = self.asked.clone();
         let metadata = Metadata::new(&rows, &names, self.pipeline, &asked, &streams.view);
         let given = selected.runs.iter().map(|run| metadata.given(&run.stream)).collect();
-        let read = Read { lines: Lines::of(&rows), metadata, given };
+        let streams = selected.runs.iter().map(|run| &run.stream.labels).collect();
+        let read = Read { lines: Lines::of(&rows), metadata, given, streams };
         let mut pace = Pace::new();
         let mut most = FIRST_ROWS.max(self.found.most());
         while !candidates.is_empty() {
@@ -128,11 +131,11 @@ impl<'s> Search<'s> {
             if self.found.is_full_before(&order) {
                 break;
             }
-            let given = &read.given[row.run];
+            let (given, stream) = (&read.given[row.run], &read.streams[row.run]);
             let pairs = read.metadata.of(row.row, given, || level::of_line(&line))?;
             let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
             let entry = Entry { timestamp: row.time, line: &line, stream: &given.labels, metadata: &pairs };
-            if let Some(found) = self.runner.run(&entry, |line, labels| found(row.time, line, labels)) {
+            if let Some(found) = self.runner.run(&entry, |line, labels| found(row.time, line, labels, stream)) {
                 self.spent.passed += 1;
                 self.found.keep(order, found)?;
             }
