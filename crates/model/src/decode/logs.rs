@@ -20,8 +20,11 @@ use crate::trace_ids::{Found, in_labelled_attribute};
 use crate::wire::{Reader, WireError};
 use crate::{Signal, Table, Tenant};
 
+/// Bytes of a usual record, to guess how many rows a request has.
+const USUAL_RECORD_BYTES: usize = 256;
+
 pub(super) fn decode(tenant: &Tenant, body: &[u8], context: &DecodeContext<'_>) -> Result<Decoded, DecodeError> {
-    let mut rows = Rows::new(tenant, context);
+    let mut rows = Rows::new(tenant, body.len(), context);
     walk(body, &mut rows)?;
     rows.finish(tenant)
 }
@@ -113,7 +116,8 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn new(tenant: &Tenant, context: &DecodeContext<'a>) -> Self {
+    /// `bytes` of the request.
+    fn new(tenant: &Tenant, bytes: usize, context: &DecodeContext<'a>) -> Self {
         Self {
             context: *context,
             report: Report::default(),
@@ -129,7 +133,8 @@ impl<'a> Rows<'a> {
             observed_times: Vec::new(),
             severity_numbers: Vec::new(),
             severity_texts: Strings::default(),
-            bodies: StringBuilder::new(),
+            // Of most requests bodies are the larger half: room that is grown step by step is copied as often, and much of it stays empty.
+            bodies: StringBuilder::with_capacity(bytes / USUAL_RECORD_BYTES, bytes / 4 * 3),
             bodies_are_json: Vec::new(),
             trace_ids: Ids::default(),
             span_ids: Ids::default(),

@@ -138,7 +138,7 @@ impl<'c> Reading<'c> {
         for row in 0..rows {
             let Some(line) = bodies.line(row) else { continue };
             levels[row] = level::of_line(line) as i32;
-            if let Some(form) = self.line(row, line) {
+            if let Some(form) = self.line((row, rows), line) {
                 forms[row] = form as i32;
             }
         }
@@ -147,7 +147,8 @@ impl<'c> Reading<'c> {
         Keys { forms, levels, fields }
     }
 
-    fn line(&mut self, row: usize, line: &str) -> Option<Form> {
+    /// The line of a row among so many.
+    fn line(&mut self, (row, rows): (usize, usize), line: &str) -> Option<Form> {
         let Self { columns, reader, texts, keys, expected, set } = self;
         let expected = &mut expected[usize::from(line.starts_with('{'))];
         set.clear();
@@ -169,6 +170,9 @@ impl<'c> Reading<'c> {
             let Some(place) = place.filter(|place| keys[*place].len() <= row) else { return };
             is_too_long |= value.len() > MOST_VALUE_BYTES;
             if !is_too_long {
+                if keys[place].is_empty() {
+                    keys[place].reserve(rows);
+                }
                 keys[place].resize(row, NULL);
                 keys[place].push(texts[place].key(&value));
                 set.push(place);

@@ -131,7 +131,7 @@ pub(super) enum Flat {
         values: Arc<StringArray>,
         parts: Vec<Option<Keys>>,
     },
-    /// All parts' numbers one after the other; `starts` = where each part begins.
+    /// All parts' numbers, or ids, one after the other; `starts` = where each part begins.
     Numbers {
         numbers: ArrayRef,
         starts: Vec<usize>,
@@ -158,7 +158,7 @@ impl Flat {
     fn of_arrays(arrays: Vec<ArrayRef>, part_rows: &[usize], data_type: &DataType) -> Result<Self, ArrowError> {
         let are_numbers = arrays.first().is_some_and(|array| {
             let of = array.data_type();
-            of.is_primitive() || *of == DataType::Boolean
+            of.is_primitive() || matches!(of, DataType::Boolean | DataType::FixedSizeBinary(_))
         });
         let is_countable = u32::try_from(part_rows.iter().sum::<usize>()).is_ok();
         let data_type = data_type.clone();
