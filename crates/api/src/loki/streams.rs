@@ -166,13 +166,15 @@ mod tests {
     use super::*;
 
     fn line(time: i64, line: &str, metadata: &[(&str, &str)], parsed: &[(&str, &str)]) -> FoundLine {
-        let owned = |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+        };
         FoundLine {
             time,
             line: line.into(),
             stream: Labels::from_pairs([("job", "shop"), ("pod", "a")]),
-            metadata: owned(metadata).collect(),
-            parsed: owned(parsed).collect(),
+            metadata: owned(metadata),
+            parsed: owned(parsed),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The rows of a source that a question is about.
 
+use std::borrow::Cow;
+
 use arrow::buffer::BooleanBuffer;
 use trefoil_logql::matcher::Matcher;
 
@@ -41,6 +43,24 @@ impl Selected {
         Ok(self.within(run, self.times()?))
     }
 
+    /// The times of the rows of one run.
+    pub fn times_of(&self, run: usize) -> Result<Cow<'_, [i64]>, QueryError> {
+        let all = self.times()?;
+        let of_run = &all[self.runs[run].rows.clone()];
+        let is_within = |time: &i64| (self.period.0..=self.period.1).contains(time);
+        Ok(match self.having_ids.is_none() && of_run.iter().all(is_within) {
+            true => Cow::Borrowed(of_run),
+            false => Cow::Owned(self.within(run, all).map(|row| row.time).collect()),
+        })
+    }
+
+    /// The runs that have rows within the period.
+    pub fn runs_with_rows(&self) -> Result<Vec<Run>, QueryError> {
+        let times = self.times()?;
+        let has_rows = |run: &usize| self.within(*run, times).next().is_some();
+        Ok((0..self.runs.len()).filter(has_rows).map(|run| self.runs[run].clone()).collect())
+    }
+
     fn times(&self) -> Result<&[i64], QueryError> {
         if self.runs.is_empty() { Ok(&[]) } else { times(&self.times) }
     }
@@ -61,12 +81,22 @@ pub async fn selected(
     period: (i64, i64),
     asked: &AskedIds,
 ) -> Result<Selected, QueryError> {
-    let runs = streams.runs(sources, source).await?;
-    let runs: Vec<Run> = runs.iter().filter(|run| run.stream.is_selected(selector)).cloned().collect();
+    let runs = selected_runs(sources, source, streams, selector).await?;
     if runs.is_empty() {
         return Ok(Selected::default());
     }
     let times = sources.read(source, &["time_unix_nano"]).await?;
     let having_ids = asked.rows(sources, source).await?;
     Ok(Selected { runs, times, period, having_ids })
+}
+
+/// The runs of selected streams, whenever their lines are.
+pub async fn selected_runs(
+    sources: &Sources<'_>,
+    source: &Source,
+    streams: &Streams,
+    selector: &[Matcher],
+) -> Result<Vec<Run>, QueryError> {
+    let runs = streams.runs(sources, source).await?;
+    Ok(runs.iter().filter(|run| run.stream.is_selected(selector)).cloned().collect())
 }

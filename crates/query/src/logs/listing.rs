@@ -6,7 +6,7 @@ use trefoil_logql::matcher::Matcher;
 use trefoil_model::Tenants;
 use trefoil_promql::labels::Labels;
 
-use super::entries::{Selected, selected};
+use super::entries::{Selected, selected, selected_runs};
 use super::ids::AskedIds;
 use super::record::lengths;
 use crate::sources::{Source, Sources};
@@ -47,21 +47,31 @@ impl Engine {
         let tenants = tenants.into();
         let answer = move |engine: Engine| async move {
             let mut streams = BTreeSet::new();
-            let take = async |_: &Sources<'_>, _: &Source, selected: &Selected| {
-                for (number, run) in selected.runs.iter().enumerate() {
-                    if !streams.contains(&run.stream.labels) && selected.rows_of(number)?.next().is_some() {
-                        streams.insert(run.stream.labels.clone());
+            for logs in engine.logs_of(&tenants).await?.iter().filter(|logs| logs.is_selected(&selector)) {
+                let sources = engine.log_sources(logs);
+                for (source, times) in sources.within_times(period).await? {
+                    tokio::task::yield_now().await;
+                    let runs = match times.is_some_and(|(first, last)| period.0 <= first && last <= period.1) {
+                        // All lines are within the period, whatever their times.
+                        true => selected_runs(&sources, &source, &logs.streams, &selector).await?,
+                        false => {
+                            let ids = AskedIds::default();
+                            selected(&sources, &source, &logs.streams, &selector, period, &ids)
+                                .await?
+                                .runs_with_rows()?
+                        }
+                    };
+                    let new = runs.iter().filter(|run| !streams.contains(&run.stream.labels));
+                    let new: Vec<Labels> = new.map(|run| run.stream.labels.clone()).collect();
+                    streams.extend(new);
+                    if streams.len() > limits.max_series {
+                        return Err(QueryError::LimitExceeded(format!(
+                            "there are more than {} streams; ask for fewer by a selector, or for a shorter time",
+                            limits.max_series
+                        )));
                     }
                 }
-                match streams.len() > limits.max_series {
-                    true => Err(QueryError::LimitExceeded(format!(
-                        "there are more than {} streams; ask for fewer by a selector, or for a shorter time",
-                        limits.max_series
-                    ))),
-                    false => Ok(()),
-                }
-            };
-            engine.each_selected(&tenants, &selector, period, take).await?;
+            }
             Ok(streams.into_iter().collect())
         };
         self.on_thread(limits, answer).await

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use ahash::RandomState;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use trefoil_logql::matcher::Matcher;
@@ -25,7 +26,7 @@ use crate::sources::{Rows, Source, Sources};
 const UNKNOWN_SERVICE: &str = "unknown_service";
 
 /// Where records came from, and what that says of each of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Stream {
     pub labels: Labels,
     /// Attributes of the resource that are no labels.
@@ -96,55 +97,95 @@ const NAMES: [&str; 4] = ["stream_id", "service_name", "resource_attributes", "s
 /// About how many row groups have their runs kept.
 const GROUPS: usize = 1024;
 
-/// Which streams there are, worked out once for each row group; files never change.
+/// About how many streams are known that row groups have in common.
+const STREAMS: usize = 16_384;
+
+/// Which streams there are, worked out once for each row group; files never change. Row groups share those that they have in common, for the
+/// same streams are in most of them.
 #[derive(Debug)]
 pub struct Streams {
     pub view: LogView,
-    kept: Cache<(FileId, usize), Arc<[Run]>, Bytes>,
+    kept: Cache<(FileId, usize), Arc<Kept>, Bytes>,
+    /// By the hash of what they say.
+    known: Cache<u64, Arc<Stream>, Bytes>,
+    hasher: RandomState,
+}
+
+/// The runs of a row group.
+#[derive(Debug)]
+struct Kept {
+    runs: Arc<[Run]>,
+    bytes: u64,
 }
 
 #[derive(Debug, Clone)]
 struct Bytes;
 
-impl Weighter<(FileId, usize), Arc<[Run]>> for Bytes {
-    fn weight(&self, _: &(FileId, usize), runs: &Arc<[Run]>) -> u64 {
-        // As if none was of a stream of another one.
-        let bytes: usize = runs.iter().map(|run| size_of::<Run>() + run.stream.bytes()).sum();
-        (size_of::<(FileId, usize)>() + bytes) as u64
+impl Weighter<(FileId, usize), Arc<Kept>> for Bytes {
+    fn weight(&self, _: &(FileId, usize), kept: &Arc<Kept>) -> u64 {
+        kept.bytes
+    }
+}
+
+impl Weighter<u64, Arc<Stream>> for Bytes {
+    fn weight(&self, _: &u64, stream: &Arc<Stream>) -> u64 {
+        (size_of::<u64>() + stream.bytes()) as u64
+    }
+}
+
+impl Kept {
+    /// Whoever holds a stream with others has its part of it, as many as there are now.
+    fn new(runs: Vec<Run>) -> Kept {
+        let part = |run: &Run| size_of::<Run>() + run.stream.bytes() / Arc::strong_count(&run.stream);
+        let bytes = size_of::<(FileId, usize)>() + size_of::<Kept>() + runs.iter().map(part).sum::<usize>();
+        Kept { runs: runs.into(), bytes: bytes as u64 }
     }
 }
 
 impl Streams {
     pub fn new(view: LogView, capacity_bytes: u64) -> Streams {
-        Streams { view, kept: of_large(GROUPS, capacity_bytes, Bytes) }
+        let kept = of_large(GROUPS, capacity_bytes / 2, Bytes);
+        Streams { view, kept, known: of_large(STREAMS, capacity_bytes / 2, Bytes), hasher: RandomState::new() }
     }
 
     /// Those of one tenant among several that a question is about; they are worked out for it alone.
     pub fn of_tenant(&self, tenant: &Tenant) -> Streams {
         let view = LogView { tenant: Some(tenant.to_string()), ..self.view.clone() };
-        Streams { view, kept: of_large(GROUPS, self.kept.capacity(), Bytes) }
+        Streams::new(view, self.kept.capacity() * 2)
     }
 
     pub fn set_capacity(&self, bytes: u64) {
-        self.kept.set_capacity(bytes);
+        self.kept.set_capacity(bytes / 2);
+        self.known.set_capacity(bytes / 2);
     }
 
     /// The runs of a source, in the order of its rows.
     pub async fn runs(&self, sources: &Sources<'_>, source: &Source) -> Result<Arc<[Run]>, QueryError> {
         let Source::Group { file, row_group, .. } = source else {
-            return Ok(runs(sources, source, &self.view).await?.into());
+            return Ok(runs(sources, source, self).await?.into());
         };
         let key = (file.id, *row_group);
-        if let Some(runs) = self.kept.get(&key) {
-            return Ok(runs);
+        if let Some(kept) = self.kept.get(&key) {
+            return Ok(kept.runs.clone());
         }
-        let runs: Arc<[Run]> = runs(sources, source, &self.view).await?.into();
-        self.kept.insert(key, runs.clone());
-        Ok(runs)
+        let kept = Arc::new(Kept::new(runs(sources, source, self).await?));
+        self.kept.insert(key, kept.clone());
+        Ok(kept.runs.clone())
+    }
+
+    /// The same stream, as others have it.
+    fn shared(&self, stream: Stream) -> Arc<Stream> {
+        let hash = self.hasher.hash_one(&stream);
+        if let Some(known) = self.known.get(&hash).filter(|known| **known == stream) {
+            return known;
+        }
+        let stream = Arc::new(stream);
+        self.known.insert(hash, stream.clone());
+        stream
     }
 }
 
-async fn runs(sources: &Sources<'_>, source: &Source, view: &LogView) -> Result<Vec<Run>, QueryError> {
+async fn runs(sources: &Sources<'_>, source: &Source, known: &Streams) -> Result<Vec<Run>, QueryError> {
     let promoted: Vec<String> = sources.names(source).into_iter().filter(|name| is_of_resource(name)).collect();
     let mut names: Vec<&str> = promoted.iter().map(String::as_str).collect();
     names.extend(NAMES);
@@ -158,7 +199,7 @@ async fn runs(sources: &Sources<'_>, source: &Source, view: &LogView) -> Result<
         let stream = match streams.get(&id) {
             Some(stream) => stream.clone(),
             None => {
-                let stream = Arc::new(at(&rows, &promoted, start, view)?);
+                let stream = known.shared(at(&rows, &promoted, start, &known.view)?);
                 streams.insert(id, stream.clone());
                 stream
             }
@@ -209,6 +250,21 @@ mod tests {
         assert_eq!(otlp, (r#"{k8s_pod_name="p", service_name="cart"}"#.to_owned(), 1));
         assert_eq!(stream(&[("app", "a")], false), (r#"{service_name="a"}"#.to_owned(), 1));
         assert_eq!(stream(&[], false).0, r#"{service_name="unknown_service"}"#);
+    }
+
+    #[test]
+    fn row_groups_share_their_streams() {
+        let streams = Streams::new(LogView::default(), 1 << 20);
+        let stream = |pod: &str| {
+            let attributes = [("service.name", "cart"), ("k8s.pod.name", pod), ("host.name", "h")];
+            let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+            streams.shared(Stream::new(&streams.view, attributes, false))
+        };
+        let runs = || vec![Run { rows: 0..1, stream: stream("a") }, Run { rows: 1..2, stream: stream("b") }];
+        let (first, again) = (runs(), runs());
+        assert!(Arc::ptr_eq(&first[0].stream, &again[0].stream) && !Arc::ptr_eq(&again[0].stream, &again[1].stream));
+        let alone: usize = first.iter().map(|run| run.stream.bytes()).sum();
+        assert!(Kept::new(again).bytes < Kept::new(Vec::new()).bytes + (alone / 2 + 2 * size_of::<Run>()) as u64);
     }
 
     #[test]
