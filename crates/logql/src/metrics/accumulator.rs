@@ -7,6 +7,7 @@ use trefoil_promql::times::Times;
 
 use super::cells::Cells;
 use super::series::{Errors, Series, SeriesLabels, SeriesSet};
+use super::settled::Settled;
 use super::slide::slide;
 use super::summary::Summary;
 use super::windows::Windows;
@@ -46,13 +47,15 @@ pub struct Accumulator {
     cells: Cells,
     /// What single values hold.
     bytes: usize,
+    settled: Settled,
 }
 
 impl Accumulator {
     pub fn new(function: Function, labels: SeriesLabels, grid: Grid, limits: Limits) -> Result<Self, MetricsError> {
         let cells = Cells::new(function.op, function.of_values);
         let windows = Windows::new(grid, function.range, function.offset);
-        let mut new = Self { function, windows, limits, set: SeriesSet::new(labels, function.errors), cells, bytes: 0 };
+        let set = SeriesSet::new(labels, function.errors);
+        let mut new = Self { function, windows, limits, set, cells, bytes: 0, settled: Settled::default() };
         // A series that is there without lines.
         if new.set.len() > 0 {
             new.grow()?;
@@ -91,10 +94,39 @@ impl Accumulator {
         self.check_bytes(0)
     }
 
+    /// Adds lines at these times, whose values are all the same. Where they are in order and lines are only counted, those of a piece
+    /// are added at once.
+    pub fn add_all(&mut self, series: Series, mut times: &[i64], value: f64) -> Result<(), MetricsError> {
+        while let Some(time) = times.first() {
+            let last = self.windows.last_like(*time);
+            let (like, rest) = times.split_at(times.iter().take_while(|next| (*time..=last).contains(next)).count());
+            times = rest;
+            let Some(piece) = self.windows.piece(*time) else { continue };
+            let place = series.0 as usize * self.windows.pieces() + piece;
+            if !self.cells.count(place, like.len() as u64) {
+                like.iter().try_for_each(|time| self.add(series, *time, value))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it takes less memory where lines come roughly in the order of their times, and [settling](Self::settle) is told of that.
+    pub fn is_settled_by_time(&self) -> bool {
+        matches!(self.cells, Cells::Values(_))
+    }
+
+    /// No line that is added or merged later is earlier than `before` (nanoseconds since the epoch): what lies before that is worked out.
+    pub fn settle(&mut self, before: i64) {
+        if let Cells::Values(cells) = &mut self.cells {
+            let (more, less) = self.settled.settle(before, self.function.quantile, &self.windows, cells);
+            self.bytes = (self.bytes + more).saturating_sub(less);
+        }
+    }
+
     /// Takes over what another one has added up, of the same aggregation and grid: of lines that were read on another thread.
     pub fn merge(&mut self, other: Accumulator) -> Result<(), MetricsError> {
         let pieces = self.windows.pieces();
-        if other.function != self.function || other.windows != self.windows {
+        if other.function != self.function || other.windows != self.windows || other.settled.windows() > 0 {
             return Err(MetricsError::Invalid("only lines of one aggregation can be put together"));
         }
         for (place, labels) in other.set.into_labels().iter().enumerate() {
@@ -119,7 +151,7 @@ impl Accumulator {
     /// Each series' values, a step of the grid as a millisecond, those without any left out. Sorted by labels. `check` is asked
     /// between series whether to go on.
     pub(super) fn finish(self, check: &dyn Fn() -> Result<(), EvalError>) -> Result<Vec<RawSeries>, MetricsError> {
-        let Accumulator { function, windows, set, cells, .. } = self;
+        let Accumulator { function, windows, set, cells, settled, .. } = self;
         let finishing = Finishing { windows, labels: set.into_labels(), check };
         let seconds = function.range as f64 / 1e9;
         let divisor = match function.op {
@@ -143,9 +175,11 @@ impl Accumulator {
             Cells::Spread(cells) => finishing.joined(cells, |spread| (spread.count > 0).then(|| spread.variance())),
             Cells::First(cells) => finishing.joined(cells, |first| first.0.map(|(_, value)| value)),
             Cells::Last(cells) => finishing.joined(cells, |last| last.0.map(|(_, value)| value)),
-            Cells::Values(cells) => finishing
-                .rows(cells, |cells, take| quantile::of_windows(function.quantile, cells, &windows, check, take)),
-            Cells::Timed(cells) => finishing.rows(cells, |cells, take| {
+            Cells::Values(cells) => finishing.rows(cells, |series, cells, take| {
+                settled.of(series).iter().for_each(|(window, value)| take(*window, *value));
+                quantile::of_windows(function.quantile, cells, &windows, settled.windows(), check, take)
+            }),
+            Cells::Timed(cells) => finishing.rows(cells, |_, cells, take| {
                 let summaries: Vec<counter::Counter> = cells.iter_mut().map(counter::Counter::of).collect();
                 slide(&summaries, &windows, |window, counter| {
                     let (begin, end) = windows.times_of(window);
@@ -194,7 +228,7 @@ impl Finishing<'_> {
         value: impl Fn(&S) -> Option<f64>,
     ) -> Result<Vec<RawSeries>, MetricsError> {
         let windows = self.windows;
-        self.rows(cells, |cells, take| {
+        self.rows(cells, |_, cells, take| {
             slide(cells, &windows, |window, summary| {
                 if let Some(value) = value(summary) {
                     take(window, value);
@@ -204,19 +238,19 @@ impl Finishing<'_> {
         })
     }
 
-    /// `values` hands over the windows that have a value, for one series after the other.
+    /// `values` hands over the windows that have a value, for one series after the other, whose place it is told.
     fn rows<S>(
         self,
         mut cells: Vec<S>,
-        values: impl Fn(&mut [S], &mut dyn FnMut(usize, f64)) -> Result<(), EvalError>,
+        values: impl Fn(usize, &mut [S], &mut dyn FnMut(usize, f64)) -> Result<(), EvalError>,
     ) -> Result<Vec<RawSeries>, MetricsError> {
         let all: Times = (0..self.windows.count() as i64).collect();
         let mut series = Vec::with_capacity(self.labels.len());
         let pieces = self.windows.pieces().max(1);
-        for (labels, cells) in self.labels.into_iter().zip(cells.chunks_mut(pieces)) {
+        for (place, (labels, cells)) in self.labels.into_iter().zip(cells.chunks_mut(pieces)).enumerate() {
             (self.check)()?;
             let (mut steps, mut floats) = (Vec::new(), Vec::new());
-            values(cells, &mut |window, value| {
+            values(place, cells, &mut |window, value| {
                 steps.push(window as i64);
                 floats.push(value);
             })?;

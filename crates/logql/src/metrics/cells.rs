@@ -74,6 +74,15 @@ impl Cells {
         with!(self, list => list.get_mut(place).map_or(0, |cell| cell.take(time, value)))
     }
 
+    /// Adds lines that nothing is looked at of. `false`: these cells look at something.
+    pub fn count(&mut self, place: usize, lines: u64) -> bool {
+        let Cells::Count(list) = self else { return false };
+        if let Some(Count(count)) = list.get_mut(place) {
+            *count += lines;
+        }
+        true
+    }
+
     /// Adds the values of other cells of the same kind. How many bytes more these hold.
     pub fn merge(&mut self, places: Range<usize>, other: &Cells, from: Range<usize>) -> usize {
         match (self, other) {

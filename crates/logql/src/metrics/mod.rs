@@ -14,6 +14,7 @@ mod plan;
 mod quantile;
 mod reading;
 mod series;
+mod settled;
 mod slide;
 mod summary;
 mod windows;

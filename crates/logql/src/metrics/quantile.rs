@@ -7,26 +7,38 @@ use trefoil_promql::error::EvalError;
 use super::summary::Values;
 use super::windows::Windows;
 
-/// The quantile of each window that has values.
+/// The quantile of each window from `first` on that has values.
 pub(super) fn of_windows(
     quantile: f64,
     pieces: &[Values],
     windows: &Windows,
+    first: usize,
     check: &dyn Fn() -> Result<(), EvalError>,
     take: &mut dyn FnMut(usize, f64),
 ) -> Result<(), EvalError> {
-    let mut values = Vec::new();
-    for window in 0..windows.count() {
-        let (from, behind) = windows.pieces_of(window);
-        values.clear();
-        let of_window = pieces.get(from..behind.min(pieces.len())).unwrap_or_default();
-        of_window.iter().for_each(|piece| values.extend_from_slice(&piece.0));
-        if !values.is_empty() {
+    let mut scratch = Vec::new();
+    for window in first..windows.count() {
+        if let Some(value) = of_window(quantile, pieces, windows, window, &mut scratch) {
             check()?;
-            take(window, of(quantile, &mut values));
+            take(window, value);
         }
     }
     Ok(())
+}
+
+/// The quantile of a window, if it has values. `scratch`: memory.
+pub(super) fn of_window(
+    quantile: f64,
+    pieces: &[Values],
+    windows: &Windows,
+    window: usize,
+    scratch: &mut Vec<f64>,
+) -> Option<f64> {
+    let (from, behind) = windows.pieces_of(window);
+    scratch.clear();
+    let of_window = pieces.get(from..behind.min(pieces.len())).unwrap_or_default();
+    of_window.iter().for_each(|piece| scratch.extend_from_slice(&piece.0));
+    (!scratch.is_empty()).then(|| of(quantile, scratch))
 }
 
 /// The quantile of at least one value, interpolated between the two next to it as Prometheus does. NaN is less than all.

@@ -200,6 +200,40 @@ proptest! {
     }
 
     #[test]
+    fn what_is_settled_stays(mut lines in lines(), cuts in prop::collection::vec(0..80_usize, 0..4), step in 1_i64..12, range in 1_i64..90) {
+        lines.sort_by_key(|(_, time, _)| *time);
+        let grid = Grid::range(0, 100, step);
+        for op in [RangeOp::QuantileOverTime, RangeOp::RateCounter, RangeOp::CountOverTime] {
+            let function = Function { op, quantile: 0.3, of_values: true, range, offset: 0, errors: Errors::Fail };
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| (*cut).min(lines.len())).chain([0, lines.len()]).collect();
+            cuts.sort_unstable();
+            let mut settled = accumulated(function, grid, &[]);
+            for part in cuts.windows(2) {
+                settled.merge(accumulated(function, grid, &lines[part[0]..part[1]])).unwrap();
+                settled.settle(lines.get(part[1]).map_or(i64::MAX, |(_, time, _)| *time));
+            }
+            prop_assert_eq!(values_of(settled), added_up(function, grid, &lines), "{}", op.name());
+        }
+    }
+
+    #[test]
+    fn lines_may_be_counted_at_once(lines in lines(), is_sorted: bool, step in 1_i64..12, range in 1_i64..90, offset in -9_i64..9) {
+        let grid = Grid::range(0, 100, step);
+        for op in RangeOp::ALL {
+            let function = Function { op, quantile: 0.3, of_values: false, range, offset, errors: Errors::Fail };
+            let mut times: Vec<i64> = lines.iter().map(|(_, time, _)| *time).collect();
+            if is_sorted {
+                times.sort_unstable();
+            }
+            let mut at_once = accumulated(function, grid, &[]);
+            let series = at_once.series([("a", "0")]).unwrap();
+            at_once.add_all(series, &times, 1.0).unwrap();
+            let alike: Vec<Line> = times.iter().map(|time| (0, *time, 1.0)).collect();
+            prop_assert_eq!(values_of(at_once), added_up(function, grid, &alike), "{}", op.name());
+        }
+    }
+
+    #[test]
     fn absence_is_where_nothing_is(lines in lines(), step in 1_i64..12, range in 1_i64..40) {
         let grid = Grid::range(0, 100, step);
         let labels = Labels::from_pairs([("app", "x")]);
@@ -248,4 +282,13 @@ fn what_is_held_is_bounded() {
     let series = accumulator.series([("a", "1")]).unwrap();
     let error = (0..100_000).find_map(|_| accumulator.add(series, 5, 1.0).err()).unwrap();
     assert!(error.to_string().contains("more than 100000 bytes"), "{error}");
+
+    let mut accumulator = Accumulator::new(function(RangeOp::QuantileOverTime), labels(), grid, limits).unwrap();
+    let series = accumulator.series([("a", "1")]).unwrap();
+    for time in 0..100 {
+        (0..500).for_each(|value| accumulator.add(series, time, f64::from(value)).unwrap());
+        accumulator.settle(time + 1);
+    }
+    let values = values_of(accumulator);
+    assert!(values[0].1.iter().all(|(_, value)| *value == 249.5) && values[0].1.len() == 109);
 }

@@ -102,6 +102,27 @@ impl Windows {
         (piece < self.pieces()).then_some(piece)
     }
 
+    /// A time that is in the same piece, or like it in none, as are all between; no earlier than it.
+    pub fn last_like(&self, time: i64) -> i64 {
+        let place = i128::from(time) - self.begin - 1;
+        if place < 0 || self.count == 0 {
+            return if self.count == 0 { i64::MAX } else { clamped(self.begin) };
+        }
+        let (step, within) = divided(place, self.step);
+        // Where the next piece begins.
+        let start = place - within;
+        let next = match self.layout {
+            Layout::Apart if within < self.range => start + self.range,
+            Layout::Apart | Layout::Even(_) => start + self.step,
+            Layout::Uneven(_) if within < self.range % self.step => start + self.range % self.step,
+            Layout::Uneven(_) => start + self.step,
+            Layout::Nested if place >= self.range => place + self.step - divided(place - self.range, self.step).1,
+            Layout::Nested if step + 1 < self.count => (start + self.step).min(self.range),
+            Layout::Nested => self.range,
+        };
+        clamped(self.begin.saturating_add(next))
+    }
+
     /// The first piece of a window, and that behind its last.
     pub fn pieces_of(&self, window: usize) -> (usize, usize) {
         match self.layout {
@@ -149,6 +170,10 @@ mod tests {
         assert_eq!(Windows::new(Grid::range(1, 0, 5), 5, 0).piece(0), None);
         let all = Windows::new(Grid::range(i64::MIN, i64::MAX, 1), i64::MAX, i64::MIN);
         assert!(all.piece(i64::MAX).is_some() && all.bounds().1 == i64::MAX);
+        assert_eq!(
+            (all.last_like(i64::MAX), Windows::new(Grid::range(1, 0, 5), 5, 0).last_like(0)),
+            (i64::MAX, i64::MAX)
+        );
     }
 
     proptest! {
@@ -162,6 +187,8 @@ mod tests {
             prop_assert!(windows.pieces() <= 4 * grid.count());
             for time in start - 150..start + 250 {
                 let piece = windows.piece(time);
+                let last = windows.last_like(time);
+                prop_assert!(last >= time && (time..=last.min(start + 260)).all(|like| windows.piece(like) == piece), "{}", time);
                 prop_assert!(piece.is_none() || (time > after && time <= until));
                 for window in 0..grid.count() {
                     let end = grid.at(window) - offset;

@@ -90,20 +90,20 @@ impl Engine {
         let selector = &leaf.range().query.selector;
         for (of, logs) in logs.iter().enumerate().filter(|(_, logs)| logs.is_selected(selector)) {
             let within = self.log_sources(logs).within_times(period).await?;
-            sources.extend(within.into_iter().map(|(source, _)| (of, source)));
+            sources.extend(within.into_iter().map(|(source, times)| Placed { of, source, times }));
         }
         let reading = Reading::new(leaf).map_err(|error| QueryError::Invalid(error.to_string()))?;
         let needles = Needles::of(&leaf.range().query.stages);
         let shared = (self.clone(), logs.clone(), leaf.clone(), request.clone(), reading, needles, memory.clone());
         let shared = Arc::new(shared);
-        let each = move |items: Items<(usize, Source)>| {
+        let each = move |items: Items<Placed>| {
             let shared = shared.clone();
             async move {
                 let (engine, logs, leaf, request, reading, needles, memory) = &*shared;
                 let sources: Vec<Sources<'_>> = logs.iter().map(|logs| engine.log_sources(logs)).collect();
                 let accumulator = accumulator_of(leaf, request, limits)?;
                 let mut counting = Counting::new(leaf, reading, accumulator, request.now, period, memory);
-                while let Some((of, source)) = items.take() {
+                while let Some(Placed { of, source, .. }) = items.take() {
                     if needles.may_be_in(&sources[*of], source).await? {
                         counting.source(&sources[*of], source, &logs[*of].streams).await?;
                     }
@@ -111,14 +111,51 @@ impl Engine {
                 Ok(counting.finish())
             }
         };
-        let parts = shared_out(sources, each).await?;
-        let (mut all, mut spent) = (accumulator, Spent::default());
-        for (part, of_part) in parts {
-            all.merge(part)?;
-            spent = [spent, of_part].into_iter().sum();
+        let (mut all, mut spent, mut held) = (accumulator, Spent::default(), 0_usize);
+        let slices = if all.is_settled_by_time() { slices(sources, SLICE_ROWS) } else { vec![(sources, i64::MAX)] };
+        for (sources, next) in slices {
+            for (part, of_part) in shared_out(sources, each.clone()).await? {
+                all.merge(part)?;
+                spent = [spent, of_part].into_iter().sum();
+            }
+            all.settle(next);
+            let bytes = all.bytes();
+            memory.shrink(held.saturating_sub(bytes));
+            memory.grow(bytes.saturating_sub(held)).map_err(|error| QueryError::LimitExceeded(error.to_string()))?;
+            held = bytes;
         }
         Ok((all, spent))
     }
+}
+
+/// Rows that are read together, if they say so from the first to the last of these times.
+struct Placed {
+    /// The tenant's place among those that are asked for.
+    of: usize,
+    source: Source,
+    times: Option<(i64, i64)>,
+}
+
+/// About how many rows a slice has: their values take some tens of megabytes.
+const SLICE_ROWS: usize = 4 << 20;
+
+/// Sources in the order of their first times, about so many rows at a time, and before which time none of those that follow has rows.
+fn slices(mut sources: Vec<Placed>, rows: usize) -> Vec<(Vec<Placed>, i64)> {
+    let first = |placed: &Placed| placed.times.map_or(i64::MIN, |(first, _)| first);
+    sources.sort_by_key(first);
+    let mut slices = Vec::new();
+    let mut sources = sources.into_iter().peekable();
+    while sources.peek().is_some() {
+        let mut taken = 0;
+        let slice = std::iter::from_fn(|| {
+            let placed = sources.next_if(|_| taken < rows)?;
+            taken += placed.source.rows().max(1);
+            Some(placed)
+        });
+        let slice = slice.collect();
+        slices.push((slice, sources.peek().map_or(i64::MAX, first)));
+    }
+    slices
 }
 
 fn accumulator_of(leaf: &Leaf, request: &SeriesRequest, limits: Limits) -> Result<Accumulator, MetricsError> {
@@ -137,5 +174,34 @@ impl From<MetricsError> for QueryError {
             MetricsError::Evaluation(QueryFailure::Eval(EvalError::Timeout(limit))) => QueryError::Timeout(limit),
             MetricsError::Evaluation(_) => QueryError::Invalid(message),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+
+    use super::*;
+
+    fn placed(of: usize, rows: i64, times: Option<(i64, i64)>) -> Placed {
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
+        Placed { of, source: Source::Batch(RecordBatch::try_from_iter([("n", column)]).unwrap()), times }
+    }
+
+    #[test]
+    fn slices_follow_each_other() {
+        let sources = vec![
+            placed(0, 3, Some((20, 90))),
+            placed(1, 3, Some((5, 10))),
+            placed(2, 9, Some((7, 12))),
+            placed(3, 0, None),
+            placed(4, 1, Some((30, 31))),
+        ];
+        let slices = slices(sources, 5);
+        let told: Vec<(Vec<usize>, i64)> =
+            slices.iter().map(|(slice, next)| (slice.iter().map(|placed| placed.of).collect(), *next)).collect();
+        assert_eq!(told, [(vec![3, 1, 2], 20), (vec![0, 4], i64::MAX)]);
     }
 }
