@@ -1,7 +1,5 @@
 //! `quantile_over_time`, which needs all values.
 
-use std::cmp::Ordering;
-
 use trefoil_promql::error::EvalError;
 
 use super::summary::Values;
@@ -54,17 +52,19 @@ fn of(quantile: f64, values: &mut [f64]) -> f64 {
     }
     let rank = quantile * (values.len() - 1) as f64;
     let (lower, weight) = (rank.floor() as usize, rank - rank.floor());
-    let (_, below, above) = values.select_nth_unstable_by(lower, ascending);
+    let (_, below, above) = values.select_nth_unstable_by_key(lower, place);
     let below = *below;
     if weight == 0.0 {
         return below;
     }
-    let above = above.iter().copied().min_by(ascending).unwrap_or(below);
+    let above = above.iter().copied().min_by_key(place).unwrap_or(below);
     below * (1.0 - weight) + above * weight
 }
 
-fn ascending(a: &f64, b: &f64) -> Ordering {
-    b.is_nan().cmp(&a.is_nan()).then(a.partial_cmp(b).unwrap_or(Ordering::Equal))
+/// A number that stands among others as the value does, which is faster to compare (the order of [`f64::total_cmp`], but for NaN).
+fn place(value: &f64) -> i64 {
+    let bits = value.to_bits() as i64;
+    if value.is_nan() { i64::MIN } else { bits ^ ((bits >> 63) as u64 >> 1) as i64 }
 }
 
 #[cfg(test)]
@@ -87,6 +87,8 @@ mod tests {
             let found = of(quantile, &mut values.clone());
             assert!((found - expected).abs() < 1e-9 || found == expected, "{quantile} of {values:?}: {found}");
         }
+        let ascending = [f64::NAN, f64::NEG_INFINITY, -2.0, -1e-300, 0.0, 1e-300, 1.0, 2.5, f64::INFINITY];
+        assert!(ascending.is_sorted_by_key(place));
         assert!(of(f64::NAN, &mut [1.0]).is_nan() && of(0.0, &mut [1.0, f64::NAN]).is_nan());
     }
 }

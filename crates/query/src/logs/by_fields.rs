@@ -34,6 +34,8 @@ struct OfStream<'r> {
 /// The values of the unwrapped label, each read once.
 struct Values<'r> {
     unwrapping: &'r Unwrapping,
+    /// The label's place among the fields that columns have.
+    field: Option<usize>,
     texts: Option<&'r StringArray>,
     read: Vec<Option<Option<f64>>>,
 }
@@ -86,8 +88,9 @@ impl Counting<'_> {
             return Ok(false);
         }
         let mut values = value.map(|unwrapping| {
-            let texts = read.columns.values_of(unwrapping.label());
-            Values { unwrapping, texts, read: vec![None; texts.map_or(0, |texts| texts.len())] }
+            let field = read.columns.field(unwrapping.label());
+            let texts = field.and_then(|field| read.columns.values_of(field));
+            Values { unwrapping, field, texts, read: vec![None; texts.map_or(0, |texts| texts.len())] }
         });
         let (held, mut lines) = (OnceLock::<Rows>::new(), None);
         let mut runner = Runner::new(pipeline, self.now);
@@ -137,10 +140,10 @@ impl Counting<'_> {
     ) -> Result<bool, Failed> {
         let columns = &read.columns;
         let is_plain = stream.is_plain && !read.metadata.has_lists(row.row);
-        let label = values.as_ref().map(|values| values.unwrapping.label());
+        let field = values.as_ref().and_then(|values| values.field);
         let value = match values.filter(|_| is_plain) {
             None => Some(0.0),
-            Some(values) => match columns.place_of(values.unwrapping.label(), row.row, form) {
+            Some(values) => match values.field.and_then(|field| columns.place_of(field, row.row, form)) {
                 Some(place) => values.at(place),
                 // Without a value it is none of a series.
                 None => return Ok(false),
@@ -149,7 +152,7 @@ impl Counting<'_> {
         let Some(value) = value.filter(|_| is_plain) else {
             return Ok(self.alone(runner, read, &stream.given, row, form)?.is_some());
         };
-        match stream.outcomes.of(columns, row.row, form, label) {
+        match stream.outcomes.of(columns, row.row, form, field) {
             Some(Some(series)) => self.accumulator.add(series, row.time, value)?,
             Some(None) => return Ok(false),
             None => {

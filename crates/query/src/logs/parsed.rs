@@ -133,16 +133,20 @@ impl<'r> FieldColumns<'r> {
         Known { form, fields: found }
     }
 
-    /// What tells lines of a stream apart: their forms, where their fields (but one) are among the values of their columns, and levels.
-    fn key(&self, row: usize, form: Form, without: Option<&str>, key: &mut Vec<i32>) {
+    /// What tells lines of a stream apart: their forms, where their fields (but one, by its place) are among the values of their columns, and
+    /// levels.
+    fn key(&self, row: usize, form: Form, without: Option<usize>, key: &mut Vec<i32>) {
         const NONE: i32 = -1;
         // Keys are of 32 bits.
         let place = |texts: &Texts<'_>| texts.key(row).map_or(NONE, |key| key as i32);
         key.clear();
         key.push(form as i32);
         if self.has_fields(form) {
-            let fields = self.fields.iter().filter(|(label, _)| without != Some(*label));
-            key.extend(fields.map(|(_, texts)| texts.as_ref().map_or(NONE, place)));
+            for (field, (_, texts)) in self.fields.iter().enumerate() {
+                if without != Some(field) {
+                    key.push(texts.as_ref().map_or(NONE, place));
+                }
+            }
         }
         if let Some((of_lines, severities)) = &self.levels {
             let severity = i32::try_from(severities.at(row)).unwrap_or_default();
@@ -150,17 +154,22 @@ impl<'r> FieldColumns<'r> {
         }
     }
 
+    /// The place of a field among those that are looked at.
+    pub fn field(&self, label: &str) -> Option<usize> {
+        self.fields.iter().position(|(name, _)| *name == label)
+    }
+
     /// The place of a field's value among [the values](FieldColumns::values_of) of its column, for lines that have it.
-    pub fn place_of(&self, label: &str, row: usize, form: Form) -> Option<usize> {
-        self.texts(label).filter(|_| self.has_fields(form))?.key(row)
+    pub fn place_of(&self, field: usize, row: usize, form: Form) -> Option<usize> {
+        self.texts(field).filter(|_| self.has_fields(form))?.key(row)
     }
 
-    pub fn values_of(&self, label: &str) -> Option<&'r StringArray> {
-        self.texts(label).map(|texts| texts.values)
+    pub fn values_of(&self, field: usize) -> Option<&'r StringArray> {
+        self.texts(field).map(|texts| texts.values)
     }
 
-    fn texts(&self, label: &str) -> Option<&Texts<'r>> {
-        self.fields.iter().find(|(name, _)| *name == label).and_then(|(_, texts)| texts.as_ref())
+    fn texts(&self, field: usize) -> Option<&Texts<'r>> {
+        self.fields.get(field)?.1.as_ref()
     }
 }
 
@@ -182,9 +191,10 @@ impl<T: Copy> Default for Outcomes<T> {
 
 impl<T: Copy> Outcomes<T> {
     /// What became of a line like the one in a row, whatever its field `without`.
-    pub fn of(&mut self, columns: &FieldColumns<'_>, row: usize, form: Form, without: Option<&str>) -> Option<T> {
+    pub fn of(&mut self, columns: &FieldColumns<'_>, row: usize, form: Form, without: Option<usize>) -> Option<T> {
         columns.key(row, form, without, &mut self.key);
-        if self.last.0 != self.key {
+        // One by one: they are a few.
+        if !self.last.0.iter().eq(&self.key) {
             self.last.1 = self.known.get(self.key.as_slice()).copied();
             self.last.0.clone_from(&self.key);
         }
