@@ -225,11 +225,12 @@ proptest! {
             if is_sorted {
                 times.sort_unstable();
             }
-            let mut at_once = accumulated(function, grid, &[]);
+            let [mut at_once, mut one_by_one] = [(); 2].map(|()| accumulated(function, grid, &[]));
             let series = at_once.series([("a", "0")]).unwrap();
             at_once.add_all(series, &times, 1.0).unwrap();
-            let alike: Vec<Line> = times.iter().map(|time| (0, *time, 1.0)).collect();
-            prop_assert_eq!(values_of(at_once), added_up(function, grid, &alike), "{}", op.name());
+            let series = one_by_one.series([("a", "0")]).unwrap();
+            times.iter().for_each(|time| one_by_one.add(series, *time, 1.0).unwrap());
+            prop_assert_eq!(values_of(at_once), values_of(one_by_one), "{}", op.name());
         }
     }
 
