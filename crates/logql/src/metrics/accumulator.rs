@@ -116,11 +116,13 @@ impl Accumulator {
     }
 
     /// No line that is added or merged later is earlier than `before` (nanoseconds since the epoch): what lies before that is worked out.
-    pub fn settle(&mut self, before: i64) {
+    /// `check` is asked between windows whether to go on.
+    pub fn settle(&mut self, before: i64, check: &dyn Fn() -> Result<(), EvalError>) -> Result<(), MetricsError> {
         if let Cells::Values(cells) = &mut self.cells {
-            let (more, less) = self.settled.settle(before, self.function.quantile, &self.windows, cells);
+            let (more, less) = self.settled.settle(before, self.function.quantile, &self.windows, cells, check)?;
             self.bytes = (self.bytes + more).saturating_sub(less);
         }
+        Ok(())
     }
 
     /// Takes over what another one has added up, of the same aggregation and grid: of lines that were read on another thread.

@@ -3,6 +3,8 @@
 //! Whoever reads lines in the order of their times, roughly, says from time to time that no earlier ones come. What lies before that needs no
 //! values any more, and so a quantile over a day of many lines takes no more memory than one over an hour.
 
+use trefoil_promql::error::EvalError;
+
 use super::quantile;
 use super::summary::Values;
 use super::windows::Windows;
@@ -18,15 +20,22 @@ pub(super) struct Settled {
 
 impl Settled {
     /// Settles the windows in which no line from `before` on is. `cells`: as many for each series as there are pieces. How many bytes more
-    /// and less are held then.
-    pub fn settle(&mut self, before: i64, of: f64, windows: &Windows, cells: &mut [Values]) -> (usize, usize) {
+    /// and less are held then. `check` is asked between windows whether to go on.
+    pub fn settle(
+        &mut self,
+        before: i64,
+        of: f64,
+        windows: &Windows,
+        cells: &mut [Values],
+        check: &dyn Fn() -> Result<(), EvalError>,
+    ) -> Result<(usize, usize), EvalError> {
         let first = self.windows;
         while self.windows < windows.count() && windows.times_of(self.windows).1 < before {
             self.windows += 1;
         }
         let pieces = windows.pieces();
         if first == self.windows || pieces == 0 {
-            return (0, 0);
+            return Ok((0, 0));
         }
         let free = windows.pieces_of(first).0..match self.windows < windows.count() {
             true => windows.pieces_of(self.windows).0,
@@ -37,6 +46,7 @@ impl Settled {
         for (values, cells) in self.values.iter_mut().zip(cells.chunks_mut(pieces)) {
             let held = values.capacity();
             for window in first..self.windows {
+                check()?;
                 values
                     .extend(quantile::of_window(of, cells, windows, window, &mut scratch).map(|value| (window, value)));
             }
@@ -45,7 +55,7 @@ impl Settled {
                 less += std::mem::take(&mut cell.0).capacity() * size_of::<f64>();
             }
         }
-        (more, less)
+        Ok((more, less))
     }
 
     /// How many windows are settled: nothing may be added to them.

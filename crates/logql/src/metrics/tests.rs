@@ -210,7 +210,7 @@ proptest! {
             let mut settled = accumulated(function, grid, &[]);
             for part in cuts.windows(2) {
                 settled.merge(accumulated(function, grid, &lines[part[0]..part[1]])).unwrap();
-                settled.settle(lines.get(part[1]).map_or(i64::MAX, |(_, time, _)| *time));
+                settled.settle(lines.get(part[1]).map_or(i64::MAX, |(_, time, _)| *time), &|| Ok(())).unwrap();
             }
             prop_assert_eq!(values_of(settled), added_up(function, grid, &lines), "{}", op.name());
         }
@@ -288,8 +288,14 @@ fn what_is_held_is_bounded() {
     let series = accumulator.series([("a", "1")]).unwrap();
     for time in 0..100 {
         (0..500).for_each(|value| accumulator.add(series, time, f64::from(value)).unwrap());
-        accumulator.settle(time + 1);
+        accumulator.settle(time + 1, &|| Ok(())).unwrap();
     }
     let values = values_of(accumulator);
     assert!(values[0].1.iter().all(|(_, value)| *value == 249.5) && values[0].1.len() == 109);
+
+    let mut accumulator = Accumulator::new(function(RangeOp::QuantileOverTime), labels(), grid, limits).unwrap();
+    let series = accumulator.series([("a", "1")]).unwrap();
+    accumulator.add(series, 5, 1.0).unwrap();
+    let is_over = || Err(trefoil_promql::error::EvalError::Canceled);
+    assert!(accumulator.settle(i64::MAX, &is_over).is_err());
 }

@@ -61,9 +61,11 @@ impl Engine {
                                 .runs_with_rows()?
                         }
                     };
-                    let new = runs.iter().filter(|run| !streams.contains(&run.stream.labels));
-                    let new: Vec<Labels> = new.map(|run| run.stream.labels.clone()).collect();
-                    streams.extend(new);
+                    for run in runs {
+                        if !streams.contains(&run.stream.labels) {
+                            streams.insert(run.stream.labels.clone());
+                        }
+                    }
                     if streams.len() > limits.max_series {
                         return Err(QueryError::LimitExceeded(format!(
                             "there are more than {} streams; ask for fewer by a selector, or for a shorter time",

@@ -9,6 +9,7 @@ use trefoil_logql::metrics::{
     Accumulator, Answer, Grid, Leaf, Limits as LeafLimits, MetricsError, Options, Plan, Reading,
 };
 use trefoil_model::Tenants;
+use trefoil_promql::error::EvalError;
 use trefoil_promql::eval::QueryLimits;
 
 use super::Spent;
@@ -57,7 +58,7 @@ impl Engine {
         let mut spent = Spent::default();
         let mut lines = Vec::with_capacity(plan.leaves().len());
         for leaf in plan.leaves() {
-            let (accumulator, of_leaf) = self.read_leaf(leaf, &logs, request, limits, &memory).await?;
+            let (accumulator, of_leaf) = self.read_leaf(leaf, &logs, request, (limits, deadline), &memory).await?;
             lines.push(accumulator);
             spent = [spent, of_leaf].into_iter().sum();
         }
@@ -80,7 +81,7 @@ impl Engine {
         leaf: &Leaf,
         logs: &Arc<Vec<TenantLogs>>,
         request: &SeriesRequest,
-        limits: Limits,
+        (limits, deadline): (Limits, Instant),
         memory: &Arc<Held>,
     ) -> Result<(Accumulator, Spent), QueryError> {
         let accumulator = accumulator_of(leaf, request, limits)?;
@@ -118,7 +119,11 @@ impl Engine {
                 all.merge(part)?;
                 spent = [spent, of_part].into_iter().sum();
             }
-            all.settle(next);
+            let check = || match Instant::now() > deadline {
+                true => Err(EvalError::Timeout(limits.timeout)),
+                false => Ok(()),
+            };
+            all.settle(next, &check)?;
             let bytes = all.bytes();
             memory.shrink(held.saturating_sub(bytes));
             memory.grow(bytes.saturating_sub(held)).map_err(|error| QueryError::LimitExceeded(error.to_string()))?;
@@ -128,7 +133,7 @@ impl Engine {
     }
 }
 
-/// Rows that are read together, if they say so from the first to the last of these times.
+/// Rows that are read together, and the first and the last of their times where these are known.
 struct Placed {
     /// The tenant's place among those that are asked for.
     of: usize,
@@ -165,7 +170,6 @@ fn accumulator_of(leaf: &Leaf, request: &SeriesRequest, limits: Limits) -> Resul
 
 impl From<MetricsError> for QueryError {
     fn from(error: MetricsError) -> Self {
-        use trefoil_promql::error::EvalError;
         use trefoil_promql::eval::QueryFailure;
         let message = error.to_string();
         match error {
