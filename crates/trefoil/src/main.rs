@@ -7,6 +7,7 @@ mod commands;
 mod configuration;
 mod control;
 mod listeners;
+mod memory;
 mod metrics;
 mod patterns;
 mod process;
@@ -24,12 +25,9 @@ use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Command};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    use_small_pages();
+    memory::prepare();
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(args).await,
         Command::Demo(args) => commands::demo::run(*args).await,
@@ -58,17 +56,6 @@ async fn main() -> ExitCode {
         }
     }
 }
-
-/// The allocator asks for huge pages. The system clears each before it hands it out, which took two thirds of the time of a
-/// first query, and memory that is used here and there stays whole.
-#[cfg(target_os = "linux")]
-fn use_small_pages() {
-    // Where that cannot be had, it is only slower.
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
-}
-
-#[cfg(not(target_os = "linux"))]
-fn use_small_pages() {}
 
 /// `trefoil sql … | head` is no failure.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
