@@ -33,7 +33,7 @@ impl Stitcher {
     /// `columns` = those of all inputs together.
     pub fn create(files: &FileStore, table: Table, path: String, columns: Vec<Column>) -> Result<Self, FilesError> {
         let schema = Arc::new(Schema::new(columns.iter().map(Column::field_with_ids).collect::<Vec<_>>()));
-        let writer = FileWriter::create(files, table, path, schema.clone())?;
+        let writer = FileWriter::create(files, table, path, schema.clone(), 0)?;
         Ok(Self { table, columns, schema, writer })
     }
 
@@ -70,14 +70,13 @@ impl Stitcher {
     }
 }
 
-/// What is known of the texts of a row group, which lies in `input`, their grams first.
+/// What is known of the texts of a row group, which lies in `input`, their grams first, if there are some.
 fn texts(footer: &ParquetMetaData, group: usize, input: &Section) -> Result<Option<(Bytes, GroupTexts)>> {
     let index = TextIndex::of(footer);
-    let Some((known, range)) = index.group(group).and_then(|known| Some((known, known.range()?))) else {
-        return Ok(None);
-    };
-    let grams = input.get_bytes(range.start, usize::try_from(known.length).unwrap_or(usize::MAX))?;
-    Ok(Some((grams, known.clone())))
+    let Some(known) = index.group(group) else { return Ok(None) };
+    let grams =
+        known.range().map(|range| input.get_bytes(range.start, usize::try_from(known.length).unwrap_or(usize::MAX)));
+    Ok(Some((grams.transpose()?.unwrap_or_default(), known.clone())))
 }
 
 fn move_group(

@@ -51,11 +51,11 @@ impl Keys {
         self.own.iter().map(|key| key.map(|key| self.common[key as usize]))
     }
 
-    /// A row's key in the common dictionary, `NULL` where it has none.
-    fn at(&self, row: usize) -> i32 {
-        match self.own.is_valid(row) {
-            true => self.common[self.own.values()[row] as usize],
-            false => NULL,
+    /// The same, `NULL` where a row has none.
+    fn append_to(&self, keys: &mut Vec<i32>) {
+        match self.own.null_count() {
+            0 => keys.extend(self.own.values().iter().map(|key| self.common[*key as usize])),
+            _ => keys.extend(self.iter().map(|key| key.unwrap_or(NULL))),
         }
     }
 }
@@ -126,12 +126,13 @@ fn are_whole(arrays: &[Option<ArrayRef>]) -> bool {
 
 /// A column with what makes gathering rows of it cheap.
 pub(super) enum Flat {
-    /// As in [`Gather::Dictionary`].
+    /// All parts' keys, one after the other, `NULL` for rows without one; `starts` = where each part begins.
     Keys {
         values: Arc<StringArray>,
-        parts: Vec<Option<Keys>>,
+        keys: Vec<i32>,
+        starts: Vec<usize>,
     },
-    /// All parts' numbers, or ids, one after the other; `starts` = where each part begins.
+    /// All parts' numbers, or ids, in the same way.
     Numbers {
         numbers: ArrayRef,
         starts: Vec<usize>,
@@ -150,8 +151,20 @@ impl Flat {
     pub fn new(column: Gather, part_rows: &[usize], data_type: &DataType) -> Result<Self, ArrowError> {
         match column {
             Gather::Arrays(arrays) => Self::of_arrays(arrays, part_rows, data_type),
-            Gather::Dictionary { values, parts } => Ok(Flat::Keys { values, parts }),
+            Gather::Dictionary { values, parts } => Ok(Self::of_keys(values, &parts, part_rows)),
         }
+    }
+
+    /// Keys are put together, as numbers are.
+    fn of_keys(values: Arc<StringArray>, parts: &[Option<Keys>], part_rows: &[usize]) -> Self {
+        let mut keys = Vec::with_capacity(part_rows.iter().sum());
+        for (part, &rows) in parts.iter().zip(part_rows) {
+            match part {
+                Some(part) => part.append_to(&mut keys),
+                None => keys.resize(keys.len() + rows, NULL),
+            }
+        }
+        Flat::Keys { values, keys, starts: starts(part_rows) }
     }
 
     /// Numbers are put together, which costs a copy: a look at many parts for every few rows costs more.
@@ -171,8 +184,8 @@ impl Flat {
 
     /// The keys of these rows, in their order. `None`: the column has none.
     pub fn keys(&self, rows: &[Row]) -> Option<impl ExactSizeIterator<Item = Option<u32>>> {
-        let Flat::Keys { parts, .. } = self else { return None };
-        Some(rows.iter().map(|row| u32::try_from(key(parts, row)).ok()))
+        let Flat::Keys { keys, starts, .. } = self else { return None };
+        Some(rows.iter().map(|row| u32::try_from(keys[place(starts, row)]).ok()))
     }
 
     /// The rows at `rows`, in that order. Texts may come dictionary-encoded, or in one piece.
@@ -180,7 +193,7 @@ impl Flat {
         match self {
             Flat::Numbers { numbers, starts, data_type } => {
                 // They are countable, see above.
-                let places = rows.iter().map(|&(part, row)| starts[part as usize] as u32 + row);
+                let places = rows.iter().map(|row| place(starts, row) as u32);
                 let array = take(numbers, &UInt32Array::from_iter_values(places), None)?;
                 if array.data_type() == data_type { Ok(array) } else { cast(&array, data_type) }
             }
@@ -194,8 +207,8 @@ impl Flat {
                 // Members of structs carry field ids in the schema, which the arrays do not know of.
                 if array.data_type() == data_type { Ok(array) } else { cast(&array, data_type) }
             }
-            Flat::Keys { values, parts } => {
-                let mut gathered: Vec<i32> = rows.iter().map(|row| key(parts, row)).collect();
+            Flat::Keys { values, keys, starts } => {
+                let mut gathered: Vec<i32> = rows.iter().map(|row| keys[place(starts, row)]).collect();
                 let valid = BooleanBuffer::collect_bool(gathered.len(), |row| gathered[row] != NULL);
                 let nulls = Some(NullBuffer::new(valid)).filter(|nulls| nulls.null_count() > 0);
                 if nulls.is_some() {
@@ -209,8 +222,9 @@ impl Flat {
     }
 }
 
-fn key(parts: &[Option<Keys>], &(part, row): &Row) -> i32 {
-    parts[part as usize].as_ref().map_or(NULL, |keys| keys.at(row as usize))
+/// Where a row is among those of all parts.
+fn place(starts: &[usize], &(part, row): &Row) -> usize {
+    starts[part as usize] + row as usize
 }
 
 /// Where each part begins among all rows.

@@ -17,7 +17,7 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::gather::{Flat, Row};
 use super::hybrid;
-use super::pages::Pages;
+use super::pages::{Compressor, Pages};
 
 /// Bytes of a bound. Columns with longer ones are left to Arrow's writer, which cuts bounds.
 const MOST_BOUND_BYTES: usize = 64;
@@ -75,6 +75,7 @@ impl KeyColumns {
         name: &str,
         flat: &Flat,
         rows: &[Row],
+        compressor: &mut Compressor,
     ) -> Result<bool> {
         let column = self.columns.iter().find(|column| column.column.name() == name);
         let Some(column) = column else { return Ok(false) };
@@ -84,7 +85,7 @@ impl KeyColumns {
         }
         let Some(bounds) = keyed.bounds_of(&keyed.keys) else { return Ok(false) };
         let mut chunk = TrackedWrite::new(Vec::new());
-        let pages = Pages::new(&mut chunk, &column.column, column.level)?;
+        let pages = Pages::new(&mut chunk, &column.column, column.level, compressor)?;
         let Some(closed) = column.write_pages(pages, &keyed, rows.len(), self.page_rows, bounds)? else {
             return Ok(false);
         };
@@ -258,7 +259,7 @@ mod tests {
         let rows: Vec<Row> = of_part(1).chain(of_part(0)).collect();
         let columns = KeyColumns::new(&file);
         let mut group = file.next_row_group().unwrap();
-        if !columns.write(&mut group, "service", &flat, &rows).unwrap() {
+        if !columns.write(&mut group, "service", &flat, &rows, &mut Compressor::new().unwrap()).unwrap() {
             return None;
         }
         group.close().unwrap();

@@ -11,12 +11,32 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
+/// zstd's state, which takes longer to make than most columns to compress: there is one for all columns of a file.
+pub(super) struct Compressor {
+    zstd: zstd::bulk::Compressor<'static>,
+    level: ZstdLevel,
+}
+
+impl Compressor {
+    pub fn new() -> Result<Self> {
+        let level = ZstdLevel::default();
+        Ok(Self { zstd: zstd::bulk::Compressor::new(level.compression_level())?, level })
+    }
+
+    fn set_level(&mut self, level: ZstdLevel) -> Result<()> {
+        if level != self.level {
+            self.zstd.set_compression_level(level.compression_level())?;
+            self.level = level;
+        }
+        Ok(())
+    }
+}
+
 /// The pages of a column's rows in one row group, compressed by zstd: a dictionary if there is one, then data.
 pub(super) struct Pages<'c, W: Write> {
     pages: SerializedPageWriter<'c, W>,
     column: ColumnDescPtr,
-    level: ZstdLevel,
-    compressor: zstd::bulk::Compressor<'static>,
+    compressor: &'c mut Compressor,
     offset_index: OffsetIndexBuilder,
     /// Bytes of the dictionary's page.
     dictionary: Option<u64>,
@@ -29,12 +49,17 @@ pub(super) struct Pages<'c, W: Write> {
 }
 
 impl<'c, W: Write + Send> Pages<'c, W> {
-    pub fn new(chunk: &'c mut TrackedWrite<W>, column: &ColumnDescPtr, level: ZstdLevel) -> Result<Self> {
+    pub fn new(
+        chunk: &'c mut TrackedWrite<W>,
+        column: &ColumnDescPtr,
+        level: ZstdLevel,
+        compressor: &'c mut Compressor,
+    ) -> Result<Self> {
+        compressor.set_level(level)?;
         Ok(Self {
             pages: SerializedPageWriter::new(chunk),
             column: column.clone(),
-            level,
-            compressor: zstd::bulk::Compressor::new(level.compression_level())?,
+            compressor,
             offset_index: OffsetIndexBuilder::new(),
             dictionary: None,
             data: None,
@@ -46,7 +71,7 @@ impl<'c, W: Write + Send> Pages<'c, W> {
 
     /// In front of all data: values, as PLAIN.
     pub fn write_dictionary(&mut self, values: usize, encoded: &[u8]) -> Result<()> {
-        let buf = self.compressor.compress(encoded)?.into();
+        let buf = self.compressor.zstd.compress(encoded)?.into();
         let page = Page::DictionaryPage { buf, num_values: values as u32, encoding: Encoding::PLAIN, is_sorted: false };
         self.dictionary = Some(self.write(page, encoded.len())?.bytes_written);
         Ok(())
@@ -55,7 +80,7 @@ impl<'c, W: Write + Send> Pages<'c, W> {
     /// The levels of the next rows, where the column has some, and their values. All pages have the same encoding.
     pub fn write_data(&mut self, rows: usize, encoding: Encoding, encoded: &[u8]) -> Result<()> {
         let page = Page::DataPage {
-            buf: self.compressor.compress(encoded)?.into(),
+            buf: self.compressor.zstd.compress(encoded)?.into(),
             num_values: rows as u32,
             encoding,
             def_level_encoding: Encoding::RLE,
@@ -86,7 +111,7 @@ impl<'c, W: Write + Send> Pages<'c, W> {
         let of_pages: Vec<_> = of_dictionary.into_iter().chain(of_data).collect();
         let encodings = std::iter::once(Encoding::RLE).chain(of_pages.iter().map(|of_page| of_page.encoding));
         let metadata = ColumnChunkMetaData::builder(self.column)
-            .set_compression(Compression::ZSTD(self.level))
+            .set_compression(Compression::ZSTD(self.compressor.level))
             .set_encodings(encodings.collect())
             .set_page_encoding_stats(of_pages)
             .set_total_compressed_size(self.written as i64)

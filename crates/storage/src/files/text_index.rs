@@ -10,7 +10,6 @@ use arrow::array::{Array, ArrayRef};
 use arrow::error::ArrowError;
 use parquet::file::metadata::{KeyValue, ParquetMetaData};
 use serde::{Deserialize, Serialize};
-use trefoil_model::Table;
 use trefoil_model::logs::is_field_column;
 
 use super::FilesError;
@@ -77,6 +76,7 @@ impl GroupTexts {
 }
 
 /// The grams of a row group, and the columns whose values they leave out.
+#[derive(Default)]
 pub(super) struct Grams {
     pub compressed: Vec<u8>,
     pub left_out: Vec<String>,
@@ -91,11 +91,8 @@ pub(super) struct GroupGrams {
 }
 
 impl GroupGrams {
-    /// `None` for columns that are no bodies.
-    pub fn of(table: Table, column: &str, columns: &Columns<'_, impl Parts>) -> Result<Option<Self>, FilesError> {
-        if table != Table::Logs || column != BODY {
-            return Ok(None);
-        }
+    /// `columns`: of logs.
+    pub fn of(columns: &Columns<'_, impl Parts>) -> Result<Self, FilesError> {
         let schema = columns.schema();
         let (mut left_out, mut fields) = (Vec::new(), Vec::new());
         for (index, field) in schema.fields().iter().enumerate().filter(|(_, field)| is_field_column(field.name())) {
@@ -108,7 +105,7 @@ impl GroupGrams {
         }
         let ids = ["trace_id", "span_id"].map(|name| schema.index_of(name).ok());
         let ids = ids.into_iter().flatten().map(|index| columns.at(index)).collect::<Result<_, FilesError>>()?;
-        Ok(Some(Self { builder: GramBuilder::default(), left_out, fields, ids }))
+        Ok(Self { builder: GramBuilder::default(), left_out, fields, ids })
     }
 
     /// Adds rows, which have these bodies.

@@ -17,7 +17,7 @@ use trefoil_model::Table;
 
 use super::delta;
 use super::gather::{Flat, Row};
-use super::pages::Pages;
+use super::pages::{Compressor, Pages};
 
 /// Rows of a page.
 const PAGE_ROWS: usize = 16 << 10;
@@ -53,9 +53,11 @@ impl TimeColumn {
         group: &mut SerializedRowGroupWriter<'_, W>,
         times: &Flat,
         rows: &[Row],
+        compressor: &mut Compressor,
     ) -> Result<()> {
         let mut chunk = TrackedWrite::new(Vec::new());
-        let closed = self.write_pages(Pages::new(&mut chunk, &self.column, self.level)?, times, rows)?;
+        let pages = Pages::new(&mut chunk, &self.column, self.level, compressor)?;
+        let closed = self.write_pages(pages, times, rows)?;
         group.append_column(&Bytes::from(chunk.into_inner()?), closed)
     }
 
@@ -109,7 +111,7 @@ mod tests {
             let times = TimestampNanosecondArray::from(times.clone());
             let times = Flat::Arrays { data_type: times.data_type().clone(), arrays: vec![Arc::new(times)] };
             let mut group = file.next_row_group().unwrap();
-            column.write(&mut group, &times, &rows).unwrap();
+            column.write(&mut group, &times, &rows, &mut Compressor::new().unwrap()).unwrap();
             group.close().unwrap();
         }
         file.into_inner().unwrap().into()

@@ -1,11 +1,16 @@
 //! A Parquet file being written on a blocking thread: row group by row group, and within one column by column. So only one
 //! column is held decoded at a time (but for [logs](Columns)), and its dictionary stays in the processor's cache.
 
-use arrow::datatypes::{Schema, SchemaRef};
+use std::io;
+use std::sync::Arc;
+
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves};
 use parquet::errors::ParquetError;
+use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{Type, TypePtr};
 use trefoil_model::{Table, Tenant};
 
 use super::columns::Columns;
@@ -13,12 +18,14 @@ use super::forms;
 use super::gather::{Parts, Row};
 use super::keys::KeyColumns;
 use super::output::Output;
+use super::pages::Compressor;
 use super::properties::{row_group_rows, writer_properties};
 use super::runs::{RunColumn, follows_series, pages};
 use super::stats::new_file;
 use super::text_index::{Grams, GroupGrams, GroupTexts, TextIndex};
 use super::times::{TimeColumn, are_times};
 use super::{FileStore, FilesError};
+use crate::bodies::BODY;
 use crate::catalog::NewFile;
 
 /// Rows gathered and handed to the encoder at once.
@@ -30,18 +37,26 @@ pub(crate) struct FileWriter {
     path: String,
     schema: SchemaRef,
     parquet: SerializedFileWriter<Output>,
+    compressor: Compressor,
     groups: usize,
     texts: TextIndex,
+    filtered_from: usize,
 }
 
 impl FileWriter {
-    /// Starts the file at `path`; `schema` has the field ids.
-    pub fn create(store: &FileStore, table: Table, path: String, schema: SchemaRef) -> Result<Self, FilesError> {
+    /// Starts the file at `path`; `schema` has the field ids. The texts of so many rows that are sorted together get a filter of their
+    /// grams, those of fewer do not.
+    pub fn create(
+        store: &FileStore,
+        table: Table,
+        path: String,
+        schema: SchemaRef,
+        filtered_from: usize,
+    ) -> Result<Self, FilesError> {
         let output = Output::create(store, &path)?;
-        match parquet_writer(output, table, &schema) {
-            Ok(parquet) => Ok(Self { table, path, schema, parquet, groups: 0, texts: TextIndex::default() }),
-            Err(error) => Err(write_error(&path, error)),
-        }
+        let made = parquet_writer(output, table, &schema).and_then(|parquet| Ok((parquet, Compressor::new()?)));
+        let (parquet, compressor) = made.map_err(|error| write_error(&path, error))?;
+        Ok(Self { table, path, schema, parquet, compressor, groups: 0, texts: TextIndex::default(), filtered_from })
     }
 
     /// Appends these rows, which are in the table's order, as row groups. The schema of `parts` is the file's. `fields` of their bodies were
@@ -71,20 +86,20 @@ impl FileWriter {
         fields: &[String],
         together: usize,
     ) -> Result<(), FilesError> {
-        let number = self.groups;
         self.groups += 1;
-        let grams =
-            write_group(&mut self.parquet, self.table, number, columns, rows).map_err(|failed| match failed {
-                Failed::Parts(error) => error,
-                Failed::Parquet(error) => write_error(&self.path, error),
-            })?;
-        match grams {
-            Some(Grams { compressed, left_out }) => {
-                let (fields, together) = (fields.to_vec(), together as u64);
-                self.append_texts(&compressed, GroupTexts { fields, left_out, together, ..GroupTexts::default() })
-            }
-            None => Ok(()),
+        let has_grams = self.table == Table::Logs && together >= self.filtered_from;
+        let mut grams = has_grams.then(|| GroupGrams::of(columns)).transpose()?;
+        let written = write_group(&mut self.parquet, self.table, columns, rows, grams.as_mut(), &mut self.compressor);
+        written.map_err(|failed| match failed {
+            Failed::Parts(error) => error,
+            Failed::Parquet(error) => write_error(&self.path, error),
+        })?;
+        if self.table != Table::Logs {
+            return Ok(());
         }
+        let Grams { compressed, left_out } = grams.map(GroupGrams::finish).transpose()?.unwrap_or_default();
+        let (fields, together) = (fields.to_vec(), together as u64);
+        self.append_texts(&compressed, GroupTexts { fields, left_out, together, ..GroupTexts::default() })
     }
 
     /// Appends one row group by other means; `texts` = what is known of its bodies, wherever their grams lay before.
@@ -144,77 +159,81 @@ impl<E: Into<ParquetError>> From<E> for Failed {
     }
 }
 
-/// The grams of the bodies, where there are some: they are gathered once for both.
+/// `grams` are given the bodies, which are gathered once for both.
 fn write_group(
     parquet: &mut SerializedFileWriter<Output>,
     table: Table,
-    number: usize,
     columns: &Columns<'_, impl Parts>,
     rows: &[Row],
-) -> Result<Option<Grams>, Failed> {
+    mut grams: Option<&mut GroupGrams>,
+    compressor: &mut Compressor,
+) -> Result<(), Failed> {
     let schema = columns.schema();
-    let factory = ArrowRowGroupWriterFactory::new(parquet, schema.clone());
-    let mut writers = factory.create_column_writers(number)?.into_iter();
     let flat = |index: usize| columns.at(index).map_err(Failed::Parts);
     let of_runs = schema.fields().iter().find(|field| follows_series(table, field.name()));
     let of_runs = of_runs.map(|field| RunColumn::new(parquet, field.name())).transpose()?;
     let times = schema.fields().iter().find(|field| are_times(table, field.name()));
     let times = times.map(|field| TimeColumn::new(parquet, field.name())).transpose()?;
     let of_keys = KeyColumns::new(parquet);
-    let mut grams = None;
+    let of_arrow = ArrowColumns::new(parquet);
     let mut group = parquet.next_row_group()?;
     for (index, field) in schema.fields().iter().enumerate() {
+        let column = flat(index)?;
         if let (Some(of_runs), true) = (&of_runs, follows_series(table, field.name())) {
-            let values = flat(index)?;
             let pages = match schema.index_of("series_id") {
                 Ok(series) => {
                     let series = flat(series)?;
-                    pages(&series, &values, rows)?
+                    pages(&series, &column, rows)?
                 }
                 Err(_) => vec![rows],
             };
-            of_runs.write(&mut group, &values, &pages)?;
-            writers.next();
+            of_runs.write(&mut group, &column, &pages)?;
             continue;
         }
-        let column = flat(index)?;
         if let (Some(times), true) = (&times, are_times(table, field.name())) {
-            times.write(&mut group, &column, rows)?;
-            writers.next();
+            times.write(&mut group, &column, rows, compressor)?;
             continue;
         }
-        if of_keys.write(&mut group, field.name(), &column, rows)? {
-            writers.next();
+        if of_keys.write(&mut group, field.name(), &column, rows, compressor)? {
             continue;
         }
-        let mut leaf_writers: Vec<ArrowColumnWriter> = Vec::new();
-        let mut of_column = GroupGrams::of(table, field.name(), columns).map_err(Failed::Parts)?;
+        let mut writers = of_arrow.writers(index, field)?;
         for chunk in rows.chunks(CHUNK_ROWS) {
             let values = column.gather(chunk)?;
-            if let Some(grams) = &mut of_column {
+            if let Some(grams) = grams.as_mut().filter(|_| field.name() == BODY) {
                 grams.add(chunk, &values).map_err(Failed::Parts)?;
             }
-            let leaves = compute_leaves(field, &values)?;
-            if leaf_writers.is_empty() {
-                // A nested column has several leaves, each with a writer.
-                leaf_writers.extend(writers.by_ref().take(leaves.len()));
-            }
-            for (writer, leaf) in leaf_writers.iter_mut().zip(&leaves) {
+            for (writer, leaf) in writers.iter_mut().zip(&compute_leaves(field, &values)?) {
                 writer.write(leaf)?;
             }
         }
-        for writer in leaf_writers {
+        for writer in writers {
             writer.close()?.append_to_row_group(&mut group)?;
         }
-        if let Some(of_column) = of_column {
-            grams = Some(of_column.finish().map_err(Failed::Parts)?);
-        }
-    }
-    if writers.next().is_some() {
-        return Err(ParquetError::General("columns without rows".into()).into());
     }
     group.close()?;
-    Ok(grams)
+    Ok(())
+}
+
+/// Makes Arrow's writers for single columns. Its own factory makes those of all columns, most of which are not written by them.
+struct ArrowColumns {
+    schema: TypePtr,
+    properties: WriterPropertiesPtr,
+}
+
+impl ArrowColumns {
+    fn new(parquet: &SerializedFileWriter<Output>) -> Self {
+        Self { schema: parquet.schema_descr().root_schema_ptr(), properties: parquet.properties().clone() }
+    }
+
+    /// Of a field at this place of the schema; a nested one has several leaves, each with a writer.
+    fn writers(&self, index: usize, field: &FieldRef) -> Result<Vec<ArrowColumnWriter>, ParquetError> {
+        let column = self.schema.get_fields()[index].clone();
+        let schema = Type::group_type_builder(self.schema.name()).with_fields(vec![column]).build()?;
+        let of_one = SerializedFileWriter::new(io::sink(), schema.into(), self.properties.clone())?;
+        let arrow = Arc::new(Schema::new(vec![field.clone()]));
+        ArrowRowGroupWriterFactory::new(&of_one, arrow).create_column_writers(0)
+    }
 }
 
 /// The disk's or the object store's own words, where it was they that failed.

@@ -17,6 +17,7 @@
 //! record of another tenant inside a payload.
 
 use std::cell::RefCell;
+use std::io::Cursor;
 
 use bytes::Bytes;
 use trefoil_model::{Signal, Tenant};
@@ -91,8 +92,8 @@ impl From<Signal> for Kind {
 /// Half of lz4's bytes in less of its time: docs/decisions/0002-log-contents.md.
 const LEVEL: i32 = -3;
 
-/// The compressed length, or `None` if it does not work out: then the payload is kept as it is.
-fn compress(payload: &[u8], out: &mut [u8]) -> Option<usize> {
+/// Appends the compressed payload, and says how long it is. `None` if it does not work out: then the payload is kept as it is.
+fn compress(payload: &[u8], to: &mut Vec<u8>) -> Option<usize> {
     thread_local! {
         /// Setting one up costs more than compressing a small request.
         static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
@@ -101,7 +102,9 @@ fn compress(payload: &[u8], out: &mut [u8]) -> Option<usize> {
         if compressor.is_none() {
             *compressor = zstd::bulk::Compressor::new(LEVEL).ok();
         }
-        compressor.as_mut()?.compress_to_buffer(payload, out).ok()
+        let mut behind = Cursor::new(to);
+        behind.set_position(behind.get_ref().len() as u64);
+        compressor.as_mut()?.compress_to_buffer(payload, &mut behind).ok()
     })
 }
 
@@ -120,14 +123,12 @@ impl Prepared {
         }
         let tenant = tenant.as_str().as_bytes();
         let start = HEADER_LENGTH + tenant.len();
-        let mut bytes = vec![0; start + zstd::zstd_safe::compress_bound(payload.len())];
-        bytes[HEADER_LENGTH..start].copy_from_slice(tenant);
+        let mut bytes = Vec::with_capacity(start + zstd::zstd_safe::compress_bound(payload.len()));
+        bytes.resize(HEADER_LENGTH, 0);
+        bytes.extend_from_slice(tenant);
         // What does not shrink (random bytes) is kept as it is.
-        let compression = match compress(payload, &mut bytes[start..]) {
-            Some(length) if length < payload.len() => {
-                bytes.truncate(start + length);
-                Compression::Zstd
-            }
+        let compression = match compress(payload, &mut bytes) {
+            Some(length) if length < payload.len() => Compression::Zstd,
             _ => {
                 bytes.truncate(start);
                 bytes.extend_from_slice(payload);
