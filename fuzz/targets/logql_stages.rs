@@ -70,7 +70,9 @@ fn fields(line: &str) {
     let mut reader = Reader::default();
     for _ in 0..2 {
         let mut of_form: Vec<(String, String)> = Vec::new();
-        match reader.read(line, |name, value| of_form.push((name.to_owned(), value.into_owned()))) {
+        let told = reader.read(line, |name, value| of_form.push((name.to_owned(), value.into_owned())));
+        assert_eq!(told.level, level::of_line(line));
+        match told.form {
             Some(Form::Json) => assert_eq!((read, &of_form), (Ok(()), &all)),
             Some(Form::Logfmt) => assert!(read.is_err() && !of_form.is_empty()),
             Some(Form::Text) => assert!(read.is_err() && of_form.is_empty()),

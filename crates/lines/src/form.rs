@@ -1,9 +1,10 @@
-//! What columns can say of a line: its form, and its fields as the stage for that form finds them.
+//! What columns can say of a line: its form and level, and its fields as the stage for that form finds them.
 
 use std::borrow::Cow;
 
 use crate::json::Shapes;
 use crate::json::scan::Scanner;
+use crate::level::{self, Level};
 use crate::logfmt::{self, Options};
 use crate::{Wanted, json};
 
@@ -43,6 +44,16 @@ impl Form {
     }
 }
 
+/// What a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// `None`, whatever fields were handed over: columns cannot have what a stage finds in it, for it is malformed, too long, or has too
+    /// many fields or odd ones.
+    pub form: Option<Form>,
+    /// As [`level::of_line`] has it.
+    pub level: Level,
+}
+
 /// Reads line after line, faster where they look like those before. What it says of a line does not depend on that.
 #[derive(Debug, Default)]
 pub struct Reader {
@@ -51,11 +62,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The form of a line, and all of its fields, some perhaps more than once: the first of a name counts. `None`, whatever was handed
-    /// over: columns cannot have what a stage finds in it, for it is malformed, too long, or has too many fields or odd ones.
-    pub fn read<'l>(&mut self, line: &'l str, mut take: impl FnMut(&str, Cow<'l, str>)) -> Option<Form> {
+    /// Hands over all fields of a line, some perhaps more than once: the first of a name counts.
+    pub fn read<'l>(&mut self, line: &'l str, mut take: impl FnMut(&str, Cow<'l, str>)) -> Told {
         if line.len() > MOST_BYTES {
-            return None;
+            return Told { form: None, level: level::of_line(line) };
         }
         let (mut count, mut is_reserved) = (0, false);
         let counted = |name: &str, value: Cow<'l, str>| {
@@ -63,25 +73,29 @@ impl Reader {
             is_reserved |= name.starts_with(RESERVED);
             take(name, value);
         };
-        let form = if Scanner::new(line).takes(b'{') {
-            self.object(line, counted).then_some(Form::Json)
-        } else {
+        let Told { form, level } = match Scanner::new(line).takes(b'{') {
+            true => self.object(line, counted),
             // Never fails where it is not strict.
-            logfmt::fields(line, Options::default(), Wanted::All, counted).ok().map(|()| Form::Logfmt)
+            false => {
+                let read = logfmt::fields(line, Options::default(), Wanted::All, counted);
+                Told { form: read.ok().map(|()| Form::Logfmt), level: level::of_line(line) }
+            }
         };
-        match (form, count) {
+        let form = match (form, count) {
             (Some(Form::Logfmt), 0) => Some(Form::Text),
             (form, count) => form.filter(|_| count <= MOST_FIELDS && !is_reserved),
-        }
+        };
+        Told { form, level }
     }
 
-    /// Whether it is well-formed.
-    fn object<'l>(&mut self, line: &'l str, mut take: impl FnMut(&str, Cow<'l, str>)) -> bool {
+    fn object<'l>(&mut self, line: &'l str, mut take: impl FnMut(&str, Cow<'l, str>)) -> Told {
         if self.shapes.read(line, &mut take) {
-            return true;
+            let level = level::of_keys_or_words(self.shapes.level(line), line);
+            return Told { form: Some(Form::Json), level };
         }
         self.shapes.learn(line);
-        json::flatten(line, Wanted::All, &mut self.name, take).is_ok()
+        let read = json::flatten(line, Wanted::All, &mut self.name, take);
+        Told { form: read.ok().map(|()| Form::Json), level: level::of_line(line) }
     }
 }
 
@@ -91,8 +105,9 @@ mod tests {
 
     fn read(line: &str) -> (Option<Form>, Vec<String>) {
         let mut fields = Vec::new();
-        let form = Reader::default().read(line, |name, value| fields.push(format!("{name}={value}")));
-        (form, fields)
+        let told = Reader::default().read(line, |name, value| fields.push(format!("{name}={value}")));
+        assert_eq!(told.level, level::of_line(line), "{line}");
+        (told.form, fields)
     }
 
     #[test]

@@ -130,7 +130,12 @@ pub fn of_record<'a>(
 
 /// The level that a line tells by itself.
 pub fn of_line(line: &str) -> Level {
-    of_keys(line).or_else(|| of_words(line)).unwrap_or(Level::Unknown)
+    of_keys_or_words(of_keys(line), line)
+}
+
+/// The same, where it is known what its keys say.
+pub(crate) fn of_keys_or_words(of_keys: Option<Level>, line: &str) -> Level {
+    of_keys.or_else(|| of_words(line)).unwrap_or(Level::Unknown)
 }
 
 /// The value of the key that comes first among [`KEYS`].

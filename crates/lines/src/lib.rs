@@ -15,7 +15,7 @@ pub mod units;
 pub mod unpack;
 mod wanted;
 
-pub use form::{Form, MOST_BYTES, MOST_FIELDS, Reader};
+pub use form::{Form, MOST_BYTES, MOST_FIELDS, Reader, Told};
 pub use name::sanitised;
 pub use wanted::Wanted;
 

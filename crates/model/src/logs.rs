@@ -39,6 +39,9 @@ pub const FORMAT_COLUMN: &str = "body_format";
 /// The column of the level that a body tells, whatever the record says: a name of `trefoil_lines::level::Level`. NULL: it was not looked for.
 pub const LEVEL_COLUMN: &str = "body_level";
 
+/// The column of the bytes of a line, `uint32`. NULL: the body is no text, or the file is from before.
+pub const BYTES_COLUMN: &str = "body_bytes";
+
 /// The column of a field of bodies.
 pub fn field_column(field: &str) -> String {
     format!("{FIELD_PREFIX}{field}")

@@ -11,7 +11,7 @@
 //! An attribute is in exactly one of the two places in any row.
 //!
 //! **Fields of bodies.** Files of logs have columns of what stands in bodies beside these: `body.<field>` for fields that many have as
-//! JSON or logfmt, [`crate::logs::FORMAT_COLUMN`] and [`crate::logs::LEVEL_COLUMN`]. Rows in the buffer do not have them.
+//! JSON or logfmt, [`crate::logs::FORMAT_COLUMN`], [`crate::logs::LEVEL_COLUMN`] and [`crate::logs::BYTES_COLUMN`]. Rows in the buffer do not have them.
 
 use std::sync::{Arc, LazyLock};
 

@@ -10,13 +10,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, UInt32Type};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, any_value::Value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use prost::Message;
 use trefoil_lines::{Form, Reader, level};
-use trefoil_model::logs::{FORMAT_COLUMN, LEVEL_COLUMN, field_column};
+use trefoil_model::logs::{BYTES_COLUMN, FORMAT_COLUMN, LEVEL_COLUMN, field_column};
 use trefoil_model::{Signal, Table, Tenant};
 use trefoil_storage::{Snapshot, Storage, StorageConfig};
 
@@ -59,23 +59,29 @@ async fn check(snapshot: &Snapshot) -> Vec<(usize, usize, String)> {
     let mut names = vec!["body".to_owned(), FORMAT_COLUMN.to_owned(), LEVEL_COLUMN.to_owned()];
     names.extend(fields.iter().map(|field| field_column(field)));
     let mut wanted: Vec<_> = names.iter().map(|name| Arc::new(Field::new(name, DataType::Utf8, true))).collect();
+    wanted.push(Arc::new(Field::new(BYTES_COLUMN, DataType::UInt32, true)));
     wanted.push(Arc::new(Field::new("body_is_json", DataType::Boolean, true)));
     let mut groups = Vec::new();
     for file in snapshot.files(Table::Logs).iter() {
         let texts = snapshot.texts(file).await.unwrap();
         for (group, known) in texts.iter().enumerate() {
             let columns = snapshot.group_columns(file, group, &wanted, &Arc::default()).await.unwrap();
-            let are_json = columns.last().unwrap().clone().unwrap();
+            let (are_json, columns) = columns.split_last().unwrap();
+            let (bytes, columns) = columns.split_last().unwrap();
+            let are_json = are_json.clone().unwrap();
+            let bytes = bytes.as_ref().unwrap().as_primitive::<UInt32Type>();
             let rows = are_json.len();
             let mut with_form = 0;
             for row in 0..rows {
                 let line = text(&columns[0], row).unwrap_or_default();
                 let is_json = are_json.as_boolean().value(row);
                 let mut found: Vec<(String, String)> = Vec::new();
-                let form = Reader::default().read(line, |name, value| {
+                let told = Reader::default().read(line, |name, value| {
                     found.push((name.to_owned(), value.into_owned()));
                 });
-                let form = form.filter(|_| !is_json);
+                let form = told.form.filter(|_| !is_json);
+                let said = bytes.is_valid(row).then(|| bytes.value(row) as usize);
+                assert_eq!(said, (!is_json).then_some(line.len()), "{line}");
                 if let Some(said) = text(&columns[1], row) {
                     with_form += 1;
                     assert_eq!(Some(said), form.map(Form::name), "{line}");

@@ -6,6 +6,7 @@ use std::ops::{ControlFlow, Range};
 
 use super::escape;
 use super::scan::{Scanner, Token};
+use crate::level::{self, Level};
 use crate::name::sanitised;
 
 /// Shapes that are remembered.
@@ -31,12 +32,15 @@ struct Member {
     lead: Box<str>,
     /// Its name as a field. `None`: it is no field.
     name: Option<Box<str>>,
+    /// Whether its key is one of those that name levels.
+    names_level: bool,
 }
 
 #[derive(Debug)]
 struct Value {
     place: Range<usize>,
     kind: Kind,
+    is_string: bool,
 }
 
 #[derive(Debug)]
@@ -54,7 +58,7 @@ impl Shapes {
         let Some(found) = self.shapes.iter().position(|members| fits(members, line, values)) else { return false };
         self.missed = 0;
         self.shapes[..=found].rotate_right(1);
-        for (member, Value { place, kind }) in self.shapes[0].iter().zip(values) {
+        for (member, Value { place, kind, .. }) in self.shapes[0].iter().zip(values) {
             let (Some(name), Some(text)) = (&member.name, line.get(place.clone())) else { continue };
             match kind {
                 Kind::AsItStands => take(name, Cow::Borrowed(text)),
@@ -63,6 +67,17 @@ impl Shapes {
             }
         }
         true
+    }
+
+    /// What the keys of the line that was read last say of its level; see [`level`].
+    pub fn level(&self, line: &str) -> Option<Level> {
+        let mut members = self.shapes.first()?.iter().zip(&self.values);
+        let (_, value) = members.find(|(member, value)| member.names_level && value.is_string)?;
+        let text = line.get(value.place.clone())?;
+        match value.kind {
+            Kind::Escaped => Level::of_name(&escape::decoded(text)),
+            _ => Level::of_name(text),
+        }
     }
 
     /// Remembers how a line looks that none of the shapes fitted. Objects in it would have names that are made of several.
@@ -88,20 +103,21 @@ fn fits(members: &[Member], line: &str, values: &mut Vec<Value>) -> bool {
         scanner.at += member.lead.len();
         let start = scanner.at;
         let Ok(token) = scanner.token() else { return false };
-        values.push(match token {
+        let (place, kind) = match token {
             Token::Object => return false,
             Token::String(quoted) => {
                 let kind = if quoted.is_escaped() { Kind::Escaped } else { Kind::AsItStands };
-                Value { place: scanner.at - 1 - quoted.len()..scanner.at - 1, kind }
+                (scanner.at - 1 - quoted.len()..scanner.at - 1, kind)
             }
-            Token::Plain(text) => Value { place: scanner.at - text.len()..scanner.at, kind: Kind::AsItStands },
+            Token::Plain(text) => (scanner.at - text.len()..scanner.at, Kind::AsItStands),
             Token::Array | Token::Null => {
                 if scanner.skip_rest(token).is_err() {
                     return false;
                 }
-                Value { place: start..start, kind: Kind::None }
+                (start..start, Kind::None)
             }
-        });
+        };
+        values.push(Value { place, kind, is_string: matches!(token, Token::String(_)) });
     }
     scanner.takes(b'}')
 }
@@ -122,8 +138,9 @@ fn shape(line: &str) -> Option<Vec<Member>> {
         }
         scanner.skip_rest(token)?;
         end = scanner.at;
-        let name = Some(sanitised(&key.text())).filter(|name| !name.is_empty()).map(|name| name.into());
-        members.push(Member { lead: lead.into(), name });
+        let key = key.text();
+        let name = Some(sanitised(&key)).filter(|name| !name.is_empty()).map(|name| name.into());
+        members.push(Member { lead: lead.into(), name, names_level: level::KEYS.contains(&&*key) });
         Ok(ControlFlow::Continue(()))
     });
     matches!(flow, Ok(ControlFlow::Continue(()))).then_some(members)

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use arrow::array::UInt32Array;
 use trefoil_lines::level;
 use trefoil_logql::metrics::{Accumulator, Leaf, Measure, Reading, Series, SeriesLabels};
 use trefoil_logql::pipeline::{Entry, Runner};
@@ -10,7 +11,7 @@ use super::Spent;
 use super::entries::{Selected, selected};
 use super::ids::AskedIds;
 use super::pace::Pace;
-use super::record::{Given, LINE, Lines, Metadata, Pairs};
+use super::record::{Given, LINE, Lines, Metadata, Pairs, lengths};
 use super::streams::{Stream, Streams};
 use crate::QueryError;
 use crate::memory::Held;
@@ -68,10 +69,13 @@ impl<'r> Counting<'r> {
             return Ok(());
         }
         self.spent.streams += selected.runs.len() as u64;
-        match self.counts_by_stream(&selected) {
-            true => self.count(&selected)?,
-            false if self.by_fields(sources, source, streams, &selected).await? => {}
-            false => self.lines(sources, source, streams, &selected).await?,
+        match self.leaf.measure() {
+            Measure::Line if self.is_by_stream(&selected) => self.count(&selected)?,
+            Measure::Bytes if self.is_by_stream(&selected) => {
+                self.weigh(&selected, &lengths(sources, source).await?)?
+            }
+            _ if self.by_fields(sources, source, streams, &selected).await? => {}
+            _ => self.lines(sources, source, streams, &selected).await?,
         }
         let bytes = self.accumulator.bytes();
         self.memory
@@ -87,11 +91,10 @@ impl<'r> Counting<'r> {
         (self.accumulator, self.spent)
     }
 
-    /// Whether lines need no look: how many there are of each stream is enough.
-    fn counts_by_stream(&self, selected: &Selected) -> bool {
+    /// Whether lines need no look: how many there are of each stream, and how long they are, is enough.
+    fn is_by_stream(&self, selected: &Selected) -> bool {
         let has = |stream: &Stream, name: &String| stream.labels.value(name).is_some();
         self.reading.pipeline().is_empty()
-            && self.leaf.measure() == Measure::Line
             && match self.leaf.labels() {
                 SeriesLabels::By(names) => {
                     selected.runs.iter().all(|run| names.iter().all(|name| has(&run.stream, name)))
@@ -111,6 +114,25 @@ impl<'r> Counting<'r> {
             self.accumulator.add_all(series, &times, 1.0)?;
             self.spent.lines += times.len() as u64;
             self.spent.passed += times.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// `lengths` are those of all lines of the source.
+    fn weigh(&mut self, selected: &Selected, lengths: &UInt32Array) -> Result<(), QueryError> {
+        for (number, run) in selected.runs.iter().enumerate() {
+            let mut rows = selected.rows_of(number)?.peekable();
+            if rows.peek().is_none() {
+                continue;
+            }
+            let series = self.accumulator.series(run.stream.pairs().iter().copied())?;
+            for row in rows {
+                let length = lengths.value(row.row);
+                self.accumulator.add(series, row.time, f64::from(length))?;
+                self.spent.lines += 1;
+                self.spent.passed += 1;
+                self.spent.bytes += u64::from(length);
+            }
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use arrow::datatypes::UInt32Type;
 use trefoil_lines::level::{self, Level};
 use trefoil_logql::pipeline::Pipeline;
 use trefoil_model::attributes::read_value;
+use trefoil_model::logs::BYTES_COLUMN;
 use trefoil_model::promote::Scope;
 use trefoil_prometheus::attributes::text as text_of_value;
 
@@ -78,9 +79,14 @@ impl<'r> Lines<'r> {
     }
 }
 
-/// The bytes of the line in each row; worked out once for a row group.
+/// The bytes of the line in each row. Where there is no column of them, they are worked out once for a row group.
 pub async fn lengths(sources: &Sources<'_>, source: &Source) -> Result<UInt32Array, QueryError> {
     const NAME: &str = "bytes of the line";
+    let stored = sources.read(source, &[BYTES_COLUMN]).await?;
+    let stored = stored.column(BYTES_COLUMN).and_then(|lengths| lengths.as_primitive_opt::<UInt32Type>());
+    if let Some(lengths) = stored.filter(|lengths| lengths.null_count() == 0) {
+        return Ok(lengths.clone());
+    }
     if let Some(kept) = sources.kept(source, NAME)
         && let Some(lengths) = kept.as_primitive_opt::<UInt32Type>()
     {

@@ -5,17 +5,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ahash::RandomState;
-use arrow::array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions, StringArray};
+use arrow::array::{
+    Array, ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
+    UInt32Builder,
+};
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
-use trefoil_lines::level::{self, Level};
-use trefoil_lines::{Form, Reader};
-use trefoil_model::logs::{FORMAT_COLUMN, LEVEL_COLUMN, field_column, field_of_column};
+use trefoil_lines::level::Level;
+use trefoil_lines::{Form, Reader, Told};
+use trefoil_model::logs::{BYTES_COLUMN, FORMAT_COLUMN, LEVEL_COLUMN, field_column, field_of_column};
 use trefoil_model::texts::Texts;
 
 use super::Bodies;
-use crate::files::dictionary_type;
 
 /// Bytes of a value that a column has. A body with a longer one is left to whoever asks for it.
 const MOST_VALUE_BYTES: usize = 256;
@@ -25,6 +27,8 @@ const MOST_VALUE_BYTES: usize = 256;
 pub(crate) struct BodyColumns {
     fields: Vec<String>,
     places: HashMap<String, usize, RandomState>,
+    /// Files from before do not have it.
+    has_bytes: bool,
 }
 
 /// Columns with their names.
@@ -37,9 +41,16 @@ impl BodyColumns {
         if !has(FORMAT_COLUMN) || !has(LEVEL_COLUMN) {
             return None;
         }
+        let has_bytes = has(BYTES_COLUMN);
         let fields: Vec<String> = names.filter_map(field_of_column).map(str::to_owned).collect();
         let places = fields.iter().enumerate().map(|(place, field)| (field.clone(), place)).collect();
-        Some(Self { fields, places })
+        Some(Self { fields, places, has_bytes })
+    }
+
+    /// Whether a file with these columns may have been written with all of them.
+    pub fn are_among<'n>(&self, names: impl Iterator<Item = &'n str> + Clone) -> bool {
+        let has = |wanted: &str| names.clone().any(|name| name == wanted);
+        has(FORMAT_COLUMN) && (has(BYTES_COLUMN) || !self.has_bytes)
     }
 
     /// The fields that are looked for.
@@ -60,7 +71,7 @@ impl BodyColumns {
         extended.collect()
     }
 
-    /// Dictionaries of texts, with a row for each body. Fields that none of them has are left out.
+    /// Dictionaries of texts, and bytes, with a row for each body. Fields that none of them has are left out.
     pub fn read(&self, bodies: &Bodies<'_>) -> Result<Named, ArrowError> {
         let mut reading = Reading::new(self);
         let keys = reading.bodies(bodies);
@@ -72,6 +83,9 @@ impl BodyColumns {
             (FORMAT_COLUMN.to_owned(), dictionary(keys.forms, &dictionaries.forms)?),
             (LEVEL_COLUMN.to_owned(), dictionary(keys.levels, &dictionaries.levels)?),
         ];
+        if self.has_bytes {
+            named.push((BYTES_COLUMN.to_owned(), Arc::new(keys.bytes)));
+        }
         for ((field, keys), texts) in self.fields.iter().zip(keys.fields).zip(&dictionaries.fields) {
             if !keys.is_empty() {
                 named.push((field_column(field), dictionary(keys, texts)?));
@@ -84,7 +98,7 @@ impl BodyColumns {
 fn with_columns(batch: &RecordBatch, named: Named) -> Result<RecordBatch, ArrowError> {
     let (mut fields, mut columns) = (batch.schema().fields().to_vec(), batch.columns().to_vec());
     for (name, column) in named {
-        fields.push(Arc::new(Field::new(name, dictionary_type(), true)));
+        fields.push(Arc::new(Field::new(name, column.data_type().clone(), true)));
         columns.push(column);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
@@ -95,6 +109,7 @@ fn with_columns(batch: &RecordBatch, named: Named) -> Result<RecordBatch, ArrowE
 struct Keys {
     forms: Vec<i32>,
     levels: Vec<i32>,
+    bytes: UInt32Array,
     /// Empty where none of them has the field.
     fields: Vec<Vec<i32>>,
 }
@@ -134,26 +149,30 @@ impl<'c> Reading<'c> {
     fn bodies(&mut self, bodies: &Bodies<'_>) -> Keys {
         let rows = bodies.len();
         let (mut forms, mut levels) = (vec![NULL; rows], vec![NULL; rows]);
+        let mut bytes = UInt32Builder::with_capacity(rows);
         self.keys = vec![Vec::new(); self.texts.len()];
         for row in 0..rows {
-            let Some(line) = bodies.line(row) else { continue };
-            levels[row] = level::of_line(line) as i32;
-            if let Some(form) = self.line((row, rows), line) {
+            let line = bodies.line(row);
+            bytes.append_option(line.and_then(|line| u32::try_from(line.len()).ok()));
+            let Some(line) = line else { continue };
+            let told = self.line((row, rows), line);
+            levels[row] = told.level as i32;
+            if let Some(form) = told.form {
                 forms[row] = form as i32;
             }
         }
         let mut fields = std::mem::take(&mut self.keys);
         fields.iter_mut().filter(|keys| !keys.is_empty()).for_each(|keys| keys.resize(rows, NULL));
-        Keys { forms, levels, fields }
+        Keys { forms, levels, bytes: bytes.finish(), fields }
     }
 
     /// The line of a row among so many.
-    fn line(&mut self, (row, rows): (usize, usize), line: &str) -> Option<Form> {
+    fn line(&mut self, (row, rows): (usize, usize), line: &str) -> Told {
         let Self { columns, reader, texts, keys, expected, set } = self;
         let expected = &mut expected[usize::from(line.starts_with('{'))];
         set.clear();
         let (mut count, mut is_too_long) = (0, false);
-        let form = reader.read(line, |name, value: Cow<'_, str>| {
+        let Told { form, level } = reader.read(line, |name, value: Cow<'_, str>| {
             let place = match expected.get_mut(count) {
                 Some((known, place)) if known == name => *place,
                 other => {
@@ -182,7 +201,7 @@ impl<'c> Reading<'c> {
         if form.is_none() {
             set.iter().for_each(|place| keys[*place].truncate(row));
         }
-        form
+        Told { form, level }
     }
 
     fn finish(self) -> Dictionaries {
@@ -210,6 +229,7 @@ mod tests {
     use arrow::array::{Array, AsArray, BooleanArray};
     use arrow::datatypes::Int32Type;
     use proptest::prelude::*;
+    use trefoil_lines::level;
 
     use super::*;
 
@@ -271,7 +291,7 @@ mod tests {
             let read = read(&["a", "b"], &texts, &vec![false; lines.len()]);
             for (line, read) in texts.iter().zip(read) {
                 let mut found: Vec<(String, String)> = Vec::new();
-                let form = Reader::default().read(line, |name, value| found.push((name.to_owned(), value.into_owned())));
+                let form = Reader::default().read(line, |name, value| found.push((name.to_owned(), value.into_owned()))).form;
                 let field = |name: &str| match form {
                     None => "-".to_owned(),
                     Some(_) => found.iter().find(|(known, _)| known == name).map_or("-".to_owned(), |(_, value)| value.clone()),

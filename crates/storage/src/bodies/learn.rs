@@ -6,7 +6,7 @@ use ahash::RandomState;
 use arrow::datatypes::{DataType, Field};
 use trefoil_lines::Reader;
 use trefoil_model::Table;
-use trefoil_model::logs::{FORMAT_COLUMN, LEVEL_COLUMN, field_column, field_of_column};
+use trefoil_model::logs::{BYTES_COLUMN, FORMAT_COLUMN, LEVEL_COLUMN, field_column, field_of_column};
 
 use super::Bodies;
 use crate::buffer::Frozen;
@@ -77,20 +77,21 @@ impl Learner {
             next = next.saturating_sub(batch.num_rows());
         }
         let learned = self.judge();
-        let names = [FORMAT_COLUMN, LEVEL_COLUMN].map(str::to_owned).into_iter().chain(learned);
-        let names = names.filter(|name| columns.get(name).is_none());
-        names.map(|name| (Table::Logs, Field::new(name, DataType::Utf8View, true))).collect()
+        let texts = [FORMAT_COLUMN, LEVEL_COLUMN].map(str::to_owned).into_iter().chain(learned);
+        let texts = texts.map(|name| Field::new(name, DataType::Utf8View, true));
+        let fields = texts.chain([Field::new(BYTES_COLUMN, DataType::UInt32, true)]);
+        fields.filter(|field| columns.get(field.name()).is_none()).map(|field| (Table::Logs, field)).collect()
     }
 
     fn observe(&mut self, line: &str, reader: &mut Reader) {
         self.lines += 1;
         let mut fields: Vec<(Box<str>, Box<str>)> = Vec::new();
-        let form = reader.read(line, |name, value| {
+        let told = reader.read(line, |name, value| {
             if name.len() <= MOST_NAME_BYTES && fields.iter().all(|(known, _)| **known != *name) {
                 fields.push((name.into(), value.into()));
             }
         });
-        if form.is_none() {
+        if told.form.is_none() {
             return;
         }
         for (name, value) in fields {

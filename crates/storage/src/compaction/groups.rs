@@ -16,7 +16,6 @@ use parquet::basic::Type;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use trefoil_model::Table;
-use trefoil_model::logs::FORMAT_COLUMN;
 
 use super::ranges::{Keys, Sorted};
 use super::section::Input;
@@ -71,7 +70,7 @@ impl Group {
         let fields = self.metadata.parquet_schema().root_schema().get_fields();
         let index = TextIndex::of(self.metadata.metadata());
         let known = index.group(self.number).map(|texts| texts.fields.as_slice()).unwrap_or_default();
-        fields.iter().any(|field| field.name() == FORMAT_COLUMN)
+        columns.are_among(fields.iter().map(|field| field.name()))
             && columns.fields().iter().all(|field| known.contains(field))
     }
 
