@@ -105,11 +105,19 @@ const STREAMS: usize = 16_384;
 #[derive(Debug)]
 pub struct Streams {
     pub view: LogView,
-    kept: Cache<(FileId, usize), Arc<Kept>, Bytes>,
+    caches: Arc<Caches>,
+}
+
+#[derive(Debug)]
+struct Caches {
+    kept: Cache<GroupKey, Arc<Kept>, Bytes>,
     /// By the hash of what they say.
     known: Cache<u64, Arc<Stream>, Bytes>,
     hasher: RandomState,
 }
+
+/// A row group, and whether its streams say whose they are; a file has lines of one tenant.
+type GroupKey = (FileId, usize, bool);
 
 /// The runs of a row group.
 #[derive(Debug)]
@@ -121,8 +129,8 @@ struct Kept {
 #[derive(Debug, Clone)]
 struct Bytes;
 
-impl Weighter<(FileId, usize), Arc<Kept>> for Bytes {
-    fn weight(&self, _: &(FileId, usize), kept: &Arc<Kept>) -> u64 {
+impl Weighter<GroupKey, Arc<Kept>> for Bytes {
+    fn weight(&self, _: &GroupKey, kept: &Arc<Kept>) -> u64 {
         kept.bytes
     }
 }
@@ -137,7 +145,7 @@ impl Kept {
     /// Whoever holds a stream with others has its part of it, as many as there are now.
     fn new(runs: Vec<Run>) -> Kept {
         let part = |run: &Run| size_of::<Run>() + run.stream.bytes() / Arc::strong_count(&run.stream);
-        let bytes = size_of::<(FileId, usize)>() + size_of::<Kept>() + runs.iter().map(part).sum::<usize>();
+        let bytes = size_of::<GroupKey>() + size_of::<Kept>() + runs.iter().map(part).sum::<usize>();
         Kept { runs: runs.into(), bytes: bytes as u64 }
     }
 }
@@ -145,18 +153,19 @@ impl Kept {
 impl Streams {
     pub fn new(view: LogView, capacity_bytes: u64) -> Streams {
         let kept = of_large(GROUPS, capacity_bytes / 2, Bytes);
-        Streams { view, kept, known: of_large(STREAMS, capacity_bytes / 2, Bytes), hasher: RandomState::new() }
+        let known = of_large(STREAMS, capacity_bytes / 2, Bytes);
+        Streams { view, caches: Arc::new(Caches { kept, known, hasher: RandomState::new() }) }
     }
 
-    /// Those of one tenant among several that a question is about; they are worked out for it alone.
+    /// Those of one tenant among several that a question is about. They are kept with the others.
     pub fn of_tenant(&self, tenant: &Tenant) -> Streams {
         let view = LogView { tenant: Some(tenant.to_string()), ..self.view.clone() };
-        Streams::new(view, self.kept.capacity() * 2)
+        Streams { view, caches: self.caches.clone() }
     }
 
     pub fn set_capacity(&self, bytes: u64) {
-        self.kept.set_capacity(bytes / 2);
-        self.known.set_capacity(bytes / 2);
+        self.caches.kept.set_capacity(bytes / 2);
+        self.caches.known.set_capacity(bytes / 2);
     }
 
     /// The runs of a source, in the order of its rows.
@@ -164,23 +173,24 @@ impl Streams {
         let Source::Group { file, row_group, .. } = source else {
             return Ok(runs(sources, source, self).await?.into());
         };
-        let key = (file.id, *row_group);
-        if let Some(kept) = self.kept.get(&key) {
+        let key = (file.id, *row_group, self.view.tenant.is_some());
+        if let Some(kept) = self.caches.kept.get(&key) {
             return Ok(kept.runs.clone());
         }
         let kept = Arc::new(Kept::new(runs(sources, source, self).await?));
-        self.kept.insert(key, kept.clone());
+        self.caches.kept.insert(key, kept.clone());
         Ok(kept.runs.clone())
     }
 
     /// The same stream, as others have it.
     fn shared(&self, stream: Stream) -> Arc<Stream> {
-        let hash = self.hasher.hash_one(&stream);
-        if let Some(known) = self.known.get(&hash).filter(|known| **known == stream) {
-            return known;
+        let Caches { known, hasher, .. } = &*self.caches;
+        let hash = hasher.hash_one(&stream);
+        if let Some(same) = known.get(&hash).filter(|same| **same == stream) {
+            return same;
         }
         let stream = Arc::new(stream);
-        self.known.insert(hash, stream.clone());
+        known.insert(hash, stream.clone());
         stream
     }
 }
@@ -263,6 +273,12 @@ mod tests {
         let runs = || vec![Run { rows: 0..1, stream: stream("a") }, Run { rows: 1..2, stream: stream("b") }];
         let (first, again) = (runs(), runs());
         assert!(Arc::ptr_eq(&first[0].stream, &again[0].stream) && !Arc::ptr_eq(&again[0].stream, &again[1].stream));
+        // Those of a question about several tenants are kept as well, and are others.
+        let [of_acme, again_of_acme, of_other] = ["acme", "acme", "other"].map(|tenant| {
+            let streams = streams.of_tenant(&Tenant::new(tenant).unwrap());
+            streams.shared(Stream::new(&streams.view, Vec::new(), false))
+        });
+        assert!(Arc::ptr_eq(&of_acme, &again_of_acme) && of_acme.labels != of_other.labels);
         let alone: usize = first.iter().map(|run| run.stream.bytes()).sum();
         assert!(Kept::new(again).bytes < Kept::new(Vec::new()).bytes + (alone / 2 + 2 * size_of::<Run>()) as u64);
     }

@@ -286,6 +286,8 @@ fn promoted_type(column_type: &str) -> Option<DataType> {
     Some(match column_type {
         "varchar" => DataType::Utf8View,
         "int64" => DataType::Int64,
+        // Of what is worked out; no attribute has this type.
+        "uint32" => DataType::UInt32,
         "float64" => DataType::Float64,
         "boolean" => DataType::Boolean,
         _ => return None,
