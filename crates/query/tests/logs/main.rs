@@ -1,9 +1,10 @@
-//! Deletion, patterns and forms of logs on a real store.
+//! Deletion, patterns, forms and lengths of logs on a real store.
 
 #![allow(clippy::unwrap_used)]
 
 mod deletion;
 mod forms;
+mod lengths;
 mod patterns;
 
 use std::path::Path;
@@ -21,8 +22,8 @@ use trefoil_query::logs::{Direction, LinesRequest};
 use trefoil_query::{Engine, Limits};
 use trefoil_storage::{Storage, StorageConfig};
 
-/// A store that does nothing by itself.
-async fn open(directory: &Path) -> (Storage, Engine) {
+/// Of a store that does nothing by itself.
+fn config(directory: &Path) -> StorageConfig {
     let mut config = StorageConfig::in_directory(directory);
     config.buffer.flush_interval = Duration::from_secs(3600);
     config.compaction.interval = Duration::ZERO;
@@ -31,7 +32,11 @@ async fn open(directory: &Path) -> (Storage, Engine) {
     config.garbage.grace = Duration::from_secs(1);
     config.garbage.orphan_age = Duration::ZERO;
     config.retention.block_retention = Duration::ZERO;
-    let storage = Storage::open(config).await.unwrap();
+    config
+}
+
+async fn open(directory: &Path) -> (Storage, Engine) {
+    let storage = Storage::open(config(directory)).await.unwrap();
     let engine = Engine::new(storage.clone(), 256 << 20).unwrap();
     (storage, engine)
 }
@@ -42,13 +47,16 @@ fn text(text: &str) -> Option<AnyValue> {
 
 /// Lines of a stream `{app="…"}`, as Loki's push brings them. Times in nanoseconds.
 async fn push(storage: &Storage, tenant: &Tenant, app: &str, lines: &[(i64, &str)]) {
-    let record = |(time, line): &(i64, &str)| LogRecord {
-        time_unix_nano: u64::try_from(*time).unwrap(),
-        body: text(line),
-        ..LogRecord::default()
-    };
+    push_bodies(storage, tenant, app, lines.iter().map(|(time, line)| (*time, text(line))).collect()).await;
+}
+
+/// The same with bodies of any kind.
+async fn push_bodies(storage: &Storage, tenant: &Tenant, app: &str, bodies: Vec<(i64, Option<AnyValue>)>) {
+    let count = bodies.len() as u64;
+    let record =
+        |(time, body)| LogRecord { time_unix_nano: u64::try_from::<i64>(time).unwrap(), body, ..LogRecord::default() };
     let scope = InstrumentationScope { name: PUSH_SCOPE.to_owned(), ..InstrumentationScope::default() };
-    let records = lines.iter().map(record).collect();
+    let records = bodies.into_iter().map(record).collect();
     let scope_logs = vec![ScopeLogs { scope: Some(scope), log_records: records, ..ScopeLogs::default() }];
     let attributes = vec![KeyValue { key: "app".to_owned(), value: text(app), ..KeyValue::default() }];
     let resource = Some(Resource { attributes, ..Resource::default() });
@@ -56,7 +64,7 @@ async fn push(storage: &Storage, tenant: &Tenant, app: &str, lines: &[(i64, &str
         resource_logs: vec![ResourceLogs { resource, scope_logs, ..ResourceLogs::default() }],
     };
     let appended = storage.append(tenant, Signal::Logs, request.encode_to_vec().into()).await.unwrap();
-    assert_eq!((appended.accepted, appended.rejected), (lines.len() as u64, 0));
+    assert_eq!((appended.accepted, appended.rejected), (count, 0));
 }
 
 /// `app:line` of all lines, by time.
