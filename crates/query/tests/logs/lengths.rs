@@ -12,8 +12,11 @@ use super::{config, push, push_bodies, text};
 
 const LINES: [(i64, &str); 4] = [(10_000, ""), (11_000, "four"), (11_999, "é"), (15_000, r#"{"level":"info"}"#)];
 
-/// Bytes of a stream in each thousand nanoseconds, of all of them together, and how many lines there are.
-async fn volumes(engine: &Engine) -> (Vec<(String, BTreeMap<usize, u64>)>, u64, u64) {
+/// Bytes of each stream in each thousand nanoseconds.
+type Volumes = Vec<(String, BTreeMap<usize, u64>)>;
+
+/// And bytes of all of them together, and how many lines there are.
+async fn volumes(engine: &Engine) -> (Volumes, u64, u64) {
     let tenant = Tenant::default();
     let selector = parse_log(r#"{app=~".+"}"#).unwrap().selector;
     let period = (10_000, 20_000);
@@ -32,7 +35,7 @@ async fn append(storage: &Storage) {
         .await;
 }
 
-fn expected() -> (Vec<(String, BTreeMap<usize, u64>)>, u64, u64) {
+fn expected() -> (Volumes, u64, u64) {
     let mixed = (r#"{app="mixed"}"#, [(0, 5), (2, 6)].as_slice());
     let text = (r#"{app="text"}"#, [(1, 6), (5, 16)].as_slice());
     let volumes = [mixed, text].map(|(labels, bytes)| (labels.to_owned(), bytes.iter().copied().collect()));

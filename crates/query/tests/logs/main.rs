@@ -53,8 +53,11 @@ async fn push(storage: &Storage, tenant: &Tenant, app: &str, lines: &[(i64, &str
 /// The same with bodies of any kind.
 async fn push_bodies(storage: &Storage, tenant: &Tenant, app: &str, bodies: Vec<(i64, Option<AnyValue>)>) {
     let count = bodies.len() as u64;
-    let record =
-        |(time, body)| LogRecord { time_unix_nano: u64::try_from::<i64>(time).unwrap(), body, ..LogRecord::default() };
+    let record = |(time, body): (i64, Option<AnyValue>)| LogRecord {
+        time_unix_nano: u64::try_from(time).unwrap(),
+        body,
+        ..LogRecord::default()
+    };
     let scope = InstrumentationScope { name: PUSH_SCOPE.to_owned(), ..InstrumentationScope::default() };
     let records = bodies.into_iter().map(record).collect();
     let scope_logs = vec![ScopeLogs { scope: Some(scope), log_records: records, ..ScopeLogs::default() }];
