@@ -40,12 +40,14 @@ struct Member {
 struct Value {
     place: Range<usize>,
     kind: Kind,
-    is_string: bool,
 }
 
 #[derive(Debug)]
 enum Kind {
-    AsItStands,
+    /// A number or a truth.
+    Plain,
+    String,
+    /// A string with escapes in it.
     Escaped,
     /// Of no field.
     None,
@@ -58,10 +60,10 @@ impl Shapes {
         let Some(found) = self.shapes.iter().position(|members| fits(members, line, values)) else { return false };
         self.missed = 0;
         self.shapes[..=found].rotate_right(1);
-        for (member, Value { place, kind, .. }) in self.shapes[0].iter().zip(values) {
+        for (member, Value { place, kind }) in self.shapes[0].iter().zip(values) {
             let (Some(name), Some(text)) = (&member.name, line.get(place.clone())) else { continue };
             match kind {
-                Kind::AsItStands => take(name, Cow::Borrowed(text)),
+                Kind::Plain | Kind::String => take(name, Cow::Borrowed(text)),
                 Kind::Escaped => take(name, Cow::Owned(escape::decoded(text))),
                 Kind::None => {}
             }
@@ -72,12 +74,14 @@ impl Shapes {
     /// What the keys of the line that was read last say of its level; see [`level`].
     pub fn level(&self, line: &str) -> Option<Level> {
         let mut members = self.shapes.first()?.iter().zip(&self.values);
-        let (_, value) = members.find(|(member, value)| member.names_level && value.is_string)?;
-        let text = line.get(value.place.clone())?;
-        match value.kind {
-            Kind::Escaped => Level::of_name(&escape::decoded(text)),
-            _ => Level::of_name(text),
-        }
+        members.find_map(|(member, Value { place, kind })| {
+            let text = line.get(place.clone()).filter(|_| member.names_level)?;
+            match kind {
+                Kind::String => Some(Level::of_name(text)),
+                Kind::Escaped => Some(Level::of_name(&escape::decoded(text))),
+                Kind::Plain | Kind::None => None,
+            }
+        })?
     }
 
     /// Remembers how a line looks that none of the shapes fitted. Objects in it would have names that are made of several.
@@ -103,21 +107,20 @@ fn fits(members: &[Member], line: &str, values: &mut Vec<Value>) -> bool {
         scanner.at += member.lead.len();
         let start = scanner.at;
         let Ok(token) = scanner.token() else { return false };
-        let (place, kind) = match token {
+        values.push(match token {
             Token::Object => return false,
             Token::String(quoted) => {
-                let kind = if quoted.is_escaped() { Kind::Escaped } else { Kind::AsItStands };
-                (scanner.at - 1 - quoted.len()..scanner.at - 1, kind)
+                let kind = if quoted.is_escaped() { Kind::Escaped } else { Kind::String };
+                Value { place: scanner.at - 1 - quoted.len()..scanner.at - 1, kind }
             }
-            Token::Plain(text) => (scanner.at - text.len()..scanner.at, Kind::AsItStands),
+            Token::Plain(text) => Value { place: scanner.at - text.len()..scanner.at, kind: Kind::Plain },
             Token::Array | Token::Null => {
                 if scanner.skip_rest(token).is_err() {
                     return false;
                 }
-                (start..start, Kind::None)
+                Value { place: start..start, kind: Kind::None }
             }
-        };
-        values.push(Value { place, kind, is_string: matches!(token, Token::String(_)) });
+        });
     }
     scanner.takes(b'}')
 }
@@ -214,8 +217,8 @@ mod tests {
         #[test]
         fn shapes_find_what_flattening_finds(lines in proptest::collection::vec((
             proptest::collection::vec((
-                prop::sample::select(vec![r#""a":"#, r#""b" : "#, r#""":"#, r#""a\"":"#, r#""a":x"#, r#""é":"#, r#""1":"#]),
-                prop::sample::select(vec!["1", "null", "\"x\"", r#""\u00e9\"""#, "[1,\"]\"]", "{\"c\":2}", "true", "\"", ""]),
+                prop::sample::select(vec![r#""a":"#, r#""b" : "#, r#""":"#, r#""a\"":"#, r#""a":x"#, r#""é":"#, r#""1":"#, r#""level":"#, r#""lvl":"#]),
+                prop::sample::select(vec!["1", "null", "\"x\"", "\"warn\"", r#""\u0069nfo""#, r#""\u00e9\"""#, "[1,\"]\"]", "{\"c\":2}", "true", "\"", ""]),
             ), 0..4),
             prop::sample::select(vec!["{", " {", ""]),
             prop::sample::select(vec!["}", "} x", " }", ",}", ""]),
@@ -225,7 +228,11 @@ mod tests {
                 let members: Vec<String> = members.iter().map(|(key, value)| format!("{key}{value}")).collect();
                 let line = format!("{open}{}{close}", members.join(","));
                 match by_shapes(&mut shapes, &line) {
-                    Some(fields) => prop_assert_eq!(Some(fields), by_flattening(&line), "{}", line),
+                    Some(fields) => {
+                        prop_assert_eq!(Some(fields), by_flattening(&line), "{}", line);
+                        let level = level::of_keys_or_words(shapes.level(&line), &line);
+                        prop_assert_eq!(level, level::of_line(&line), "{}", line);
+                    }
                     None => shapes.learn(&line),
                 }
             }
